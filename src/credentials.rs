@@ -1,0 +1,161 @@
+//! Who the agent is to the service, and where that comes from. Pure: the process environment is read elsewhere.
+
+use std::fmt;
+
+use crate::error::ConfigError;
+use crate::secret::Secret;
+use crate::site::{DEFAULT_BASE_URL, Layout, Site};
+
+/// An agent's client id and secret (OAuth 2.0 client credentials).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    client_id: String,
+    client_secret: Secret,
+}
+
+impl Credentials {
+    /// Checks that both can be sent: RFC 6749 appendix A.1 and A.2 allow visible ASCII and blanks.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if one is empty or has a character that cannot be sent.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Result<Self, ConfigError> {
+        let (client_id, client_secret) = (client_id.into(), client_secret.into());
+        check("client_id", "set it on the builder or in AGENT_CLIENT_ID", &client_id)?;
+        check("client_secret", "set it on the builder or in AGENT_CLIENT_SECRET", client_secret.expose())?;
+        Ok(Credentials { client_id, client_secret })
+    }
+
+    /// The client id.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The client secret.
+    pub fn client_secret(&self) -> &Secret {
+        &self.client_secret
+    }
+}
+
+fn check(setting: &'static str, hint: &'static str, text: &str) -> Result<(), ConfigError> {
+    if text.is_empty() {
+        Err(ConfigError::Missing { setting, hint })
+    } else if text.contains(['\r', '\n']) {
+        Err(ConfigError::BadText {
+            setting,
+            problem: "has a line break: trim it, if it was read from a file",
+        })
+    } else if !text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+        Err(ConfigError::BadText {
+            setting,
+            problem: "has a character that cannot be sent (RFC 6749 appendix A)",
+        })
+    } else {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Credentials { client_id, client_secret } = self;
+        f.debug_struct("Credentials")
+            .field("client_id", client_id)
+            .field("client_secret", client_secret)
+            .finish()
+    }
+}
+
+/// How the client authenticates itself at the token endpoint (`docs/wire.md`, T-auth).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` among the form fields (`client_secret_post`). The default, as the vendor's SDKs do.
+    #[default]
+    Post,
+    /// `Authorization: Basic` with both parts form-encoded first (`client_secret_basic`, RFC 6749 section 2.3.1).
+    Basic,
+}
+
+/// The settings that the environment can carry (`docs/wire.md`, S-environment), as they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// `LUMOAUTH_URL`.
+    pub base_url: Option<String>,
+    /// `LUMOAUTH_TENANT`, else `LUMOAUTH_ORG_ID`.
+    pub layout: Option<Layout>,
+    /// `AGENT_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// `AGENT_CLIENT_SECRET`.
+    pub client_secret: Option<Secret>,
+}
+
+impl Variables {
+    /// Asks `var` for each variable. An empty value counts as not set.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name: &str| var(name).filter(|value| !value.trim().is_empty());
+        Variables {
+            base_url: get("LUMOAUTH_URL"),
+            layout: get("LUMOAUTH_TENANT")
+                .map(Layout::Tenant)
+                .or_else(|| get("LUMOAUTH_ORG_ID").map(Layout::Organization)),
+            client_id: get("AGENT_CLIENT_ID"),
+            client_secret: get("AGENT_CLIENT_SECRET").map(Secret::from),
+        }
+    }
+
+    /// The site they name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if neither tenant nor organization is set, or the URL is not usable.
+    pub fn site(&self) -> Result<Site, ConfigError> {
+        let base_url = self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
+        Site::new(base_url, self.layout.clone().unwrap_or(Layout::Tenant(String::new())))
+    }
+
+    /// The credentials they hold.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if one is missing or cannot be sent.
+    pub fn credentials(&self) -> Result<Credentials, ConfigError> {
+        Credentials::new(
+            self.client_id.clone().unwrap_or_default(),
+            self.client_secret.clone().unwrap_or_else(|| Secret::new("")),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Variables {
+        Variables::read(|name| {
+            pairs.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_tenant_comes_before_the_organization() {
+        let both = from(&[("LUMOAUTH_TENANT", "acme"), ("LUMOAUTH_ORG_ID", "org")]);
+        assert_eq!(both.site().unwrap().api_base(), "https://app.lumoauth.dev/t/acme/api/v1");
+        let organization = from(&[("LUMOAUTH_TENANT", ""), ("LUMOAUTH_ORG_ID", "org")]);
+        assert_eq!(organization.site().unwrap().api_base(), "https://app.lumoauth.dev/orgs/org/api/v1");
+    }
+
+    #[test]
+    fn empty_means_unset() {
+        let variables = from(&[("LUMOAUTH_URL", " "), ("AGENT_CLIENT_ID", ""), ("LUMOAUTH_TENANT", "t")]);
+        assert_eq!(variables.base_url, None);
+        let error = variables.credentials().unwrap_err();
+        assert!(error.to_string().contains("AGENT_CLIENT_ID"), "{error}");
+        assert!(from(&[]).site().unwrap_err().to_string().contains("LUMOAUTH_TENANT"));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_without_being_shown() {
+        let error = Credentials::new("agt_1", "canary\n").unwrap_err();
+        assert!(error.to_string().contains("trim it") && !error.to_string().contains("canary"), "{error}");
+        assert!(Credentials::new("agt\0", "s").is_err());
+        assert!(Credentials::new("agt", "ß").is_err());
+        assert!(!format!("{:?}", Credentials::new("agt_1", "canary").unwrap()).contains("canary"));
+    }
+}

@@ -1,0 +1,252 @@
+//! What can go wrong, sorted by whose fault it is. `docs/errors.md` lists every one with what to do.
+
+mod advice;
+mod api;
+mod protocol;
+mod text;
+mod transport;
+
+use std::time::Duration;
+
+pub use api::{ApiError, RateLimit};
+pub use protocol::{ProtocolError, ProtocolFault};
+pub(crate) use text::{Redactor, inert};
+pub use transport::{Sent, TransportError, TransportFault};
+
+/// Everything a call can end with instead of an answer. Cheap to clone: one failed token request is reported to every
+/// caller that waited for it.
+///
+/// A denial is not here: [`crate::Decision`] is a value. [`crate::Decision::require`] turns it into [`Error::Denied`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings are wrong. Found when the client is built, before any I/O.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An argument of this call is wrong. Found before any I/O.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The service answered, and the answer is a refusal or a failure.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The service's answer breaks the protocol: not JSON, a field missing or of another type, a redirect, another
+    /// action than the one asked about. It is never read as success.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// No whole answer arrived. Says whether the request may have been acted on.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The call's one deadline passed.
+    #[error("{operation}: no answer within {} ({phase})", seconds(*.total))]
+    DeadlineExceeded {
+        /// The operation that ran out of time.
+        operation: &'static str,
+        /// The whole time it had.
+        total: Duration,
+        /// What it was doing when the time ran out.
+        phase: &'static str,
+        /// What the last attempt failed with, if there was one.
+        #[source]
+        last: Option<Box<Error>>,
+    },
+    /// The request of an operation that must not happen twice was sent, and it is not known whether it took effect.
+    /// It was not repeated.
+    #[error("{operation}: the outcome is unknown (attempt {attempt_id}); it was not repeated")]
+    OutcomeUnknown {
+        /// The operation.
+        operation: &'static str,
+        /// Names this call in logs.
+        attempt_id: String,
+        /// Why the outcome is unknown.
+        #[source]
+        source: Box<Error>,
+    },
+    /// The service said no, and [`crate::Decision::require`] made an error of it.
+    #[error("denied: {}{}", inert(.action), because(.reason))]
+    Denied {
+        /// The action that was asked about.
+        action: String,
+        /// The reason that the service gave.
+        reason: Option<String>,
+        /// The service's audit record of the decision.
+        audit_id: Option<String>,
+    },
+}
+
+/// A setting that cannot work. Each says which one and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A required setting is missing.
+    #[error("{setting} is missing: {hint}")]
+    Missing {
+        /// The setting's name.
+        setting: &'static str,
+        /// Where to set it.
+        hint: &'static str,
+    },
+    /// The base URL (or another URL among the settings) cannot be used.
+    #[error("{setting} is not usable: {problem}")]
+    BadUrl {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is wrong with it and what to do.
+        problem: &'static str,
+    },
+    /// The URL is `http` and its host is not this machine.
+    #[error(
+        "{setting} is http to a host that is not this machine: use https (http is for 127.0.0.0/8, [::1] and localhost)"
+    )]
+    NotHttps {
+        /// The setting's name.
+        setting: &'static str,
+    },
+    /// A setting's text cannot go where it has to go: a control character, a line break, a character beyond ASCII.
+    #[error("{setting} {problem}")]
+    BadText {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A certificate among the extra roots cannot be read.
+    #[error("root_certificates: {0}")]
+    BadCertificate(&'static str),
+    /// The operating system's randomness, or another thing that the client needs to start, failed.
+    #[error("{0}")]
+    Unavailable(&'static str),
+}
+
+/// An argument that cannot be sent. Each says which one and why; nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{argument} {problem}")]
+pub struct InputError {
+    argument: &'static str,
+    problem: &'static str,
+}
+
+impl InputError {
+    /// For operations of your own: `argument` is the name the caller knows, `problem` continues the sentence.
+    pub const fn new(argument: &'static str, problem: &'static str) -> Self {
+        InputError { argument, problem }
+    }
+
+    /// The name of the argument.
+    pub fn argument(&self) -> &'static str {
+        self.argument
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> &'static str {
+        self.problem
+    }
+}
+
+impl Error {
+    /// The HTTP status, if the service answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Api(api) => Some(api.status()),
+            Error::Protocol(protocol) => Some(protocol.status()),
+            Error::DeadlineExceeded { last: Some(last), .. } => last.status(),
+            Error::OutcomeUnknown { source, .. } => source.status(),
+            _ => None,
+        }
+    }
+
+    /// The service's own code for it (`invalid_client`, `budget_exceeded`), if it gave one.
+    pub fn code(&self) -> Option<&str> {
+        self.as_api().and_then(ApiError::code)
+    }
+
+    /// The service's refusal, if that is what this is.
+    pub fn as_api(&self) -> Option<&ApiError> {
+        match self {
+            Error::Api(api) => Some(api),
+            Error::DeadlineExceeded { last: Some(last), .. } => last.as_api(),
+            Error::OutcomeUnknown { source, .. } => source.as_api(),
+            _ => None,
+        }
+    }
+
+    /// How long the service asked to wait before trying again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.as_api().and_then(ApiError::retry_after)
+    }
+
+    /// The client is not (or no longer) authenticated: status 401, or a refusal of its credentials.
+    pub fn is_unauthorized(&self) -> bool {
+        self.as_api().is_some_and(ApiError::is_unauthorized)
+    }
+
+    /// Authenticated, but not permitted: status 403, or [`Error::Denied`].
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Error::Denied { .. }) || self.status() == Some(403)
+    }
+
+    /// Status 404.
+    pub fn is_not_found(&self) -> bool {
+        self.status() == Some(404)
+    }
+
+    /// Too many requests: status 429, unless it is the budget that is used up.
+    pub fn is_rate_limited(&self) -> bool {
+        self.status() == Some(429) && !self.is_budget_exceeded()
+    }
+
+    /// The agent's budget is used up. Waiting a moment does not help.
+    pub fn is_budget_exceeded(&self) -> bool {
+        self.as_api().is_some_and(ApiError::is_budget_exceeded)
+    }
+
+    /// Time ran out: the call's deadline, or one attempt's time limit.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Error::DeadlineExceeded { .. } => true,
+            Error::Transport(transport) => transport.fault() == TransportFault::Timeout,
+            Error::OutcomeUnknown { source, .. } => source.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// The same call may work later without any change: no connection, timeouts, rate limits, 5xx.
+    /// An unknown outcome is not temporary: find out what happened first.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Error::Transport(transport) => transport.is_temporary(),
+            Error::DeadlineExceeded { .. } => true,
+            Error::Api(api) => {
+                (api.status() == 429 && !api.is_budget_exceeded())
+                    || matches!(api.status(), 408 | 500 | 502 | 503 | 504)
+            }
+            _ => false,
+        }
+    }
+
+    /// The settings or an argument are wrong; nothing was sent.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Error::Config(_) | Error::Input(_))
+    }
+
+    /// The same error with every known secret cut out of the service's words.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Error {
+        match self {
+            Error::Api(api) => Error::Api(api.redacted(redactor)),
+            Error::Protocol(protocol) => Error::Protocol(protocol.redacted(redactor)),
+            other => other,
+        }
+    }
+}
+
+/// A duration for people: `8 s`, `250 ms`.
+fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{} ms", duration.as_millis())
+    }
+}
+
+fn because(reason: &Option<String>) -> String {
+    reason.as_deref().map(|reason| format!(" ({})", inert(reason))).unwrap_or_default()
+}

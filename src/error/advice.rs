@@ -1,0 +1,64 @@
+//! What to do about an error, in one sentence.
+
+use super::{Error, Sent, TransportFault};
+
+impl Error {
+    /// What to do about it. Never contains anything the service or the caller wrote.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Error::Config(_) => "Correct the setting; nothing was sent.",
+            Error::Input(_) => "Correct the argument; nothing was sent.",
+            Error::Protocol(_) => {
+                "Check that the base URL and the tenant point at LumoAuth and that no proxy answers in its place."
+            }
+            Error::Denied { .. } => {
+                "The decision is final for now: grant the capability, ask for it just in time, or do something else."
+            }
+            Error::DeadlineExceeded { .. } => {
+                "Try again later, or give the call a longer deadline if the service is known to be slow."
+            }
+            Error::OutcomeUnknown { .. } => {
+                "Find out at the service whether it took effect before doing it again."
+            }
+            Error::Transport(error) => match (error.fault(), error.sent()) {
+                (TransportFault::Name, _) => {
+                    "Check the host in the base URL and this machine's name service."
+                }
+                (TransportFault::Connect, _) => "Check the network, the port, and whether a proxy is needed.",
+                (TransportFault::Tls, _) => {
+                    "Check the host and the clock; behind a company proxy, add its root certificate."
+                }
+                (TransportFault::TooLarge, _) => {
+                    "Raise the limit of this request if the answer is yours to trust."
+                }
+                (TransportFault::Refused, _) => "Allow the origin when building the client, if it is yours.",
+                (_, Sent::NotSent) => "Try again; nothing was sent.",
+                (_, Sent::Unknown) => "Try again if the operation may run twice.",
+            },
+            Error::Api(api) if api.is_budget_exceeded() => {
+                "The agent's budget is used up: raise it, or wait for its next period."
+            }
+            Error::Api(api) if api.has_code("invalid_client") || api.has_code("unauthorized_client") => {
+                "Check the client id and secret, and that the agent is active in this tenant."
+            }
+            Error::Api(api) if api.has_code("invalid_scope") || api.has_code("insufficient_scope") => {
+                "Ask for scopes that the agent is registered for."
+            }
+            Error::Api(api) if api.has_code("invalid_tenant") || api.has_code("tenant_not_found") => {
+                "Check the tenant's slug and the base URL."
+            }
+            Error::Api(api) => match api.status() {
+                400 | 422 => "Correct the request as the description says.",
+                401 => "Authenticate anew; if it persists, check the credentials and the tenant.",
+                403 => "Ask for the missing permission, or for a token with the required scopes.",
+                404 => "Check the path, the id and the tenant.",
+                409 => "The thing exists already or has changed: read it back.",
+                429 => "Wait as long as retry_after says, then try again.",
+                500..=599 => {
+                    "Try again later; if it persists, report it to LumoAuth with the time and the operation."
+                }
+                _ => "See the code and the description.",
+            },
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The service's refusals: seven envelopes (`docs/wire.md`, errors) read into one type.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{DATE, RETRY_AFTER};
+use serde_json::{Map, Value};
+
+use super::text::{Redactor, inert};
+use crate::json;
+use crate::time::Timestamp;
+use crate::wire::Response;
+
+/// How much of a text body is kept as its description, in characters (`docs/wire.md`, E-message).
+const TEXT_KEPT: usize = 500;
+
+/// A refusal or failure that the service put into words. Cheap to clone.
+///
+/// What the service wrote is shown escaped and cut, with the request's own secrets taken out of it.
+#[derive(Clone)]
+pub struct ApiError(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    operation: &'static str,
+    status: u16,
+    code: Option<String>,
+    description: Option<String>,
+    uri: Option<String>,
+    details: Option<Value>,
+    required_scopes: Vec<String>,
+    granted_scopes: Vec<String>,
+    retry_after: Option<Duration>,
+    rate_limit: Option<RateLimit>,
+}
+
+/// The `X-RateLimit-*` headers (`docs/wire.md`, E-rate). A hint, never a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimit {
+    /// Requests allowed in the window.
+    pub limit: Option<u64>,
+    /// Requests left in the window.
+    pub remaining: Option<u64>,
+    /// When the window ends, by the service's clock.
+    pub reset: Option<Timestamp>,
+}
+
+impl ApiError {
+    /// Reads the refusal out of an answer, whatever its content type says.
+    pub fn read(operation: &'static str, response: &Response) -> Self {
+        let status = response.status().as_u16();
+        let mut inner = Inner {
+            operation,
+            status,
+            code: None,
+            description: None,
+            uri: None,
+            details: None,
+            required_scopes: Vec::new(),
+            granted_scopes: Vec::new(),
+            retry_after: retry_after(response),
+            rate_limit: rate_limit(response),
+        };
+        match json::parse(response.body()) {
+            Ok(Value::Object(map)) => inner.fill(&map),
+            Ok(Value::String(text)) => inner.description = Some(kept(&text)),
+            Ok(_) => {}
+            Err(_) => {
+                let text = String::from_utf8_lossy(response.body());
+                let text = text.trim();
+                inner.description = (!text.is_empty()).then(|| kept(text));
+            }
+        }
+        ApiError(Arc::new(inner))
+    }
+
+    /// The operation that was refused.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// The service's code (`code`, else `error`), as it was written.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// True if the service's code is this one, whatever its case.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.code().is_some_and(|own| own.eq_ignore_ascii_case(code))
+    }
+
+    /// What the service says in words, as it was written. Show the error itself to people: it escapes this.
+    pub fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// `error_uri` (RFC 6749 section 5.2): a page about the error. For people only; nothing here opens it.
+    pub fn uri(&self) -> Option<&str> {
+        self.0.uri.as_deref()
+    }
+
+    /// The `details` of the answer, if it has any.
+    pub fn details(&self) -> Option<&Value> {
+        self.0.details.as_ref()
+    }
+
+    /// The scopes that the call would have needed, if the service lists them.
+    pub fn required_scopes(&self) -> &[String] {
+        &self.0.required_scopes
+    }
+
+    /// The scopes that the credential has, if the service lists them.
+    pub fn granted_scopes(&self) -> &[String] {
+        &self.0.granted_scopes
+    }
+
+    /// How long to wait before trying again (`Retry-After`: seconds, decimals or a date, RFC 9110 section 10.2.3).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The rate limit's state, if the answer carries it.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        self.0.rate_limit
+    }
+
+    /// Status 401, or a refusal of the client's credentials under another status.
+    pub fn is_unauthorized(&self) -> bool {
+        self.status() == 401
+            || ["invalid_client", "unauthorized_client", "invalid_token"]
+                .iter()
+                .any(|code| self.has_code(code))
+    }
+
+    /// The agent's budget is used up (429 `budget_exceeded`).
+    pub fn is_budget_exceeded(&self) -> bool {
+        self.has_code("budget_exceeded")
+    }
+
+    pub(super) fn redacted(self, redactor: &Redactor) -> Self {
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        let clean = |text: &mut Option<String>| *text = text.take().map(|text| redactor.clean(&text));
+        clean(&mut inner.code);
+        clean(&mut inner.description);
+        clean(&mut inner.uri);
+        inner.details = inner.details.take().map(|details| redactor.clean_value(details));
+        for scope in inner.required_scopes.iter_mut().chain(inner.granted_scopes.iter_mut()) {
+            *scope = redactor.clean(scope);
+        }
+        ApiError(Arc::new(inner))
+    }
+}
+
+impl Inner {
+    /// Envelopes A to F. The message is the first text of the four keys, the code is a text or nothing.
+    fn fill(&mut self, map: &Map<String, Value>) {
+        let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+        self.description =
+            ["error_description", "message", "detail", "error"].iter().find_map(|key| text(key));
+        self.code = text("code").or_else(|| text("error"));
+        self.uri = text("error_uri");
+        self.details = map.get("details").filter(|details| !details.is_null()).cloned();
+        let scopes = |key: &str| {
+            let listed = map.get("details").and_then(|details| details.get(key)).and_then(Value::as_array);
+            listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+        };
+        self.required_scopes = scopes("required_scopes");
+        self.granted_scopes = scopes("granted_scopes");
+    }
+}
+
+fn kept(text: &str) -> String {
+    text.chars().take(TEXT_KEPT).collect()
+}
+
+/// `Retry-After` as a length of time; a date in the past or anything else is none.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.header(RETRY_AFTER)?.trim();
+    if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        // Decimals are not HTTP, but they are seen. What does not fit into a Duration is "very long".
+        let seconds: f64 = value.parse().ok()?;
+        return Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+    }
+    let at = date(value)?;
+    // The service's own Date is the clock that its Retry-After was written by.
+    let from = response.header(DATE).and_then(date).or(response.received())?;
+    let wait = at.saturating_since(from);
+    (!wait.is_zero()).then_some(wait)
+}
+
+fn date(value: &str) -> Option<Timestamp> {
+    let at = httpdate::parse_http_date(value).ok()?;
+    let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_unix(since.as_secs()))
+}
+
+fn rate_limit(response: &Response) -> Option<RateLimit> {
+    let number = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let limit = RateLimit {
+        limit: number("x-ratelimit-limit"),
+        remaining: number("x-ratelimit-remaining"),
+        reset: number("x-ratelimit-reset").map(Timestamp::from_unix),
+    };
+    (limit.limit.is_some() || limit.remaining.is_some() || limit.reset.is_some()).then_some(limit)
+}
+
+impl fmt::Display for ApiError {
+    /// `agents.ask: invalid_request (HTTP 400): Missing required field: action`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { operation, status, code, description, .. } = &*self.0;
+        write!(f, "{operation}: ")?;
+        match code {
+            Some(code) => write!(f, "{} (HTTP {status})", inert(code))?,
+            None => write!(f, "HTTP {status}")?,
+        }
+        match description {
+            Some(description) if Some(description) != code.as_ref() => write!(f, ": {}", inert(description)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            operation,
+            status,
+            code,
+            description,
+            uri,
+            details,
+            required_scopes,
+            granted_scopes,
+            retry_after,
+            rate_limit,
+        } = &*self.0;
+        f.debug_struct("ApiError")
+            .field("operation", operation)
+            .field("status", status)
+            .field("code", &code.as_deref().map(inert))
+            .field("description", &description.as_deref().map(inert))
+            .field("uri", &uri.as_deref().map(inert))
+            .field("details", &details.as_ref().map(|details| inert(&details.to_string())))
+            .field("required_scopes", required_scopes)
+            .field("granted_scopes", granted_scopes)
+            .field("retry_after", retry_after)
+            .field("rate_limit", rate_limit)
+            .finish()
+    }
+}
+
+impl std::error::Error for ApiError {}

@@ -1,0 +1,310 @@
+//! JSON read strictly: a key twice, nesting without end, or a broken text is a fault, never a guess.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::error::{Error, ProtocolError, ProtocolFault};
+
+/// How deep objects and arrays may nest. The deepest answer known has five levels.
+const DEPTH: usize = 32;
+
+/// Parses one JSON text with nothing behind it.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ProtocolFault> {
+    let duplicate = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let seed = Strict { depth: DEPTH, duplicate: &duplicate };
+    let parsed = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    parsed.map_err(|error| match duplicate.into_inner() {
+        Some(key) => ProtocolFault::DuplicateKey { key },
+        None => fault(bytes, &error),
+    })
+}
+
+fn fault(bytes: &[u8], error: &serde_json::Error) -> ProtocolFault {
+    let found = match bytes.iter().copied().find(|byte| !byte.is_ascii_whitespace()) {
+        None => "empty",
+        Some(b'{' | b'[' | b'"') => {
+            return ProtocolFault::BrokenJson { line: error.line(), column: error.column() };
+        }
+        Some(b'<') => "an HTML page",
+        Some(0xef) => "text with a byte order mark",
+        Some(0x1f) => "compressed",
+        Some(_) => "text",
+    };
+    ProtocolFault::NotJson { found }
+}
+
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    depth: usize,
+    duplicate: &'a RefCell<Option<String>>,
+}
+
+impl<'a> Strict<'a> {
+    fn deeper<E: serde::de::Error>(self) -> Result<Strict<'a>, E> {
+        let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Strict { depth, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            if map.contains_key(&key) {
+                self.duplicate.replace(Some(key));
+                return Err(A::Error::custom("the same key twice"));
+            }
+            let value = access.next_value_seed(inner)?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// The fields of an answer, taken out one by one with their types checked; what is left over is kept by the caller.
+///
+/// An optional field may be absent or `null`. Any other type than the expected one is a fault.
+#[derive(Debug)]
+pub struct Fields {
+    operation: &'static str,
+    status: u16,
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    pub(crate) fn new(operation: &'static str, status: u16, map: Map<String, Value>) -> Self {
+        Fields { operation, status, map }
+    }
+
+    /// A fault of this answer.
+    pub fn fault(&self, fault: ProtocolFault) -> Error {
+        Error::Protocol(ProtocolError::new(self.operation, self.status, fault))
+    }
+
+    /// The fault "`field` has another type".
+    pub fn mistyped(&self, field: &'static str, expected: &'static str, value: &Value) -> Error {
+        self.fault(ProtocolFault::Mistyped { field, expected, found: kind(value) })
+    }
+
+    /// The fault "`field` is missing".
+    pub fn missing(&self, field: &'static str) -> Error {
+        self.fault(ProtocolFault::Missing { field })
+    }
+
+    /// Takes a field of any type; `null` counts as absent.
+    pub fn value(&mut self, field: &'static str) -> Option<Value> {
+        self.map.remove(field).filter(|value| !value.is_null())
+    }
+
+    /// Takes an optional text.
+    pub fn text(&mut self, field: &'static str) -> Result<Option<String>, Error> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.mistyped(field, "a text", &other)),
+        }
+    }
+
+    /// Takes a text that must be there and not be empty.
+    pub fn required_text(&mut self, field: &'static str) -> Result<String, Error> {
+        self.text(field)?.filter(|text| !text.is_empty()).ok_or_else(|| self.missing(field))
+    }
+
+    /// Takes an identifier: a text or a whole number, the services differ (`docs/wire.md`, A-ids).
+    pub fn identifier(&mut self, field: &'static str) -> Result<Option<String>, Error> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::Number(number)) if number.is_u64() || number.is_i64() => Ok(Some(number.to_string())),
+            Some(other) => Err(self.mistyped(field, "a text or a whole number", &other)),
+        }
+    }
+
+    /// Takes a boolean that must be there as a boolean: not `null`, not `1`, not `"true"`.
+    pub fn required_boolean(&mut self, field: &'static str) -> Result<bool, Error> {
+        match self.map.remove(field) {
+            None => Err(self.missing(field)),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(other) => Err(self.mistyped(field, "true or false", &other)),
+        }
+    }
+
+    /// Takes an optional finite number.
+    pub fn number(&mut self, field: &'static str) -> Result<Option<f64>, Error> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(number) if number.is_finite() => Ok(Some(number)),
+                _ => Err(self.mistyped(field, "a number", &value)),
+            },
+        }
+    }
+
+    /// Takes a list of texts; absent is the empty list.
+    pub fn texts(&mut self, field: &'static str) -> Result<Vec<String>, Error> {
+        match self.value(field) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::String(text) => Ok(text),
+                    other => Err(self.mistyped(field, "a list of texts", &other)),
+                })
+                .collect(),
+            Some(other) => Err(self.mistyped(field, "a list of texts", &other)),
+        }
+    }
+
+    /// Takes an optional object, to be read in the same way.
+    pub fn object(&mut self, field: &'static str) -> Result<Option<Fields>, Error> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Fields { map, ..*self })),
+            Some(other) => Err(self.mistyped(field, "an object", &other)),
+        }
+    }
+
+    /// Everything that was not taken.
+    pub fn rest(self) -> Map<String, Value> {
+        self.map
+    }
+}
+
+/// The name of a JSON type.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn good_json_is_what_serde_reads() {
+        let text = r#"{"a":[1,-2,2.5,true,null,"x"],"b":{"c":18446744073709551615}}"#;
+        assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn a_key_twice_is_a_fault_at_every_depth() {
+        for text in
+            [r#"{"allowed":false,"allowed":true}"#, r#"{"x":[{"a":1,"a":1}]}"#, r#"{"a":1,"\u0061":2}"#]
+        {
+            assert!(matches!(parse(text.as_bytes()), Err(ProtocolFault::DuplicateKey { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn bombs_are_faults_on_a_small_stack() {
+        let bombs: Vec<Vec<u8>> = vec![
+            b"[".repeat(1_000_000),
+            br#"{"a":"#.repeat(1_000_000),
+            b"{\"a\":NaN}".to_vec(),
+            b"{\"a\":1e999}".to_vec(),
+            b"{\"a\":\"\xff\xfe\"}".to_vec(),
+            b"\xef\xbb\xbf{}".to_vec(),
+            b"{} x".to_vec(),
+            b"{\"a\":1".to_vec(),
+            Vec::new(),
+        ];
+        let run = move || bombs.iter().for_each(|bomb| assert!(parse(bomb).is_err()));
+        std::thread::Builder::new().stack_size(128 * 1024).spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn the_fault_says_what_it_found() {
+        let found = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            found("<!doctype html><title>Bad gateway</title>"),
+            "the answer is not JSON but an HTML page"
+        );
+        assert_eq!(found("  "), "the answer is not JSON but empty");
+        assert_eq!(found("upstream error"), "the answer is not JSON but text");
+        assert_eq!(found("{\"allowed\": tru"), "the answer is broken JSON at line 1, column 15");
+    }
+
+    #[test]
+    fn fields_check_types_and_keep_the_rest() {
+        let Value::Object(map) = json!({"a": "x", "b": null, "c": [1], "d": 5, "e": 1}) else {
+            unreachable!()
+        };
+        let mut fields = Fields::new("test", 200, map);
+        assert_eq!(fields.required_text("a").unwrap(), "x");
+        assert_eq!(fields.text("b").unwrap(), None);
+        assert_eq!(
+            fields.texts("c").unwrap_err().to_string(),
+            "test: c in the answer is a number, not a list of texts (HTTP 200)"
+        );
+        assert_eq!(fields.identifier("d").unwrap().unwrap(), "5");
+        assert_eq!(
+            fields.required_boolean("e").unwrap_err().to_string(),
+            "test: e in the answer is a number, not true or false (HTTP 200)"
+        );
+        assert!(fields.required_boolean("z").unwrap_err().to_string().contains("has no z"));
+        assert!(fields.rest().is_empty());
+    }
+}

@@ -1,0 +1,41 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub use http;
+
+pub mod error;
+mod json;
+mod scopes;
+mod secret;
+mod site;
+mod token;
+
+pub mod credentials;
+pub mod operation;
+pub mod operations;
+pub mod session;
+pub mod time;
+pub mod wire;
+
+pub use credentials::{ClientAuth, Credentials};
+pub use error::Error;
+pub use json::Fields;
+pub use operation::Operation;
+pub use operations::{
+    AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Identity, Register, Registration,
+};
+pub use scopes::Scopes;
+pub use secret::Secret;
+pub use session::Session;
+pub use site::{DEFAULT_BASE_URL, EU_BASE_URL, Layout, Origin, Route, Site, segment};
+pub use token::{AccessToken, TokenType};

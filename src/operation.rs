@@ -1,0 +1,160 @@
+//! A protocol step as a value: both halves, the request and the reading of the answer.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::site::Site;
+use crate::token::AccessToken;
+use crate::wire::{Request, Response};
+
+/// One step of the protocol, pure: it makes a request and reads the answer, and never sends anything itself.
+///
+/// The clients run operations, [`crate::session::Session::call`] turns one into a machine, and another SDK may call
+/// the halves by hand. Write your own the way `operations/ask.rs` is written.
+pub trait Operation {
+    /// What the answer means.
+    type Output;
+
+    /// How the step is to be run. Asked once per call; may depend on the value.
+    fn terms(&self) -> Terms;
+
+    /// What to ask. Called anew for every attempt.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if an argument cannot be sent.
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error>;
+
+    /// What the answer says. Start with [`crate::wire::read`].
+    ///
+    /// # Errors
+    /// [`Error::Api`] for a refusal, [`Error::Protocol`] for an answer that cannot be read.
+    fn response(&self, response: &Response) -> Result<Answer<Self::Output>, Error>;
+}
+
+/// What an answer leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// Finished.
+    Done(T),
+    /// Not decided yet: ask the same question again after this long (polling).
+    Again(Duration),
+}
+
+/// Whether an operation may be sent again when it is not known if it took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Changes something, but twice is as good as once.
+    Repeatable,
+    /// Must not happen twice. Sent again only if nothing of it was sent.
+    Once,
+}
+
+/// Which credential an operation travels with. The session attaches it; an operation never does.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Auth {
+    /// None at all.
+    None,
+    /// The client's id and secret, in the way the client is set to.
+    Client,
+    /// The agent's own access token, obtained and renewed by the session.
+    Bearer,
+    /// This token and no other; it is not renewed.
+    Token(AccessToken),
+    /// The agent's own access token, placed in the body by the operation itself ([`Context::token`]).
+    InBody,
+}
+
+/// How an operation is to be run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Terms {
+    /// The operation's name in errors and logs, as in `docs/wire.md`.
+    pub name: &'static str,
+    /// May it be repeated?
+    pub effect: Effect,
+    /// The credential it travels with.
+    pub auth: Auth,
+    /// The whole time of a call, if the caller sets no other.
+    pub total: Duration,
+    /// The longest time of one attempt.
+    pub attempt: Duration,
+    /// The largest body that is read, in bytes.
+    pub body_limit: usize,
+}
+
+impl Terms {
+    /// 15 s in all, 5 s an attempt, 64 KiB of body.
+    pub const fn new(name: &'static str, effect: Effect, auth: Auth) -> Self {
+        Terms {
+            name,
+            effect,
+            auth,
+            total: Duration::from_secs(15),
+            attempt: Duration::from_secs(5),
+            body_limit: 64 * 1024,
+        }
+    }
+
+    /// Another total time.
+    pub const fn total(mut self, total: Duration) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// Another longest time of one attempt.
+    pub const fn attempt(mut self, attempt: Duration) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// Another largest body, in bytes.
+    pub const fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+}
+
+/// What an operation may know when it makes its request.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    site: &'a Site,
+    token: Option<&'a AccessToken>,
+    attempt_id: &'a str,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a call to this site.
+    pub const fn new(site: &'a Site) -> Self {
+        Context { site, token: None, attempt_id: "" }
+    }
+
+    /// With the agent's current access token, for operations with [`Auth::InBody`].
+    pub const fn with_token(mut self, token: &'a AccessToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// With the name of the call, the same over all its attempts.
+    pub const fn with_attempt_id(mut self, attempt_id: &'a str) -> Self {
+        self.attempt_id = attempt_id;
+        self
+    }
+
+    /// Where the service is.
+    pub const fn site(&self) -> &'a Site {
+        self.site
+    }
+
+    /// The agent's current access token, if the operation's terms ask for it.
+    pub const fn token(&self) -> Option<&'a AccessToken> {
+        self.token
+    }
+
+    /// Names the call in logs and idempotency keys; stable over its attempts.
+    pub const fn attempt_id(&self) -> &'a str {
+        self.attempt_id
+    }
+}

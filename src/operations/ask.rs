@@ -1,0 +1,280 @@
+//! The Ask API: may the agent do this? (`docs/wire.md`, rows K)
+//!
+//! This file is the pattern for every operation: the question, its terms, its two halves, the typed answer, tests.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+use http::header::{AGE, CACHE_CONTROL, HeaderValue};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, InputError, ProtocolFault};
+use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::site::Route;
+use crate::wire::{self, Request, Response};
+
+/// The question: may the agent perform this action? `POST agents/ask`.
+///
+/// | part | | on the wire |
+/// |---|---|---|
+/// | action | REQUIRED | `action` |
+/// | context | OPTIONAL | `context`, left out when empty |
+///
+/// A text is a whole question: `agent.ask("read_document")`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    action: String,
+    context: Map<String, Value>,
+}
+
+impl Ask {
+    /// Asks about an action by its slug, such as `document.read`.
+    pub fn new(action: impl Into<String>) -> Self {
+        Ask { action: action.into(), context: Map::new() }
+    }
+
+    /// Adds what the decision may depend on: an object, as `json!({"document_id": "doc-123"})`. Anything but an object
+    /// goes under the key `value`. The keys `ip`, `userAgent`, `requestMethod` and `requestPath` are the service's own.
+    pub fn context(mut self, context: impl Into<Value>) -> Self {
+        match context.into() {
+            Value::Object(map) => self.context.extend(map),
+            Value::Null => {}
+            other => drop(self.context.insert("value".into(), other)),
+        }
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for Ask {
+    fn from(action: T) -> Self {
+        Ask::new(action)
+    }
+}
+
+impl Operation for Ask {
+    type Output = Decision;
+
+    fn terms(&self) -> Terms {
+        Terms::new("agents.ask", Effect::Read, Auth::Bearer).total(Duration::from_secs(8))
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        if self.action.trim().is_empty() {
+            return Err(InputError::new("action", "is empty").into());
+        }
+        let mut body = json!({ "action": self.action });
+        if !self.context.is_empty() {
+            body["context"] = Value::Object(self.context.clone());
+        }
+        let request = Request::new(Method::POST, context.site().url(Route::Ask)).json(&body);
+        Ok(request.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
+    }
+
+    /// Allowed means: status 200, a JSON object, `allowed` the boolean `true`, and, where the answer names an action,
+    /// ours. Everything else is a denial if it says so, and otherwise an error.
+    fn response(&self, response: &Response) -> Result<Answer<Decision>, Error> {
+        let mut fields = wire::read("agents.ask", response)?;
+        if response.status() != 200 {
+            return Err(fields.fault(ProtocolFault::UnexpectedStatus));
+        }
+        if response.header(AGE).is_some_and(|age| age.trim() != "0") {
+            return Err(fields.fault(ProtocolFault::Cached));
+        }
+        let allowed = fields.required_boolean("allowed")?;
+        let action = fields.text("action")?;
+        if action.is_some_and(|action| action != self.action) {
+            return Err(fields.fault(ProtocolFault::OtherAction));
+        }
+        let explanation = fields.text("explanation")?;
+        let context = match fields.object("context")? {
+            Some(echoed) => echoed.rest(),
+            None => self.context.clone(),
+        };
+        Ok(Answer::Done(Decision {
+            allowed,
+            action: self.action.clone(),
+            reason: fields.text("reason")?.or(explanation),
+            audit_id: fields.identifier("audit_id")?,
+            required_scopes: fields.texts("required_scopes")?,
+            context,
+            extra: fields.rest(),
+        }))
+    }
+}
+
+/// The answer to an [`Ask`]: allowed or denied, why, and under which audit record.
+///
+/// A denial is a value, not an error; [`Decision::require`] turns it into one. Prints as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[must_use = "a decision that nobody looks at allows nothing"]
+pub struct Decision {
+    allowed: bool,
+    action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    required_scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    context: Map<String, Value>,
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+impl Decision {
+    /// True if the service said so, and only then.
+    pub fn allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// The action that was asked about.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// Why, in the service's words (`reason`, else `explanation`).
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The service's audit record of this decision.
+    pub fn audit_id(&self) -> Option<&str> {
+        self.audit_id.as_deref()
+    }
+
+    /// The scopes that the action would need, if the service lists them.
+    pub fn required_scopes(&self) -> &[String] {
+        &self.required_scopes
+    }
+
+    /// The context that the service decided by, or the one sent if it did not say.
+    pub fn context(&self) -> &Map<String, Value> {
+        &self.context
+    }
+
+    /// Fields of the answer that this version does not know, such as `decided_by`.
+    pub fn extra(&self) -> &Map<String, Value> {
+        &self.extra
+    }
+
+    /// Itself if allowed.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] with the reason and the audit id.
+    pub fn require(self) -> Result<Decision, Error> {
+        if self.allowed {
+            return Ok(self);
+        }
+        Err(Error::Denied { action: self.action, reason: self.reason, audit_id: self.audit_id })
+    }
+}
+
+impl fmt::Display for Decision {
+    /// `{"allowed": false, "action": "delete_user", "reason": "insufficient_permissions", "audit_id": "aud_abc123"}`,
+    /// each text escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| Value::from(crate::error::inert(text)).to_string();
+        write!(f, "{{\"allowed\": {}, \"action\": {}", self.allowed, shown(&self.action))?;
+        if let Some(reason) = &self.reason {
+            write!(f, ", \"reason\": {}", shown(reason))?;
+        }
+        if let Some(audit_id) = &self.audit_id {
+            write!(f, ", \"audit_id\": {}", shown(audit_id))?;
+        }
+        f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Site;
+    use http::{HeaderMap, StatusCode};
+
+    fn answer(status: u16, body: &str) -> Result<Decision, Error> {
+        let response =
+            Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.as_bytes());
+        match Ask::new("read").context(json!({"id": "1"})).response(&response)? {
+            Answer::Done(decision) => Ok(decision),
+            Answer::Again(_) => panic!("ask never polls"),
+        }
+    }
+
+    #[test]
+    fn the_request() {
+        let site = Site::tenant("acme").unwrap();
+        let request = Ask::new("delete_user")
+            .context(json!({"user_id": "u-456"}))
+            .request(&Context::new(&site))
+            .unwrap();
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.url(), "https://app.lumoauth.dev/t/acme/api/v1/agents/ask");
+        assert_eq!(request.body(), br#"{"action":"delete_user","context":{"user_id":"u-456"}}"#);
+        assert_eq!(Ask::new("x").request(&Context::new(&site)).unwrap().body(), br#"{"action":"x"}"#);
+        assert!(matches!(Ask::new(" ").request(&Context::new(&site)), Err(Error::Input(_))));
+    }
+
+    #[test]
+    fn allowed_and_denied_are_values() {
+        let decision = answer(
+            200,
+            r#"{"allowed":true,"action":"read","reason":"ok","audit_id":"8f3a","decided_by":"policy"}"#,
+        )
+        .unwrap();
+        assert!(decision.allowed());
+        assert_eq!(decision.extra()["decided_by"], "policy");
+        assert_eq!(decision.context()["id"], "1");
+        let decision =
+            answer(200, r#"{"allowed":false,"reason":"insufficient_permissions","audit_id":"aud_abc123"}"#)
+                .unwrap();
+        assert_eq!(
+            decision.to_string(),
+            r#"{"allowed": false, "action": "read", "reason": "insufficient_permissions", "audit_id": "aud_abc123"}"#
+        );
+        assert!(
+            matches!(decision.require(), Err(Error::Denied { audit_id: Some(id), .. }) if id == "aud_abc123")
+        );
+    }
+
+    #[test]
+    fn the_other_variant_of_the_answer() {
+        let decision = answer(
+            200,
+            r#"{"allowed":false,"explanation":"no scope","confidence":0.9,"required_scopes":["a"]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (decision.reason(), decision.required_scopes()),
+            (Some("no scope"), &["a".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn anything_odd_is_an_error_and_never_an_allow() {
+        for (status, body) in [
+            (200, r#"{"allowed":"true"}"#),
+            (200, r#"{"allowed":1}"#),
+            (200, r#"{"allowed":null}"#),
+            (200, "{}"),
+            (200, r#"{"allowed":false,"allowed":true}"#),
+            (200, r#"{"allowed":true,"action":"write"}"#),
+            (200, "true"),
+            (200, r#"{"allowed":true,"action":7}"#),
+            (200, r#"[{"allowed":true}]"#),
+            (200, r#"{"allowed":true"#),
+            (200, r#"{"data":{"allowed":true}}"#),
+            (200, "<html>allowed</html>"),
+            (200, ""),
+            (201, r#"{"allowed":true}"#),
+            (206, r#"{"allowed":true}"#),
+            (204, ""),
+            (302, r#"{"allowed":true}"#),
+            (500, r#"{"allowed":true}"#),
+        ] {
+            assert!(answer(status, body).is_err(), "{status} {body}");
+        }
+    }
+}

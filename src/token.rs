@@ -1,0 +1,209 @@
+//! Access tokens with everything that is known about them.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::time::{Now, Timestamp};
+
+/// The longest lifetime that is believed, whatever the service says: one year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How a token is presented (`token_type`, RFC 6749 section 7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// `Authorization: Bearer` (RFC 6750). Compared without regard to case.
+    Bearer,
+    /// Bound to a key, needs a proof (RFC 9449). Never sent as Bearer.
+    Dpop,
+    /// Anything else, as the service wrote it. Never sent as Bearer.
+    Other(String),
+}
+
+impl TokenType {
+    /// Reads the value of `token_type`.
+    pub fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("bearer") {
+            TokenType::Bearer
+        } else if text.eq_ignore_ascii_case("dpop") {
+            TokenType::Dpop
+        } else {
+            TokenType::Other(text.to_owned())
+        }
+    }
+}
+
+/// An access token: the secret, its type, what it is good for, and when it ends.
+///
+/// Prints without the token. The token itself leaves through [`AccessToken::secret`].
+#[derive(Clone)]
+pub struct AccessToken {
+    secret: Secret,
+    token_type: TokenType,
+    scopes: Scopes,
+    expires_at: Timestamp,
+    lifetime: Duration,
+}
+
+impl AccessToken {
+    /// A token that was issued at `issued` and lives for `lifetime` (cut to one year).
+    pub fn new(
+        secret: Secret,
+        token_type: TokenType,
+        scopes: Scopes,
+        issued: Timestamp,
+        lifetime: Duration,
+    ) -> Self {
+        let lifetime = lifetime.min(LONGEST);
+        AccessToken { secret, token_type, scopes, expires_at: issued.saturating_add(lifetime), lifetime }
+    }
+
+    /// The token itself.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// How it is presented.
+    pub fn token_type(&self) -> &TokenType {
+        &self.token_type
+    }
+
+    /// What it is good for: what the service granted, or what was asked for if it did not say.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// When it ends, by this machine's clock.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// How long it was issued for.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// How long it still is valid by the wall clock.
+    pub fn remaining(&self, now: Timestamp) -> Duration {
+        self.expires_at.saturating_since(now)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AccessToken { secret, token_type, scopes, expires_at, lifetime } = self;
+        f.debug_struct("AccessToken")
+            .field("secret", secret)
+            .field("token_type", token_type)
+            .field("scopes", scopes)
+            .field("expires_at", expires_at)
+            .field("lifetime", lifetime)
+            .finish()
+    }
+}
+
+/// A token as a token cache holds it: with the two instants at which it stops being fresh.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) token: AccessToken,
+    /// Counts up with every token of its key.
+    pub(crate) generation: u64,
+    wall: Timestamp,
+    monotonic: Duration,
+    soft: Duration,
+    hard: Duration,
+}
+
+/// How a held token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Use it.
+    Fresh,
+    /// Use it, and somebody should get a new one.
+    Soft,
+    /// Do not use it.
+    Expired,
+}
+
+impl Held {
+    /// `asked` is when the token was asked for: its life cannot have begun earlier.
+    pub(crate) fn new(token: AccessToken, generation: u64, asked: &Now) -> Self {
+        let lifetime = token.lifetime();
+        let fifth = lifetime / 5;
+        let early = lifetime.mul_f64(asked.fraction(3) * 0.1);
+        let soft = lifetime.saturating_sub(fifth.min(Duration::from_secs(300))).saturating_sub(early);
+        let hard = lifetime.saturating_sub((lifetime / 10).min(Duration::from_secs(30)));
+        Held { token, generation, wall: asked.wall, monotonic: asked.monotonic, soft, hard }
+    }
+
+    /// Expired if either clock says so: the wall clock goes on through suspension, the monotonic one through resets.
+    pub(crate) fn freshness(&self, now: &Now) -> Freshness {
+        let age = now.wall.saturating_since(self.wall).max(now.monotonic.saturating_sub(self.monotonic));
+        if age >= self.hard {
+            Freshness::Expired
+        } else if age >= self.soft {
+            Freshness::Soft
+        } else {
+            Freshness::Fresh
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now(wall: u64, monotonic: u64) -> Now {
+        Now::new(Timestamp::from_unix(wall), Duration::from_secs(monotonic), [0; 32])
+    }
+
+    fn held(lifetime: u64) -> Held {
+        let asked = now(1_000_000, 100);
+        let token = AccessToken::new(
+            Secret::new("canary"),
+            TokenType::Bearer,
+            Scopes::none(),
+            asked.wall,
+            Duration::from_secs(lifetime),
+        );
+        Held::new(token, 1, &asked)
+    }
+
+    #[test]
+    fn soft_and_hard_expiry() {
+        let held = held(3600);
+        assert_eq!(held.freshness(&now(1_000_000 + 3299, 100 + 3299)), Freshness::Fresh);
+        assert_eq!(held.freshness(&now(1_000_000 + 3300, 100 + 3300)), Freshness::Soft);
+        assert_eq!(held.freshness(&now(1_000_000 + 3570, 100 + 3570)), Freshness::Expired);
+    }
+
+    #[test]
+    fn either_clock_may_end_it() {
+        let held = held(3600);
+        assert_eq!(held.freshness(&now(1_000_000 + 8 * 3600, 100)), Freshness::Expired, "suspended");
+        assert_eq!(held.freshness(&now(1_000_000 - 86_400, 100 + 7200)), Freshness::Expired, "wall set back");
+        assert_eq!(held.freshness(&now(1_000_000 - 86_400, 100 + 10)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn short_lives_have_short_margins() {
+        let held = held(10);
+        assert_eq!(held.freshness(&now(1_000_007, 107)), Freshness::Fresh);
+        assert_eq!(held.freshness(&now(1_000_008, 108)), Freshness::Soft);
+        assert_eq!(held.freshness(&now(1_000_009, 109)), Freshness::Expired);
+    }
+
+    #[test]
+    fn it_prints_without_the_token() {
+        assert!(!format!("{:?}", held(3600)).contains("canary"));
+    }
+
+    #[test]
+    fn types_are_read_without_regard_to_case() {
+        assert_eq!(TokenType::parse("bearer"), TokenType::Bearer);
+        assert_eq!(TokenType::parse("DPOP"), TokenType::Dpop);
+        assert_eq!(TokenType::parse("N_A"), TokenType::Other("N_A".into()));
+    }
+}

@@ -1,0 +1,419 @@
+//! Requests and responses as values, and the one fork between success and failure.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Uri};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::{ApiError, Error, InputError, ProtocolError, ProtocolFault};
+use crate::json::{self, Fields};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// What one attempt may take. A transport keeps to it; the session sets it for every attempt anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest time until the connection stands: name lookup, TCP and TLS together.
+    pub connect: Duration,
+    /// The longest time for the whole attempt, the last byte of the answer included.
+    pub total: Duration,
+    /// The largest body that is read, in bytes, after any decoding.
+    pub body: usize,
+    /// The largest head of an answer (status line and headers), in bytes.
+    pub head: usize,
+    /// True if the attempt must use a connection of its own: it must not fail because a kept one went stale.
+    pub fresh_connection: bool,
+}
+
+impl Default for Limits {
+    /// 3.1 s to connect, 5 s in all, 64 KiB of body, 16 KiB of head, a kept connection if there is one.
+    fn default() -> Self {
+        Limits {
+            connect: Duration::from_millis(3100),
+            total: Duration::from_secs(5),
+            body: 64 * 1024,
+            head: 16 * 1024,
+            fresh_connection: false,
+        }
+    }
+}
+
+/// One HTTP request, whole, with its limits. Send it with anything.
+///
+/// `Debug` shows the method, the URL without its query, and the names of the headers: never a value, never the body.
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    url: Uri,
+    headers: HeaderMap,
+    body: Zeroizing<Vec<u8>>,
+    limits: Limits,
+    secrets: Vec<Secret>,
+}
+
+impl Request {
+    /// A request without body. Make the URL with [`crate::Site::url`] or [`crate::Site::join`].
+    pub fn new(method: Method, url: Uri) -> Self {
+        Request {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Zeroizing::new(Vec::new()),
+            limits: Limits::default(),
+            secrets: Vec::new(),
+        }
+        .header(http::header::ACCEPT, HeaderValue::from_static("application/json"))
+    }
+
+    /// Sets a header, in place of any of the same name.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Sets a JSON body.
+    pub fn json(self, value: &Value) -> Self {
+        self.bytes("application/json", value.to_string())
+    }
+
+    /// Sets a form body (`application/x-www-form-urlencoded`).
+    pub fn form(mut self, form: Form) -> Self {
+        let Form { encoded, secrets } = form;
+        self.secrets.extend(secrets);
+        let mut request = self.bytes("application/x-www-form-urlencoded", Vec::new());
+        request.body = encoded;
+        request
+    }
+
+    /// Sets a body of any type.
+    pub fn bytes(mut self, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.body = Zeroizing::new(body.into());
+        self
+    }
+
+    /// Names a secret that this request carries, so that an echo of it in the answer is cut out of errors.
+    pub fn carries(mut self, secret: &Secret) -> Self {
+        self.secrets.push(secret.clone());
+        self
+    }
+
+    /// Adds `Authorization: <scheme> <credentials>`, marked as sensitive.
+    pub fn authorization(mut self, scheme: &str, credentials: &Secret) -> Result<Self, InputError> {
+        let value = Zeroizing::new(format!("{scheme} {}", credentials.expose()));
+        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+            InputError::new("credential", "has a character that no header can carry (a line break?)")
+        })?;
+        value.set_sensitive(true);
+        self.headers.insert(AUTHORIZATION, value);
+        Ok(self.carries(credentials))
+    }
+
+    /// Adds more fields behind a form body.
+    pub(crate) fn append_form(mut self, form: &Form) -> Self {
+        if !self.body.is_empty() && !form.encoded.is_empty() {
+            self.body.push(b'&');
+        }
+        self.body.extend_from_slice(&form.encoded);
+        self.secrets.extend(form.secrets.iter().cloned());
+        self
+    }
+
+    /// Sets the limits of the attempt.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The whole URL.
+    pub fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    /// The headers. Those with a credential are marked as sensitive.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body; empty if there is none. It may hold secrets.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What this attempt may take.
+    pub fn attempt_limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+}
+
+impl From<Request> for http::Request<Vec<u8>> {
+    /// For stacks that speak the `http` crate. The limits do not travel along: read them first.
+    fn from(request: Request) -> Self {
+        let mut out = http::Request::new(request.body.to_vec());
+        *out.method_mut() = request.method;
+        *out.uri_mut() = request.url;
+        *out.headers_mut() = request.headers;
+        out
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { method, url, headers, body, limits, secrets: _ } = self;
+        f.debug_struct("Request")
+            .field("method", method)
+            .field("url", &without_query(url))
+            .field("headers", &names(headers))
+            .field("body_bytes", &body.len())
+            .field("limits", limits)
+            .finish()
+    }
+}
+
+/// A form body under construction (`application/x-www-form-urlencoded`).
+#[derive(Clone, Default)]
+pub struct Form {
+    encoded: Zeroizing<Vec<u8>>,
+    secrets: Vec<Secret>,
+}
+
+impl Form {
+    /// An empty form.
+    pub fn new() -> Self {
+        Form::default()
+    }
+
+    /// Adds a field.
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        let mut pair = form_urlencoded::Serializer::new(String::new());
+        pair.append_pair(name, value);
+        let pair = Zeroizing::new(pair.finish());
+        if !self.encoded.is_empty() {
+            self.encoded.push(b'&');
+        }
+        self.encoded.extend_from_slice(pair.as_bytes());
+        self
+    }
+
+    /// Adds a field if there is a value.
+    pub fn optional(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.field(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds a field whose value must not be shown.
+    pub fn secret(mut self, name: &str, value: &Secret) -> Self {
+        self.secrets.push(value.clone());
+        self.field(name, value.expose())
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Form { encoded, secrets: _ } = self;
+        write!(f, "Form({} bytes)", encoded.len())
+    }
+}
+
+/// One HTTP response, whole: a transport never hands over a part of one.
+///
+/// `Debug` shows the status, the names of the headers and the length of the body.
+#[derive(Clone)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Zeroizing<Vec<u8>>,
+    received: Option<Timestamp>,
+}
+
+impl Response {
+    /// A response with status, headers and whole body.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
+        Response { status, headers, body: Zeroizing::new(body.into()), received: None }
+    }
+
+    /// Sets when it arrived, for dates in its headers. The session does it.
+    pub fn received_at(mut self, at: Timestamp) -> Self {
+        self.received = Some(at);
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The first value of a header, if it is plain text.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body. It may hold secrets.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text, with anything that is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// When it arrived, if the driver said so.
+    pub fn received(&self) -> Option<Timestamp> {
+        self.received
+    }
+
+    /// The body read as JSON into a type of yours, whatever the status.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] if it is not JSON or does not fit.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        let value = json::parse(&self.body).map_err(|fault| self.fault("response", fault))?;
+        serde_json::from_value(value).map_err(|_| {
+            self.fault("response", ProtocolFault::Other("the JSON does not fit the type asked for"))
+        })
+    }
+
+    /// Itself if the status is a success.
+    ///
+    /// # Errors
+    /// [`Error::Api`] for any status that is not 2xx, [`Error::Protocol`] for a redirect.
+    pub fn error_for_status(self) -> Result<Response, Error> {
+        succeeded("response", &self)?;
+        Ok(self)
+    }
+
+    fn fault(&self, operation: &'static str, fault: ProtocolFault) -> Error {
+        Error::Protocol(ProtocolError::new(operation, self.status.as_u16(), fault))
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Response { status, headers, body, received } = self;
+        f.debug_struct("Response")
+            .field("status", &status.as_u16())
+            .field("headers", &names(headers))
+            .field("body_bytes", &body.len())
+            .field("received", received)
+            .finish()
+    }
+}
+
+/// The fork: a 2xx answer is a success, a 3xx a fault of protocol, everything else a refusal.
+fn succeeded(operation: &'static str, response: &Response) -> Result<(), Error> {
+    let status = response.status;
+    if status.is_success() {
+        Ok(())
+    } else if status.is_redirection() {
+        Err(response.fault(operation, ProtocolFault::Redirect))
+    } else if status.is_informational() {
+        Err(response.fault(operation, ProtocolFault::UnexpectedStatus))
+    } else {
+        Err(Error::Api(ApiError::read(operation, response)))
+    }
+}
+
+/// Reads an answer: the fields of its JSON object, or the error it is. Every operation's response half starts here.
+///
+/// # Errors
+/// [`Error::Api`] for a refusal, [`Error::Protocol`] for a redirect or a body that is not one JSON object.
+pub fn read(operation: &'static str, response: &Response) -> Result<Fields, Error> {
+    succeeded(operation, response)?;
+    match json::parse(&response.body) {
+        Ok(Value::Object(map)) => Ok(Fields::new(operation, response.status.as_u16(), map)),
+        Ok(other) => {
+            let found = json::kind(&other);
+            Err(response.fault(
+                operation,
+                ProtocolFault::Mistyped { field: "the body", expected: "an object", found },
+            ))
+        }
+        Err(fault) => Err(response.fault(operation, fault)),
+    }
+}
+
+fn names(headers: &HeaderMap) -> Vec<&str> {
+    headers.keys().map(HeaderName::as_str).collect()
+}
+
+/// The URL for people: its query may carry what is nobody's business.
+pub(crate) fn without_query(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or_default();
+    let host = url.host().unwrap_or_default();
+    let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let query = if url.query().is_some() { "?…" } else { "" };
+    format!("{scheme}://{host}{port}{}{query}", url.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn url() -> Uri {
+        "https://app.lumoauth.dev/t/acme/api/v1/oauth/token?code=canary".parse().unwrap()
+    }
+
+    #[test]
+    fn a_form_is_encoded_and_appended() {
+        let request = Request::new(Method::POST, url())
+            .form(Form::new().field("scope", "a b").optional("x", None).field("y", "ä&=+%"))
+            .append_form(&Form::new().secret("client_secret", &Secret::new("s p")));
+        assert_eq!(request.body(), b"scope=a+b&y=%C3%A4%26%3D%2B%25&client_secret=s+p");
+        assert_eq!(request.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let request = Request::new(Method::POST, url())
+            .form(Form::new().secret("client_secret", &Secret::new("canary-canary")))
+            .authorization("Bearer", &Secret::new("canary-token"))
+            .unwrap();
+        let shown = format!("{request:?} {:?}", Form::new().field("a", "canary"));
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains("/t/acme/api/v1/oauth/token?…"), "{shown}");
+        let response = Response::new(StatusCode::OK, request.headers().clone(), "canary");
+        assert!(!format!("{response:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_credential_with_a_line_break_is_refused() {
+        let error =
+            Request::new(Method::GET, url()).authorization("Bearer", &Secret::new("a\r\nX: y")).unwrap_err();
+        assert_eq!(error.argument(), "credential");
+    }
+
+    #[test]
+    fn the_fork() {
+        let answer = |status: u16, body: &str| {
+            Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.as_bytes())
+        };
+        assert!(read("x", &answer(200, "{}")).is_ok());
+        assert!(matches!(read("x", &answer(200, "[]")), Err(Error::Protocol(_))));
+        assert!(matches!(read("x", &answer(200, "<html>")), Err(Error::Protocol(_))));
+        assert!(matches!(read("x", &answer(302, "{}")), Err(Error::Protocol(_))));
+        let refused = read("x", &answer(403, &json!({"error": "nope"}).to_string())).unwrap_err();
+        assert_eq!(refused.to_string(), "x: nope (HTTP 403)");
+        assert!(refused.is_forbidden());
+    }
+}
