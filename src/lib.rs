@@ -27,6 +27,15 @@ pub mod session;
 pub mod time;
 pub mod wire;
 
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod client;
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub mod transport;
+
+#[cfg(feature = "async")]
+pub use client::asynchronous;
+#[cfg(feature = "blocking")]
+pub use client::blocking::{Agent, AgentBuilder, Transport};
 pub use credentials::{ClientAuth, Credentials};
 pub use error::Error;
 pub use json::Fields;

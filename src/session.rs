@@ -1,3 +1,288 @@
-//! x
-/// y
-pub struct Session;
+//! The machines that turn operations into sends, waits and answers. Pure: no socket, no clock, no sleep in here.
+//!
+//! A driver owns the I/O and turns a [`Call`]: it hands in the time and what arrived, and does what comes back.
+//! Everything that decides (when a token is renewed and by whom, what is repeated, when it is over) is in this room.
+
+mod acquire;
+mod attach;
+mod call;
+mod lifecycle;
+mod retry;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::HeaderValue;
+
+pub use acquire::TokenCall;
+pub use call::Call;
+pub use lifecycle::Ticket;
+
+use crate::credentials::{ClientAuth, Credentials};
+use crate::error::{ConfigError, Error, TransportError};
+use crate::operation::Operation;
+use crate::scopes::Scopes;
+use crate::site::{Origin, Site};
+use crate::time::{Deadline, Now};
+use crate::token::{AccessToken, Held};
+use crate::wire::{Request, Response};
+use lifecycle::{Grant, TokenCache, TokenKey};
+use retry::Quota;
+
+/// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
+#[derive(Debug)]
+pub enum Action<T> {
+    /// Send this, and step again with what arrived.
+    Send(Request),
+    /// Let this much time pass, and step again with nothing.
+    Wait(Duration),
+    /// Another call is fetching the token: wait until it has settled, at most for [`Ticket::within`], and step again
+    /// with nothing.
+    Join(Ticket),
+    /// Finished.
+    Done(T),
+}
+
+/// What came of an [`Action::Send`]. Exhaustive on purpose.
+#[derive(Debug)]
+pub enum Arrived {
+    /// A whole response.
+    Response(Response),
+    /// No whole response.
+    Failed(TransportError),
+}
+
+impl From<Result<Response, TransportError>> for Arrived {
+    fn from(result: Result<Response, TransportError>) -> Self {
+        match result {
+            Ok(response) => Arrived::Response(response),
+            Err(error) => Arrived::Failed(error),
+        }
+    }
+}
+
+/// What a driver turns until it is done.
+pub trait Machine {
+    /// What it is done with.
+    type Output;
+
+    /// The next thing to do, now that `arrived` has come of the last [`Action::Send`].
+    ///
+    /// # Errors
+    /// The call's end. Do not step again after it.
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error>;
+}
+
+/// The settings of a [`Session`]. Every one has a default but the site.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    site: Site,
+    credentials: Option<Credentials>,
+    client_auth: ClientAuth,
+    allowed_origins: Vec<Origin>,
+    scopes: Scopes,
+    total: Option<Duration>,
+    attempt: Option<Duration>,
+    connect: Duration,
+    user_agent: HeaderValue,
+}
+
+impl Settings {
+    /// For this site, with the defaults.
+    pub fn new(site: Site) -> Self {
+        Settings {
+            site,
+            credentials: None,
+            client_auth: ClientAuth::default(),
+            allowed_origins: Vec::new(),
+            scopes: Scopes::none(),
+            total: None,
+            attempt: None,
+            connect: Duration::from_millis(3100),
+            user_agent: HeaderValue::from_static(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+
+    /// The agent's credentials.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// How the client authenticates itself at the token endpoint.
+    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// Lets the agent's token travel to one more origin.
+    pub fn allow_origin(mut self, origin: Origin) -> Self {
+        self.allowed_origins.push(origin);
+        self
+    }
+
+    /// The scopes that tokens are asked for.
+    pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.scopes = scopes.into();
+        self
+    }
+
+    /// The whole time of every call, in place of each operation's own.
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// The longest time of one attempt, in place of each operation's own.
+    pub fn attempt(mut self, attempt: Duration) -> Self {
+        self.attempt = Some(attempt);
+        self
+    }
+
+    /// The longest time until a connection stands, 3.1 s if not set.
+    pub fn connect(mut self, connect: Duration) -> Self {
+        self.connect = connect;
+        self
+    }
+
+    /// Puts a product of yours in front of `User-Agent`.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadText`] if a header cannot carry it.
+    pub fn user_agent(mut self, product: &str) -> Result<Self, ConfigError> {
+        let own = concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"));
+        self.user_agent =
+            HeaderValue::from_str(&format!("{product} {own}")).map_err(|_| ConfigError::BadText {
+                setting: "user_agent",
+                problem: "has a character that no header can carry",
+            })?;
+        Ok(self)
+    }
+}
+
+/// One client's state: its credentials, its tokens, its retry quota. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+    scopes: Arc<Mutex<Scopes>>,
+    total: Option<Duration>,
+}
+
+struct Shared {
+    settings: Settings,
+    credentials: Mutex<Option<Arc<Credentials>>>,
+    tokens: TokenCache,
+    quota: Quota,
+}
+
+impl Session {
+    /// A session with these settings and no token yet.
+    pub fn new(settings: Settings) -> Self {
+        let credentials = Mutex::new(settings.credentials.clone().map(Arc::new));
+        let (scopes, total) = (Arc::new(Mutex::new(settings.scopes.clone())), settings.total);
+        let shared = Shared { settings, credentials, tokens: TokenCache::default(), quota: Quota::default() };
+        Session { shared: Arc::new(shared), scopes, total }
+    }
+
+    /// The machine for one call of an operation. Its deadline starts with the first step.
+    pub fn call<O: Operation>(&self, operation: O) -> Call<O> {
+        Call::new(self.clone(), operation, None)
+    }
+
+    /// The machine for one call within a deadline that runs already.
+    pub fn call_within<O: Operation>(&self, operation: O, deadline: Deadline) -> Call<O> {
+        Call::new(self.clone(), operation, Some(deadline))
+    }
+
+    /// The machine that gets the agent's token: the current one if it is fresh.
+    pub fn token(&self) -> TokenCall {
+        TokenCall::new(self, false)
+    }
+
+    /// The machine that gets a new token, whatever the current one's state; callers at the same time share one request.
+    pub fn new_token(&self) -> TokenCall {
+        TokenCall::new(self, true)
+    }
+
+    /// The token held at the moment, if it may still be used.
+    pub fn current_token(&self, now: &Now) -> Option<AccessToken> {
+        self.shared.tokens.peek(&self.key().ok()?, now).map(|held: Held| held.token)
+    }
+
+    /// Where the service is.
+    pub fn site(&self) -> &Site {
+        &self.shared.settings.site
+    }
+
+    /// The scopes that tokens are asked for.
+    pub fn scopes(&self) -> Scopes {
+        lock(&self.scopes).clone()
+    }
+
+    /// Sets the scopes that tokens are asked for, for this session and its clones.
+    pub fn set_scopes(&self, scopes: impl Into<Scopes>) {
+        *lock(&self.scopes) = scopes.into();
+    }
+
+    /// A sibling with scopes of its own; it shares credentials, token cache and quota.
+    pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
+        Session { scopes: Arc::new(Mutex::new(scopes.into())), ..self.clone() }
+    }
+
+    /// A sibling whose calls have this whole time each.
+    pub fn with_total(&self, total: Duration) -> Self {
+        Session { total: Some(total), ..self.clone() }
+    }
+
+    /// The client id in use, if there are credentials.
+    pub fn client_id(&self) -> Option<String> {
+        lock(&self.shared.credentials).as_ref().map(|credentials| credentials.client_id().to_owned())
+    }
+
+    /// Replaces the credentials; every token and every remembered failure of the old ones is dropped.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        *lock(&self.shared.credentials) = Some(Arc::new(credentials));
+        self.shared.tokens.clear();
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    fn credentials(&self) -> Result<Arc<Credentials>, Error> {
+        lock(&self.shared.credentials).clone().ok_or_else(|| {
+            ConfigError::Missing {
+                setting: "client_id",
+                hint: "this operation needs credentials: set client_id and client_secret on the builder",
+            }
+            .into()
+        })
+    }
+
+    /// The key of the agent's own token.
+    fn key(&self) -> Result<TokenKey, Error> {
+        let credentials = self.credentials()?;
+        let scopes = lock(&self.scopes).sorted();
+        Ok(TokenKey {
+            client_id: credentials.client_id().to_owned(),
+            grant: Grant::ClientCredentials,
+            scopes,
+        })
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Session { shared, scopes, total } = self;
+        f.debug_struct("Session")
+            .field("settings", &shared.settings)
+            .field("scopes", &lock(scopes))
+            .field("total", total)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lock that another thread's panic does not take away: every state behind these locks is whole at every moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

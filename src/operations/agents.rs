@@ -326,7 +326,7 @@ impl Register {
     }
 
     /// With this client id, unless one was set.
-    pub(crate) fn or_client_id(mut self, client_id: &str) -> Self {
+    pub fn or_client_id(mut self, client_id: &str) -> Self {
         self.client_id.get_or_insert_with(|| client_id.to_owned());
         self
     }

@@ -1,0 +1,275 @@
+//! The agent: it authenticates, asks, and knows itself.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Method;
+
+use super::builder::AgentBuilder;
+use super::run::Driver;
+use super::{Transport, dual};
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::operations::{
+    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, GetInfo, Identity, Register, Registration,
+};
+use crate::scopes::Scopes;
+use crate::session::Session;
+use crate::time::Now;
+use crate::token::AccessToken;
+use crate::wire::Response;
+
+/// How long the agent's own record may be used again.
+const INFO_AGE: Duration = Duration::from_secs(60);
+
+/// An agent with its own identity.
+///
+/// Cheap to clone; clones share token, scopes, connections and retry quota. `Send` and `Sync`: one agent serves all
+/// threads and tasks. The token is fetched when it is first needed and renewed before it ends.
+#[derive(Clone)]
+pub struct Agent {
+    driver: Driver,
+    info: Arc<Mutex<Option<CachedInfo>>>,
+}
+
+struct CachedInfo {
+    info: AgentInfo,
+    at: Now,
+}
+
+impl Agent {
+    /// Starts building an agent.
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder::new()
+    }
+
+    pub(super) fn from_parts(session: Session, transport: Arc<dyn Transport>) -> Self {
+        Agent { driver: Driver { session, transport }, info: Arc::default() }
+    }
+
+    /// The scopes of the current token: what was granted, or none without a token.
+    pub fn token_scopes(&self) -> Scopes {
+        self.driver
+            .transport
+            .now()
+            .ok()
+            .and_then(|now| self.driver.session.current_token(&now))
+            .map(|token| token.scopes().clone())
+            .unwrap_or_default()
+    }
+
+    /// The same agent with scopes of its own: they are asked for when the next token is fetched, and neither this
+    /// agent nor its clones are affected.
+    pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
+        let session = self.driver.session.with_scopes(scopes);
+        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::clone(&self.info) }
+    }
+
+    /// The same agent with this whole time for each call, in place of every operation's own.
+    pub fn with_timeout(&self, total: Duration) -> Self {
+        let session = self.driver.session.with_total(total);
+        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::clone(&self.info) }
+    }
+
+    /// Replaces the credentials, for this agent and its clones. Tokens and remembered failures of the old ones are
+    /// dropped.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.driver.session.set_credentials(credentials);
+        *self.lock_info() = None;
+    }
+
+    /// The session behind it, for drivers of your own.
+    pub fn session(&self) -> &Session {
+        &self.driver.session
+    }
+
+    fn lock_info(&self) -> std::sync::MutexGuard<'_, Option<CachedInfo>> {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached_info(&self) -> Result<Option<AgentInfo>, Error> {
+        let now = self.driver.transport.now()?;
+        Ok(self
+            .lock_info()
+            .as_ref()
+            .filter(|cached| cached.is_current(&now))
+            .map(|cached| cached.info.clone()))
+    }
+}
+
+impl CachedInfo {
+    fn is_current(&self, now: &Now) -> bool {
+        let wall = now.wall.saturating_since(self.at.wall);
+        wall.max(now.monotonic.saturating_sub(self.at.monotonic)) < INFO_AGE
+    }
+}
+
+#[dual(AFIT)]
+impl Agent {
+    /// Gets a new token with these scopes (`[]`: what the agent is registered for), and keeps them as the agent's
+    /// scopes. Callers at the same time share one request.
+    ///
+    #[doc = example!("agent.authenticate([\"read:documents\"])", "?;\nassert!(agent.token_scopes().contains(\"read:documents\"));")]
+    ///
+    /// # Errors
+    /// [`Error::Api`] if the credentials or scopes are refused (`is_unauthorized()`), and all that a call can end with.
+    pub async fn authenticate(&self, scopes: impl Into<Scopes> + Send) -> Result<AccessToken, Error> {
+        self.driver.session.set_scopes(scopes);
+        self.driver.turn(self.driver.session.new_token()).await
+    }
+
+    /// The agent's token: the current one, or a new one if it is not fresh any more.
+    ///
+    #[doc = example!("let token = agent.access_token()", "?;\nassert!(!format!(\"{token:?}\").contains(token.secret().expose()));")]
+    ///
+    /// # Errors
+    /// As [`Agent::authenticate`].
+    pub async fn access_token(&self) -> Result<AccessToken, Error> {
+        self.driver.turn(self.driver.session.token()).await
+    }
+
+    /// Makes sure that there is a token for the next calls. Every method does this by itself; call it to find out
+    /// early.
+    ///
+    #[doc = example!("agent.ensure_authenticated()", "?;")]
+    ///
+    /// # Errors
+    /// As [`Agent::authenticate`].
+    pub async fn ensure_authenticated(&self) -> Result<(), Error> {
+        self.access_token().await.map(drop)
+    }
+
+    /// Asks before acting. A denial is a value; [`Decision::require`] turns it into an error.
+    ///
+    #[doc = example!("let decision = agent.ask(\"read_document\")", "?;\nassert!(decision.allowed());\nprintln!(\"{decision}\");")]
+    ///
+    /// With a context: `agent.ask(Ask::new("delete_user").context(json!({"user_id": "u-456"})))`.
+    ///
+    /// # Errors
+    /// Anything but a clear answer is an error, never an allow.
+    pub async fn ask(&self, question: impl Into<Ask> + Send) -> Result<Decision, Error> {
+        let question = question.into();
+        self.driver.run(question).await
+    }
+
+    /// Asks, and returns only whether it is allowed.
+    ///
+    #[doc = example!("assert!(!agent.is_allowed(\"delete_user\")", "?);")]
+    ///
+    /// # Errors
+    /// As [`Agent::ask`]: "not known" is an error, never `true` or `false`.
+    pub async fn is_allowed(&self, question: impl Into<Ask> + Send) -> Result<bool, Error> {
+        let question = question.into();
+        let decision = self.driver.run(question).await?;
+        Ok(decision.allowed())
+    }
+
+    /// The agent's own record, asked for anew.
+    ///
+    #[doc = example!("let info = agent.info()", "?;\nprintln!(\"{} can {:?}\", info.id, info.capabilities);")]
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn info(&self) -> Result<AgentInfo, Error> {
+        let info = self.driver.run(GetInfo).await?;
+        let at = self.driver.transport.now()?;
+        *self.lock_info() = Some(CachedInfo { info: info.clone(), at });
+        Ok(info)
+    }
+
+    /// The agent's identity, roles and workspace.
+    ///
+    #[doc = example!("let identity = agent.identity()", "?;\nassert_eq!(identity.kind.as_deref(), Some(\"agent\"));")]
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        self.driver.run(GetIdentity).await
+    }
+
+    /// True if the agent has the capability, by its record of the last 60 s. Exact equality.
+    ///
+    #[doc = example!("assert!(agent.has_capability(\"read:documents\")", "?);")]
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn has_capability(&self, capability: &str) -> Result<bool, Error> {
+        Ok(self.recent_info().await?.has_capability(capability))
+    }
+
+    /// What the agent may spend and has spent, by its record of the last 60 s. None if no budget is set.
+    ///
+    #[doc = example!("let budget = agent.budget()", "?.expect(\"the demo agent has one\");\nassert_eq!(budget.exhausted(), None);")]
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn budget(&self) -> Result<Option<Budget>, Error> {
+        Ok(self.recent_info().await?.budget)
+    }
+
+    /// True if a limit of the budget is reached, by the agent's record of the last 60 s.
+    ///
+    #[doc = example!("assert!(!agent.is_budget_exhausted()", "?);")]
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn is_budget_exhausted(&self) -> Result<bool, Error> {
+        Ok(self.budget().await?.is_some_and(|budget| budget.exhausted().is_some()))
+    }
+
+    /// Registers an agent, by default this one under the given name. Registering again updates it.
+    ///
+    #[doc = example!("let registration = agent.register(\"research-bot\")", "?;\nassert!(!registration.agent_id.is_empty());")]
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn register(&self, registration: impl Into<Register> + Send) -> Result<Registration, Error> {
+        let mut registration = registration.into();
+        if let Some(client_id) = self.driver.session.client_id() {
+            registration = registration.or_client_id(&client_id);
+        }
+        self.driver.run(registration).await
+    }
+
+    /// A request of your own with the agent's token: `/x` is joined to the base URL, `x` to the tenant's API base. The
+    /// answer comes back unmapped, whatever its status. For query, headers and body, run an [`ApiRequest`].
+    ///
+    #[doc = example!("let response = agent.request(http::Method::GET, \"agents/me\")", "?;\nlet me: serde_json::Value = response.json()?;\nassert_eq!(me[\"identity\"][\"type\"], \"agent\");")]
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a path that would leave the service, and all that a call can end with; an error status is
+    /// not an error here.
+    pub async fn request(&self, method: Method, path: &str) -> Result<Response, Error> {
+        self.driver.run(ApiRequest::new(method, path)).await
+    }
+
+    /// Runs any operation: one of [`crate::operations`], or one of yours.
+    ///
+    #[doc = example!("let response = agent.run(lumoauth::ApiRequest::get(\"agents/me\").header(\"X-Trace\", \"1\"))", "?;\nassert_eq!(response.status(), 200);")]
+    ///
+    /// # Errors
+    /// All that the operation can end with.
+    pub async fn run<O>(&self, operation: O) -> Result<O::Output, Error>
+    where
+        O: Operation + Send,
+        O::Output: Send,
+    {
+        self.driver.run(operation).await
+    }
+
+    async fn recent_info(&self) -> Result<AgentInfo, Error> {
+        match self.cached_info()? {
+            Some(info) => Ok(info),
+            None => self.info().await,
+        }
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Agent { driver, info: _ } = self;
+        f.debug_struct("Agent").field("session", &driver.session).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! The blocking mount.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::TransportError;
+use crate::session::Ticket;
+use crate::time::Now;
+use crate::wire::{Request, Response};
+
+pub(crate) use maybe_async::must_be_sync as dual;
+
+/// The example of a method's documentation: a call, and what is done with its result.
+macro_rules! example {
+    ($call:literal, $rest:literal) => {
+        concat!(
+            "```\n# #[cfg(feature = \"emulator\")] {\n# let agent = lumoauth::emulator::Emulator::demo().agent()?;\n",
+            $call,
+            $rest,
+            "\n# }\n# Ok::<(), lumoauth::Error>(())\n```"
+        )
+    };
+}
+
+#[allow(clippy::duplicate_mod)] // mounted here as blocking code, in asynchronous.rs as async code
+#[path = "agent.rs"]
+mod agent;
+#[allow(clippy::duplicate_mod)]
+#[path = "builder.rs"]
+mod builder;
+#[allow(clippy::duplicate_mod)]
+#[path = "run.rs"]
+mod run;
+
+pub use agent::Agent;
+pub use builder::AgentBuilder;
+
+/// Sends requests, for the blocking clients. The only I/O there is.
+///
+/// A closure `Fn(Request) -> Result<Response, TransportError>` is one. A transport keeps to
+/// [`Request::attempt_limits`], follows no redirect, and hands over whole responses only.
+pub trait Transport: Send + Sync {
+    /// Sends one request and reads the whole response.
+    ///
+    /// # Errors
+    /// [`TransportError`], saying whether anything may have been sent. When in doubt, `unknown`.
+    fn send(&self, request: Request) -> Result<Response, TransportError>;
+
+    /// Lets time pass.
+    #[allow(clippy::disallowed_methods)] // a transport is what sleeps
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+
+    /// The time and fresh randomness.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the operating system gives no randomness.
+    fn now(&self) -> Result<Now, TransportError> {
+        super::clock::now()
+    }
+
+    /// Waits until another call has settled the token, at most for [`Ticket::within`].
+    fn join(&self, ticket: Ticket) {
+        let settled = Arc::new((Mutex::new(false), Condvar::new()));
+        let wake = Arc::clone(&settled);
+        ticket.on_settled(move || {
+            *wake.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            wake.1.notify_all();
+        });
+        let guard = settled.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(settled.1.wait_timeout_while(guard, ticket.within(), |settled| !*settled));
+    }
+}
+
+impl<F> Transport for F
+where
+    F: Fn(Request) -> Result<Response, TransportError> + Send + Sync,
+{
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self(request)
+    }
+}
+
+#[cfg(feature = "ureq")]
+impl AgentBuilder {
+    /// An agent on the built-in transport.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] if a setting is missing or cannot work. Nothing is sent.
+    pub fn build(self) -> Result<Agent, crate::Error> {
+        let transport = crate::transport::UreqTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
+
+#[cfg(feature = "ureq")]
+impl Agent {
+    /// An agent with every setting from the environment: [`AgentBuilder::environment`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] naming the variable that is missing or wrong. Nothing is sent.
+    pub fn from_env() -> Result<Agent, crate::Error> {
+        Agent::builder().environment().build()
+    }
+}

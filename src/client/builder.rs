@@ -1,0 +1,181 @@
+//! Builds an agent: settings, checked before anything is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Agent, Transport};
+use crate::client::environment;
+use crate::credentials::{ClientAuth, Credentials, Variables};
+use crate::error::{ConfigError, Error};
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::session::{Session, Settings};
+use crate::site::{DEFAULT_BASE_URL, Layout, Origin, Site};
+use crate::transport::TransportOptions;
+
+/// Builds an [`Agent`]. Only the tenant and the credentials are required.
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct AgentBuilder {
+    base_url: Option<String>,
+    layout: Option<Layout>,
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    client_auth: ClientAuth,
+    scopes: Scopes,
+    timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
+    allowed_origins: Vec<String>,
+    user_agent: Option<String>,
+    transport: TransportOptions,
+}
+
+impl AgentBuilder {
+    pub(super) fn new() -> Self {
+        AgentBuilder::default()
+    }
+
+    /// Takes every setting that is in the environment and not set yet: `LUMOAUTH_URL`, `LUMOAUTH_TENANT` (else
+    /// `LUMOAUTH_ORG_ID`), `AGENT_CLIENT_ID`, `AGENT_CLIENT_SECRET`, and the proxy that the usual variables name.
+    pub fn environment(mut self) -> Self {
+        let Variables { base_url, layout, client_id, client_secret } = Variables::read(environment::variable);
+        self.base_url = self.base_url.or(base_url);
+        self.layout = self.layout.or(layout);
+        self.client_id = self.client_id.or(client_id);
+        self.client_secret = self.client_secret.or(client_secret);
+        self.transport = self.transport.proxy_from_environment();
+        self
+    }
+
+    /// Where the service is, [`DEFAULT_BASE_URL`] if not set.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The tenant's slug: paths are `/t/{tenant}/api/v1`.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.layout = Some(Layout::Tenant(tenant.into()));
+        self
+    }
+
+    /// The organization's id: paths are `/orgs/{organization}/api/v1`.
+    pub fn organization(mut self, organization: impl Into<String>) -> Self {
+        self.layout = Some(Layout::Organization(organization.into()));
+        self
+    }
+
+    /// The base URL is a domain of the tenant's own: paths are `/api/v1`.
+    pub fn custom_domain(mut self) -> Self {
+        self.layout = Some(Layout::CustomDomain);
+        self
+    }
+
+    /// The agent's client id.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The agent's client secret.
+    pub fn client_secret(mut self, client_secret: impl Into<Secret>) -> Self {
+        self.client_secret = Some(client_secret.into());
+        self
+    }
+
+    /// How the client authenticates itself at the token endpoint, in the body if not set.
+    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// The scopes that tokens are asked for; none means what the agent is registered for.
+    pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.scopes = scopes.into();
+        self
+    }
+
+    /// The whole time of every call, in place of each operation's own (8 s for ask, 20 s for tokens, 15 s else).
+    pub fn timeout(mut self, total: Duration) -> Self {
+        self.timeout = Some(total);
+        self
+    }
+
+    /// The longest time of one attempt, 5 s if not set.
+    pub fn attempt_timeout(mut self, attempt: Duration) -> Self {
+        self.attempt_timeout = Some(attempt);
+        self
+    }
+
+    /// The longest time until a connection stands (name, TCP, TLS), 3.1 s if not set.
+    pub fn connect_timeout(mut self, connect: Duration) -> Self {
+        self.connect_timeout = Some(connect);
+        self
+    }
+
+    /// Lets requests with the agent's token go to one more origin, such as `https://api.example.com`.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.allowed_origins.push(origin.into());
+        self
+    }
+
+    /// A product of yours for the `User-Agent` header, such as `my-agent/1.2`.
+    pub fn user_agent(mut self, product: impl Into<String>) -> Self {
+        self.user_agent = Some(product.into());
+        self
+    }
+
+    /// Trusts the certificates in this PEM text in addition to the built-in roots (a company's proxy, a test's CA).
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.transport = self.transport.root_certificates(pem);
+        self
+    }
+
+    /// Goes through this proxy, such as `http://proxy.example.com:3128`. Never used for hosts that are this machine.
+    pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
+        self.transport = self.transport.proxy(url);
+        self
+    }
+
+    /// An agent on a transport of your own.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work.
+    pub fn build_with(self, transport: impl Transport + 'static) -> Result<Agent, Error> {
+        let settings = self.settings()?;
+        Ok(Agent::from_parts(Session::new(settings), Arc::new(transport)))
+    }
+
+    /// The settings, checked.
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let layout = self.layout.clone().unwrap_or(Layout::Tenant(String::new()));
+        let site = Site::new(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), layout)?;
+        let client_secret = self.client_secret.clone().unwrap_or_else(|| Secret::new(""));
+        let credentials = Credentials::new(self.client_id.clone().unwrap_or_default(), client_secret)?;
+        let mut settings =
+            Settings::new(site).credentials(credentials).client_auth(self.client_auth).scopes(&self.scopes);
+        for origin in &self.allowed_origins {
+            settings = settings.allow_origin(Origin::parse(origin)?);
+        }
+        if let Some(total) = self.timeout {
+            settings = settings.total(total);
+        }
+        if let Some(attempt) = self.attempt_timeout {
+            settings = settings.attempt(attempt);
+        }
+        if let Some(connect) = self.connect_timeout {
+            settings = settings.connect(connect);
+        }
+        if let Some(product) = &self.user_agent {
+            settings = settings.user_agent(product)?;
+        }
+        Ok(settings)
+    }
+
+    /// The transport's options, for the mounts that have a transport ready.
+    #[allow(dead_code)] // only where a transport is ready
+    pub(super) fn transport_options(&self) -> &TransportOptions {
+        &self.transport
+    }
+}

@@ -1,0 +1,24 @@
+//! The clocks and the randomness of this machine: the only place that reads them.
+
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::error::{TransportError, TransportFault};
+use crate::time::{Now, Timestamp};
+
+/// The fixed point that the monotonic clock counts from.
+#[allow(clippy::disallowed_methods)] // this is the place
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The time and fresh randomness of this machine.
+#[allow(clippy::disallowed_methods)] // this is the place
+pub(crate) fn now() -> Result<Now, TransportError> {
+    let start = *START;
+    let mut random = [0_u8; 32];
+    getrandom::getrandom(&mut random).map_err(|_| {
+        TransportError::not_sent(TransportFault::Other, "the operating system gave no randomness")
+    })?;
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = Timestamp::from_unix_millis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+    Ok(Now::new(wall, start.elapsed(), random))
+}

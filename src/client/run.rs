@@ -1,0 +1,45 @@
+//! The loop: turns a machine until it is done.
+
+use std::sync::Arc;
+
+use super::{Transport, dual};
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::session::{Action, Machine, Session};
+
+/// A session and the transport that carries it.
+#[derive(Clone)]
+pub(super) struct Driver {
+    pub(super) session: Session,
+    pub(super) transport: Arc<dyn Transport>,
+}
+
+#[dual(AFIT)]
+impl Driver {
+    /// Runs an operation within a deadline of its own.
+    pub(super) async fn run<O>(&self, operation: O) -> Result<O::Output, Error>
+    where
+        O: Operation + Send,
+        O::Output: Send,
+    {
+        self.turn(self.session.call(operation)).await
+    }
+
+    /// Turns a machine until it is done.
+    pub(super) async fn turn<M>(&self, mut machine: M) -> Result<M::Output, Error>
+    where
+        M: Machine + Send,
+        M::Output: Send,
+    {
+        let mut arrived = None;
+        loop {
+            let now = self.transport.now()?;
+            match machine.step(&now, arrived.take())? {
+                Action::Send(request) => arrived = Some(self.transport.send(request).await.into()),
+                Action::Wait(duration) => self.transport.sleep(duration).await,
+                Action::Join(ticket) => self.transport.join(ticket).await,
+                Action::Done(output) => return Ok(output),
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The one place that attaches credentials, and that refuses to let them travel where nobody allowed.
+
+use std::time::Duration;
+
+use http::header::USER_AGENT;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::Session;
+use crate::credentials::{ClientAuth, Credentials};
+use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
+use crate::operation::{Auth, Context, Operation, Terms};
+use crate::secret::Secret;
+use crate::site::Origin;
+
+use crate::token::{AccessToken, TokenType};
+use crate::wire::{Form, Limits, Request};
+
+/// Makes the request of one attempt: built anew, with its credential and its limits.
+pub(super) fn prepare<O: Operation>(
+    session: &Session,
+    operation: &O,
+    terms: &Terms,
+    token: Option<&AccessToken>,
+    attempt_id: &str,
+    time: Duration,
+) -> Result<Request, Error> {
+    let settings = session.settings();
+    let mut context = Context::new(&settings.site).with_attempt_id(attempt_id);
+    if let Some(token) = token {
+        context = context.with_token(token);
+    }
+    let request = operation.request(&context)?;
+    let origin = Origin::of(request.url());
+    if !origin
+        .is_some_and(|origin| &origin == settings.site.origin() || settings.allowed_origins.contains(&origin))
+    {
+        let problem = "is on an origin that was not allowed when the client was built";
+        return Err(InputError::new("path", problem).into());
+    }
+    let request = match &terms.auth {
+        Auth::None => request,
+        Auth::Client => client(request, settings.client_auth, &*session.credentials()?)?,
+        Auth::Bearer => bearer(request, terms.name, token)?,
+        Auth::Token(own) => bearer(request, terms.name, Some(own))?,
+        Auth::InBody => token.into_iter().fold(request, |request, token| request.carries(token.secret())),
+    };
+    let limits = Limits {
+        connect: settings.connect.min(time),
+        total: time,
+        body: terms.body_limit,
+        fresh_connection: terms.effect == crate::operation::Effect::Once,
+        ..Limits::default()
+    };
+    Ok(request.header(USER_AGENT, settings.user_agent.clone()).limits(limits))
+}
+
+fn bearer(request: Request, operation: &'static str, token: Option<&AccessToken>) -> Result<Request, Error> {
+    let unusable = |problem| {
+        Error::Protocol(ProtocolError::new(operation, 200, ProtocolFault::UnusableToken { problem }))
+    };
+    let token = token.ok_or_else(|| unusable("there is none"))?;
+    if token.token_type() != &TokenType::Bearer {
+        return Err(unusable("its type is not Bearer, so it is never sent as one"));
+    }
+    Ok(request.authorization("Bearer", token.secret())?)
+}
+
+fn client(request: Request, how: ClientAuth, credentials: &Credentials) -> Result<Request, Error> {
+    let (id, secret) = (credentials.client_id(), credentials.client_secret());
+    match how {
+        ClientAuth::Post => {
+            Ok(request.append_form(&Form::new().field("client_id", id).secret("client_secret", secret)))
+        }
+        ClientAuth::Basic => {
+            // RFC 6749 section 2.3.1: each part form-encoded, then joined, then base64.
+            let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = Zeroizing::new(format!("{}:{}", encode(id), encode(secret.expose())));
+            let value = Secret::new(STANDARD.encode(pair.as_bytes()));
+            Ok(request.authorization("Basic", &value)?.carries(secret))
+        }
+    }
+}

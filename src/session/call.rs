@@ -1,0 +1,265 @@
+//! One call, from the first thought to the answer: token, send, 401 once, again after a pause, poll; one deadline.
+
+use std::time::Duration;
+
+use super::acquire::Acquire;
+use super::retry::{Failure, Verdict, verdict};
+use super::{Action, Arrived, Machine, Session, attach};
+use crate::error::{ApiError, Error, Redactor, TransportError, TransportFault};
+use crate::operation::{Answer, Auth, Operation, Terms};
+use crate::secret::Secret;
+use crate::time::{Deadline, Now};
+use crate::token::Held;
+use crate::wire::Response;
+
+/// The machine for one call of an operation. Turn it with [`Machine::step`]; dropping it hurts nobody.
+pub struct Call<O: Operation> {
+    session: Session,
+    operation: O,
+    terms: Terms,
+    deadline: Option<Deadline>,
+    attempt_id: String,
+    phase: Phase,
+    held: Option<Held>,
+    /// Attempts of the operation since it last got an answer.
+    attempts: u32,
+    /// The token was refused once; a second refusal is the answer.
+    refused: bool,
+    last: Option<Error>,
+}
+
+enum Phase {
+    /// Nothing has happened.
+    Start,
+    /// Getting the token.
+    Token(Acquire),
+    /// The request has left.
+    Sent(Vec<Secret>),
+    /// Letting time pass before the next attempt.
+    Pausing { until: Duration },
+    /// Finished; a step is a mistake of the driver.
+    Over,
+}
+
+impl<O: Operation> Call<O> {
+    pub(super) fn new(session: Session, operation: O, deadline: Option<Deadline>) -> Self {
+        let terms = operation.terms();
+        Call {
+            session,
+            operation,
+            terms,
+            deadline,
+            attempt_id: String::new(),
+            phase: Phase::Start,
+            held: None,
+            attempts: 0,
+            refused: false,
+            last: None,
+        }
+    }
+
+    /// The operation's name.
+    pub fn name(&self) -> &'static str {
+        self.terms.name
+    }
+
+    fn needs_token(&self) -> bool {
+        matches!(self.terms.auth, Auth::Bearer | Auth::InBody)
+    }
+
+    fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
+        if self.needs_token() {
+            let acquire = Acquire::new(&self.session, false)?;
+            self.acquire(acquire, now, None, deadline)
+        } else {
+            self.send(now, deadline)
+        }
+    }
+
+    fn acquire(
+        &mut self,
+        mut acquire: Acquire,
+        now: &Now,
+        arrived: Option<Arrived>,
+        deadline: &Deadline,
+    ) -> Result<Action<O::Output>, Error> {
+        let action = match acquire.step(now, arrived, deadline)? {
+            Action::Done(held) => {
+                self.held = Some(held);
+                return if deadline.passed(now) {
+                    Err(self.late("getting a token", deadline))
+                } else {
+                    self.send(now, deadline)
+                };
+            }
+            Action::Send(request) => Action::Send(request),
+            Action::Wait(pause) => Action::Wait(pause),
+            Action::Join(ticket) => Action::Join(ticket),
+        };
+        self.phase = Phase::Token(acquire);
+        Ok(action)
+    }
+
+    fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
+        let attempt = self.session.settings().attempt.unwrap_or(self.terms.attempt);
+        let time = attempt.min(deadline.remaining(now));
+        let token = self.held.as_ref().map(|held| &held.token);
+        let request =
+            attach::prepare(&self.session, &self.operation, &self.terms, token, &self.attempt_id, time)?;
+        self.attempts = self.attempts.saturating_add(1);
+        log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id);
+        self.phase = Phase::Sent(request.secrets().to_vec());
+        Ok(Action::Send(request))
+    }
+
+    fn arrived(
+        &mut self,
+        arrived: Option<Arrived>,
+        secrets: &[Secret],
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<Action<O::Output>, Error> {
+        match arrived {
+            Some(Arrived::Response(response)) => {
+                self.answered(&response.received_at(now.wall), secrets, now, deadline)
+            }
+            Some(Arrived::Failed(error)) => self.failed(Error::Transport(error), now, deadline),
+            None => self.failed(nothing_arrived(), now, deadline),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        response: &Response,
+        secrets: &[Secret],
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<Action<O::Output>, Error> {
+        let status = response.status();
+        log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id);
+        if status == 401 && self.token_was_refused(now) {
+            return self.begin(now, deadline);
+        }
+        if status.is_client_error() || status.is_server_error() {
+            let error =
+                Error::Api(ApiError::read(self.terms.name, response)).redacted(&Redactor::new(secrets));
+            match self.verdict(&error, now, deadline) {
+                Verdict::After(pause) => return self.pause(pause, Some(error), now),
+                Verdict::Unknown => return Err(self.unknown(error)),
+                Verdict::Stop => {}
+            }
+        }
+        match self.operation.response(response) {
+            Ok(Answer::Done(output)) => {
+                if !status.is_server_error() {
+                    self.session.shared.quota.success();
+                }
+                Ok(Action::Done(output))
+            }
+            Ok(Answer::Again(pause)) if pause >= deadline.remaining(now) => {
+                Err(self.late("polling", deadline))
+            }
+            Ok(Answer::Again(pause)) => {
+                self.attempts = 0;
+                self.pause(pause, None, now)
+            }
+            Err(error) => Err(error.redacted(&Redactor::new(secrets))),
+        }
+    }
+
+    /// True if there is another token to try with: once per call, and never because of anything but a 401.
+    fn token_was_refused(&mut self, now: &Now) -> bool {
+        if self.refused || !self.needs_token() {
+            return false;
+        }
+        let Some(held) = self.held.take() else { return false };
+        self.refused = true;
+        let Ok(key) = self.session.key() else { return false };
+        self.session.shared.tokens.slot(&key, now).refused(held.generation, now)
+    }
+
+    fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
+        log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id);
+        match self.verdict(&error, now, deadline) {
+            Verdict::After(pause) => self.pause(pause, Some(error), now),
+            Verdict::Unknown => Err(self.unknown(error)),
+            Verdict::Stop if error.is_timeout() && deadline.passed(now) => {
+                self.last = Some(error);
+                Err(self.late("waiting for the answer", deadline))
+            }
+            Verdict::Stop => Err(error),
+        }
+    }
+
+    fn verdict(&self, error: &Error, now: &Now, deadline: &Deadline) -> Verdict {
+        let failure = match error {
+            Error::Transport(error) => Failure::Transport(error),
+            Error::Api(error) => Failure::Answer(error),
+            _ => return Verdict::Stop,
+        };
+        let (effect, remaining) = (self.terms.effect, deadline.remaining(now));
+        verdict(failure, effect, self.attempts, remaining, now, &self.session.shared.quota)
+    }
+
+    fn pause(&mut self, pause: Duration, last: Option<Error>, now: &Now) -> Result<Action<O::Output>, Error> {
+        self.last = last;
+        self.phase = Phase::Pausing { until: now.monotonic.saturating_add(pause) };
+        Ok(Action::Wait(pause))
+    }
+
+    fn unknown(&self, source: Error) -> Error {
+        Error::OutcomeUnknown {
+            operation: self.terms.name,
+            attempt_id: self.attempt_id.clone(),
+            source: Box::new(source),
+        }
+    }
+
+    fn late(&mut self, phase: &'static str, deadline: &Deadline) -> Error {
+        let last = self.last.take().map(Box::new);
+        Error::DeadlineExceeded { operation: self.terms.name, total: deadline.total(), phase, last }
+    }
+}
+
+impl<O: Operation> Machine for Call<O> {
+    type Output = O::Output;
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<O::Output>, Error> {
+        let total = self.session.total.unwrap_or(self.terms.total);
+        let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
+        if self.attempt_id.is_empty() {
+            self.attempt_id = now.identifier();
+        }
+        let phase = std::mem::replace(&mut self.phase, Phase::Over);
+        // What has arrived is looked at even if it is late; nothing new is begun.
+        if arrived.is_none() && deadline.passed(now) {
+            return Err(match phase {
+                Phase::Sent(_) => {
+                    self.failed(nothing_arrived(), now, &deadline).err().unwrap_or_else(nothing_arrived)
+                }
+                Phase::Token(_) => self.late("getting a token", &deadline),
+                Phase::Pausing { .. } => self.late("waiting before the next attempt", &deadline),
+                Phase::Start | Phase::Over => self.late("starting", &deadline),
+            });
+        }
+        match phase {
+            Phase::Start => self.begin(now, &deadline),
+            Phase::Token(acquire) => self.acquire(acquire, now, arrived, &deadline),
+            Phase::Pausing { until } if now.monotonic < until => {
+                self.phase = Phase::Pausing { until };
+                Ok(Action::Wait(until.saturating_sub(now.monotonic)))
+            }
+            Phase::Pausing { .. } => self.begin(now, &deadline),
+            Phase::Sent(secrets) => self.arrived(arrived, &secrets, now, &deadline),
+            Phase::Over => Err(Error::Transport(TransportError::not_sent(
+                TransportFault::Other,
+                "the call is over; the driver stepped it again",
+            ))),
+        }
+    }
+}
+
+/// The driver came back from a send with nothing: that tells nothing about what was sent.
+pub(super) fn nothing_arrived() -> Error {
+    Error::Transport(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
+}

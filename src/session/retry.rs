@@ -1,0 +1,219 @@
+//! What follows a failed attempt: stop, or again after a pause. One loop, one budget.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::lock;
+use crate::error::{ApiError, Sent, TransportError, TransportFault};
+use crate::operation::Effect;
+use crate::time::Now;
+
+/// Attempts of one step, the first included.
+pub(super) const ATTEMPTS: u32 = 3;
+/// The longest `Retry-After` that is waited for.
+const LONGEST: Duration = Duration::from_secs(60);
+/// The longest pause of our own.
+const CEILING: Duration = Duration::from_secs(5);
+/// Pause base for broken connections and 5xx.
+const BASE: Duration = Duration::from_millis(100);
+/// Pause base for 429.
+const BASE_RATE: Duration = Duration::from_secs(1);
+
+/// How an attempt failed.
+#[derive(Clone, Copy)]
+pub(super) enum Failure<'a> {
+    Transport(&'a TransportError),
+    Answer(&'a ApiError),
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Report it.
+    Stop,
+    /// It may have taken effect and must not happen twice: report that.
+    Unknown,
+    /// Again after this pause.
+    After(Duration),
+}
+
+/// Decides by what failed, whether it may be repeated, how often it was tried, and the time left.
+pub(super) fn verdict(
+    failure: Failure<'_>,
+    effect: Effect,
+    attempt: u32,
+    remaining: Duration,
+    now: &Now,
+    quota: &Quota,
+) -> Verdict {
+    let (base, cost, asked) = match failure {
+        Failure::Transport(error) => {
+            if effect == Effect::Once && error.sent() == Sent::Unknown {
+                return Verdict::Unknown;
+            }
+            if !error.is_temporary() {
+                return Verdict::Stop;
+            }
+            (BASE, if error.fault() == TransportFault::Timeout { 20 } else { 10 }, None)
+        }
+        Failure::Answer(error) => match (error.status(), effect) {
+            // A gateway that gave up on the service does not know what the service did.
+            (502 | 504, Effect::Once) => return Verdict::Unknown,
+            (_, Effect::Once) => return Verdict::Stop,
+            (429, _) if error.is_budget_exceeded() => return Verdict::Stop,
+            (429, _) => (BASE_RATE, 5, error.retry_after()),
+            (408 | 500 | 502 | 503 | 504, _) => (BASE, 10, error.retry_after()),
+            _ => return Verdict::Stop,
+        },
+    };
+    if attempt >= ATTEMPTS {
+        return Verdict::Stop;
+    }
+    let pause = match asked {
+        Some(asked) if asked > LONGEST => return Verdict::Stop,
+        // Ten percent around what was asked for, so that those who were refused together do not return together.
+        Some(asked) if !asked.is_zero() => asked.mul_f64(0.9 + 0.2 * now.fraction(0)),
+        _ => {
+            let doubled =
+                base.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+            doubled.min(CEILING).mul_f64(now.fraction(0))
+        }
+    };
+    if pause >= remaining || !quota.spend(cost) {
+        return Verdict::Stop;
+    }
+    Verdict::After(pause)
+}
+
+/// What all calls of a client together may spend on repeating: a burst of ten, then about one in ten.
+pub(super) struct Quota(Mutex<u32>);
+
+const FULL: u32 = 100;
+
+impl Default for Quota {
+    fn default() -> Self {
+        Quota(Mutex::new(FULL))
+    }
+}
+
+impl Quota {
+    fn spend(&self, cost: u32) -> bool {
+        let mut left = lock(&self.0);
+        match left.checked_sub(cost) {
+            Some(rest) => {
+                *left = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A success gives one unit back.
+    pub(super) fn success(&self) {
+        let mut left = lock(&self.0);
+        *left = left.saturating_add(1).min(FULL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use crate::wire::Response;
+    use http::StatusCode;
+    use http::header::{HeaderMap, HeaderValue};
+
+    const LEFT: Duration = Duration::from_secs(100);
+
+    fn now(byte: u8) -> Now {
+        Now::new(Timestamp::from_unix(1), Duration::from_secs(1), [byte; 32])
+    }
+
+    fn refused(status: u16, retry_after: Option<&str>, body: &str) -> ApiError {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert("retry-after", HeaderValue::from_str(value).unwrap());
+        }
+        let response = Response::new(StatusCode::from_u16(status).unwrap(), headers, body.as_bytes());
+        ApiError::read("test", &response.received_at(Timestamp::from_unix(784_111_777)))
+    }
+
+    fn answered(status: u16, retry_after: Option<&str>, effect: Effect) -> Verdict {
+        let error = refused(status, retry_after, "{}");
+        verdict(Failure::Answer(&error), effect, 1, LEFT, &now(128), &Quota::default())
+    }
+
+    #[test]
+    fn by_status() {
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert!(matches!(answered(status, None, Effect::Read), Verdict::After(_)), "{status}");
+        }
+        for status in [400, 401, 403, 404, 409, 422, 501] {
+            assert_eq!(answered(status, None, Effect::Read), Verdict::Stop, "{status}");
+        }
+        assert_eq!(answered(503, None, Effect::Once), Verdict::Stop);
+        assert_eq!(answered(504, None, Effect::Once), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_spent_budget_is_an_answer() {
+        let error = refused(429, Some("1"), r#"{"error":"budget_exceeded"}"#);
+        assert_eq!(
+            verdict(Failure::Answer(&error), Effect::Read, 1, LEFT, &now(0), &Quota::default()),
+            Verdict::Stop
+        );
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_within_bounds() {
+        assert_eq!(
+            answered(429, Some("3"), Effect::Read),
+            Verdict::After(Duration::from_secs(3).mul_f64(0.9 + 0.2 * now(128).fraction(0)))
+        );
+        assert!(
+            matches!(answered(503, Some("2.5"), Effect::Read), Verdict::After(pause) if pause < Duration::from_secs(3))
+        );
+        assert!(matches!(answered(503, Some("Sun, 06 Nov 1994 08:49:47 GMT"), Effect::Read),
+            Verdict::After(pause) if pause > Duration::from_secs(8) && pause < Duration::from_secs(12)));
+        for junk in ["-1", "NaN", "soon", "Sun, 06 Nov 1990 08:49:37 GMT", "", "0"] {
+            assert!(
+                matches!(answered(429, Some(junk), Effect::Read), Verdict::After(pause) if pause <= Duration::from_secs(1)),
+                "{junk}"
+            );
+        }
+        for long in ["61", "3600", "411000", "18446744073709551616", "1e400"] {
+            let verdict = answered(429, Some(long), Effect::Read);
+            assert!(verdict == Verdict::Stop || long == "1e400", "{long}: {verdict:?}");
+        }
+        assert_eq!(refused(429, Some("3600"), "").retry_after(), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn not_sent_may_always_be_repeated_and_unknown_not() {
+        let check = |error: &TransportError, effect| {
+            verdict(Failure::Transport(error), effect, 1, LEFT, &now(1), &Quota::default())
+        };
+        let refused = TransportError::not_sent(TransportFault::Connect, "refused");
+        let broken = TransportError::unknown(TransportFault::Broken, "reset");
+        let tls = TransportError::not_sent(TransportFault::Tls, "wrong host");
+        assert!(matches!(check(&refused, Effect::Once), Verdict::After(_)));
+        assert_eq!(check(&broken, Effect::Once), Verdict::Unknown);
+        assert!(matches!(check(&broken, Effect::Repeatable), Verdict::After(_)));
+        assert_eq!(check(&tls, Effect::Read), Verdict::Stop);
+    }
+
+    #[test]
+    fn it_ends_by_attempts_by_time_and_by_quota() {
+        let error = refused(503, None, "");
+        let check = |attempt, remaining, quota: &Quota| {
+            verdict(Failure::Answer(&error), Effect::Read, attempt, remaining, &now(255), quota)
+        };
+        assert_eq!(check(3, LEFT, &Quota::default()), Verdict::Stop);
+        assert_eq!(check(1, Duration::from_millis(50), &Quota::default()), Verdict::Stop);
+        let quota = Quota::default();
+        let made = (0..10_000).filter(|_| check(1, LEFT, &quota) != Verdict::Stop).count();
+        assert_eq!(made, 10);
+        (0..10).for_each(|_| quota.success());
+        assert!(check(1, LEFT, &quota) != Verdict::Stop);
+    }
+}

@@ -1,0 +1,316 @@
+//! The blocking transport: ureq, told exactly what it may do.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode};
+use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector, TcpConnector};
+use ureq::{AsSendBody, Timeout};
+use zeroize::Zeroizing;
+
+use super::names::{Names, SharedNames};
+use super::options::{Proxy, TransportOptions};
+use super::tls::{self, TlsConnector};
+use crate::client::blocking::Transport;
+use crate::error::{ConfigError, TransportError, TransportFault};
+use crate::site::Origin;
+use crate::wire::{Limits, Request, Response};
+
+const IDLE_AGE: Duration = Duration::from_secs(10);
+const IDLE_PER_HOST: usize = 32;
+const IDLE: usize = 128;
+/// Holds the largest head that is read.
+const INPUT: usize = 32 * 1024;
+const OUTPUT: usize = 16 * 1024;
+
+/// The transport behind the blocking clients: verified TLS, kept connections, no redirects, no compression, limits on
+/// every part. Cheap to clone; clones share the connections.
+#[derive(Clone, Debug)]
+pub struct UreqTransport {
+    agent: ureq::Agent,
+    names: Arc<Names>,
+    connections: Arc<AtomicU64>,
+    proxied: bool,
+}
+
+/// What a transport has done so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections opened.
+    pub connections: u64,
+    /// Host names looked up.
+    pub lookups: u64,
+}
+
+impl UreqTransport {
+    /// A transport with these options. The only place that builds a ureq agent.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
+    pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
+        let proxy = match &options.proxy {
+            Proxy::None => None,
+            Proxy::Environment => ureq::Proxy::try_from_env(),
+            Proxy::Url(url) => Some(ureq::Proxy::new(url.expose()).map_err(|_| ConfigError::BadUrl {
+                setting: "proxy",
+                problem: "write it as http://host:port",
+            })?),
+        };
+        // Without this, a SOCKS proxy would be ignored or abort the process, both without a word.
+        if proxy.as_ref().is_some_and(|proxy| {
+            !matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https)
+        }) {
+            return Err(ConfigError::BadUrl {
+                setting: "proxy",
+                problem: "only http and https proxies are supported",
+            });
+        }
+        let proxied = proxy.is_some();
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(proxy)
+            .user_agent(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION")))
+            .accept("")
+            .accept_encoding("")
+            .max_idle_connections(IDLE)
+            .max_idle_connections_per_host(IDLE_PER_HOST)
+            .max_idle_age(IDLE_AGE)
+            .input_buffer_size(INPUT)
+            .output_buffer_size(OUTPUT)
+            .build();
+        let (names, connections) = (Arc::new(Names::default()), Arc::new(AtomicU64::new(0)));
+        let chain =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(TlsConnector(tls::client_config(options)?));
+        let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections) };
+        let agent = ureq::Agent::with_parts(config, dial, SharedNames(Arc::clone(&names)));
+        Ok(UreqTransport { agent, names, connections, proxied })
+    }
+
+    /// What it has done so far.
+    pub fn statistics(&self) -> Statistics {
+        Statistics { connections: self.connections.load(Ordering::Relaxed), lookups: self.names.lookups() }
+    }
+
+    fn run(
+        &self,
+        request: &Request,
+        body: impl AsSendBody,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let limits = request.attempt_limits();
+        let mut out = http::Request::new(body);
+        *out.method_mut() = request.method().clone();
+        *out.uri_mut() = request.url().clone();
+        *out.headers_mut() = request.headers().clone();
+        let mut config = self
+            .agent
+            .configure_request(out)
+            .timeout_global(Some(limits.total))
+            .timeout_connect(Some(limits.connect))
+            .timeout_resolve(Some(limits.connect))
+            .max_response_header_size(limits.head.min(INPUT));
+        if limits.fresh_connection {
+            // A configuration that the pool's connections do not have: neither taken from it nor given back.
+            config = config.output_buffer_size(OUTPUT.saturating_add(1));
+        }
+        if self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback()) {
+            config = config.proxy(None);
+        }
+        self.agent.run(config.build())
+    }
+}
+
+impl Transport for UreqTransport {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if request.attempt_limits().total.is_zero() {
+            return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
+        }
+        let empty = request.body().is_empty();
+        let answer = if empty && !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+            self.run(&request, ())
+        } else {
+            self.run(&request, request.body())
+        };
+        let (parts, body) = answer.map_err(failed)?.into_parts();
+        let mut body = read(&parts.headers, parts.status, request.method(), body, request.attempt_limits())?;
+        Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
+    }
+}
+
+/// Reads the whole body, and only if it is certain where it ends.
+fn read(
+    headers: &HeaderMap,
+    status: StatusCode,
+    method: &Method,
+    mut body: ureq::Body,
+    limits: &Limits,
+) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let framing = |message| Err(TransportError::unknown(TransportFault::Framing, message));
+    let bodiless =
+        method == Method::HEAD || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let length = match (lengths.next(), codings.next()) {
+        (Some(_), Some(_)) => return framing("the answer has both a length and a transfer coding"),
+        (Some(length), None) => {
+            let length = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            match length.and_then(|text| text.parse::<u64>().ok()) {
+                Some(length) => length,
+                None => return framing("the answer's length is not a number"),
+            }
+        }
+        (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => 0,
+        (None, Some(_)) => return framing("the answer has a transfer coding other than chunked"),
+        (None, None) if bodiless => 0,
+        (None, None) => return framing("the answer does not say where it ends"),
+    };
+    if lengths.next().is_some() || codings.next().is_some() {
+        return framing("the answer says twice where it ends");
+    }
+    let too_large = || {
+        TransportError::unknown(
+            TransportFault::TooLarge,
+            format!("the answer is larger than {} bytes", limits.body),
+        )
+    };
+    if !bodiless && length > limits.body as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(limits.body)));
+    if bodiless {
+        return Ok(bytes);
+    }
+    let cap = (limits.body as u64).saturating_add(1);
+    body.as_reader().take(cap).read_to_end(&mut bytes).map_err(broken)?;
+    if bytes.len() > limits.body {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+/// Marks a failure that happened before anything was sent.
+#[derive(Debug)]
+pub(super) struct NotSent(pub(super) TransportError);
+
+impl std::fmt::Display for NotSent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for NotSent {}
+
+/// Opens connections. Whatever fails in here failed before a byte of the request left.
+#[derive(Debug)]
+struct Dial<C> {
+    chain: C,
+    names: Arc<Names>,
+    connections: Arc<AtomicU64>,
+}
+
+impl<C: Connector<()>> Connector<()> for Dial<C> {
+    type Out = C::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<C::Out>, ureq::Error> {
+        match self.chain.connect(details, chained) {
+            Ok(connection) => {
+                self.connections.fetch_add(1, Ordering::Relaxed);
+                Ok(connection)
+            }
+            Err(error) => {
+                self.names.forget(details.uri.host().unwrap_or_default());
+                Err(ureq::Error::Other(Box::new(NotSent(not_connected(error)))))
+            }
+        }
+    }
+}
+
+fn not_connected(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::Timeout(_) => {
+            TransportError::not_sent(TransportFault::Timeout, "connecting took too long")
+        }
+        ureq::Error::Tls(message) => TransportError::not_sent(TransportFault::Tls, message),
+        ureq::Error::Io(error) if is_timeout(&error) => {
+            TransportError::not_sent(TransportFault::Timeout, "connecting took too long")
+        }
+        ureq::Error::Io(error) => match tls_error(&error) {
+            Some(tls) => TransportError::not_sent(TransportFault::Tls, format!("TLS failed: {tls}")),
+            None => TransportError::not_sent(TransportFault::Connect, "no connection").because(error),
+        },
+        ureq::Error::ConnectProxyFailed(_) => {
+            TransportError::not_sent(TransportFault::Connect, "the proxy made no connection")
+        }
+        ureq::Error::Other(inner) => match inner.downcast::<NotSent>() {
+            Ok(marked) => marked.0,
+            Err(_) => TransportError::not_sent(TransportFault::Connect, "no connection"),
+        },
+        _ => TransportError::not_sent(TransportFault::Connect, "no connection"),
+    }
+}
+
+/// What the server presented was refused, which trying again does not change; other trouble in the handshake may pass.
+fn tls_error(error: &std::io::Error) -> Option<rustls::Error> {
+    error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// ureq's errors as ours. Their texts stay out: some contain the URL.
+fn failed(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::Other(inner) => match inner.downcast::<NotSent>() {
+            Ok(marked) => marked.0,
+            Err(_) => TransportError::unknown(TransportFault::Other, "the transport failed"),
+        },
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            TransportError::not_sent(TransportFault::Timeout, "connecting took too long")
+        }
+        ureq::Error::Timeout(_) => {
+            TransportError::unknown(TransportFault::Timeout, "the answer took too long")
+        }
+        ureq::Error::Io(error) => broken(error),
+        ureq::Error::HostNotFound => {
+            TransportError::not_sent(TransportFault::Name, "the host has no address")
+        }
+        ureq::Error::LargeResponseHeader(..) => {
+            TransportError::unknown(TransportFault::TooLarge, "the head of the answer is too large")
+        }
+        ureq::Error::Protocol(_) => {
+            TransportError::unknown(TransportFault::Framing, "the answer is not valid HTTP")
+        }
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
+            TransportError::not_sent(TransportFault::Refused, "the request cannot be written as HTTP")
+        }
+        _ => TransportError::unknown(TransportFault::Other, "the transport failed"),
+    }
+}
+
+/// A connection that broke while it was in use.
+fn broken(error: std::io::Error) -> TransportError {
+    if is_timeout(&error) {
+        return TransportError::unknown(TransportFault::Timeout, "the answer took too long");
+    }
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<ureq::Error>) {
+        // ureq hides its own errors in I/O errors while a body is read.
+        return match error.into_inner().map(|inner| inner.downcast::<ureq::Error>()) {
+            Some(Ok(inner)) => failed(*inner),
+            _ => TransportError::unknown(TransportFault::Broken, "the connection broke"),
+        };
+    }
+    TransportError::unknown(TransportFault::Broken, "the connection broke").because(error)
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    matches!(error.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock)
+        || matches!(inner, Some(ureq::Error::Timeout(_)))
+}
