@@ -87,8 +87,8 @@ impl AgentBuilder {
     /// An agent on the built-in transport.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] if a setting is missing or cannot work. Nothing is sent.
-    pub fn build(self) -> Result<Agent, crate::Error> {
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    pub fn build(self) -> Result<Agent, crate::error::Error> {
         let transport = crate::transport::UreqTransport::new(self.transport_options())?;
         self.build_with(transport)
     }
@@ -99,8 +99,8 @@ impl Agent {
     /// An agent with every setting from the environment: [`AgentBuilder::environment`].
     ///
     /// # Errors
-    /// [`crate::Error::Config`] naming the variable that is missing or wrong. Nothing is sent.
-    pub fn from_env() -> Result<Agent, crate::Error> {
+    /// [`Error::Config`](crate::error::Error::Config) naming the variable that is missing or wrong. Nothing is sent.
+    pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
     }
 }
