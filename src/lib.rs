@@ -21,6 +21,9 @@ mod site;
 mod token;
 
 pub mod credentials;
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub mod crypto;
 pub mod operation;
 pub mod operations;
 pub mod session;
