@@ -24,6 +24,9 @@ pub mod credentials;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub mod crypto;
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub mod emulator;
 pub mod operation;
 pub mod operations;
 pub mod session;
@@ -31,6 +34,9 @@ pub mod time;
 pub mod wire;
 
 pub use credentials::{ClientAuth, Credentials};
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub use emulator::Emulator;
 pub use error::Error;
 pub use json::Fields;
 pub use operation::Operation;
