@@ -21,6 +21,12 @@ mod site;
 mod token;
 
 pub mod credentials;
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub mod crypto;
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub mod emulator;
 pub mod operation;
 pub mod operations;
 pub mod session;
@@ -37,6 +43,9 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 pub use client::blocking::{Agent, AgentBuilder, Transport};
 pub use credentials::{ClientAuth, Credentials};
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub use emulator::Emulator;
 pub use error::Error;
 pub use json::Fields;
 pub use operation::Operation;
