@@ -9,14 +9,14 @@
 
 use lumoauth::credentials::Variables;
 use lumoauth::emulator::Emulator;
-use lumoauth::{Agent, Ask, Error};
+use lumoauth::{Agent, Ask};
 use serde_json::json;
 
 #[allow(clippy::disallowed_methods, clippy::print_stdout)] // a program may read its environment and print
-fn main() -> Result<(), Error> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let configured = Variables::read(|name| std::env::var(name).ok()) != Variables::default();
 
-    let emulator = Emulator::demo();
+    let emulator = Emulator::demo()?;
     let served; // keeps the local service running until the end
     let agent = if configured {
         Agent::from_env()?

@@ -234,7 +234,7 @@ pub(crate) mod tests {
     };
 
     /// The first test key of the house: RSA, 2048 bits, made for these tests only.
-    pub(crate) const RSA_PEM: &str = include_str!("crypto/test_rsa.pem");
+    pub(crate) const RSA_PEM: &str = include_str!("../tests/vectors/test_rsa.pem");
 
     /// True if the compact JWS is signed by the key of the JWK.
     pub(crate) fn verifies(jws: &str, jwk: &serde_json::Value) -> bool {

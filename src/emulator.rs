@@ -44,6 +44,7 @@ mod seed;
 mod serve;
 mod state;
 mod token;
+mod transport;
 
 pub use answer::{Cut, Fault, Reply};
 pub use builder::{BuildError, EmulatorBuilder};
@@ -51,6 +52,7 @@ pub use faults::{FaultRule, FaultRuleError};
 pub use log::{AuditEntry, LogEntry};
 pub use seed::{AgentSeed, BudgetSeed, Tenant};
 pub use serve::{ServeError, Served};
+pub use transport::InProcess;
 
 use clock::Clock;
 use engine::Settings;

@@ -13,6 +13,11 @@
 
 pub use http;
 
+/// The examples of `docs/errors.md`, compiled.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../docs/errors.md")]
+pub struct ErrorsDocument;
+
 pub mod error;
 mod json;
 mod scopes;

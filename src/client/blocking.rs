@@ -14,10 +14,10 @@ pub(crate) use maybe_async::must_be_sync as dual;
 macro_rules! example {
     ($call:literal, $rest:literal) => {
         concat!(
-            "```\n# #[cfg(feature = \"emulator\")] {\n# let agent = lumoauth::emulator::Emulator::demo().agent()?;\n",
+            "```\n# #[cfg(feature = \"emulator\")] {\n# let agent = lumoauth::emulator::Emulator::demo()?.agent()?;\n",
             $call,
             $rest,
-            "\n# }\n# Ok::<(), lumoauth::Error>(())\n```"
+            "\n# }\n# Ok::<(), Box<dyn std::error::Error>>(())\n```"
         )
     };
 }

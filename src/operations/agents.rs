@@ -151,7 +151,9 @@ impl Budget {
     }
 
     /// The first limit that is reached, over every limit that has a counter; none if the agent may go on.
-    /// A counter that is absent counts as zero, so a limit of zero is always reached.
+    ///
+    /// The counters of tokens and calls count as zero when absent, so that a limit of zero is always reached. The cost
+    /// is compared only where the service counts it: no source shows that counter.
     pub fn exhausted(&self) -> Option<BudgetLimit> {
         let reached =
             |limit: Option<i64>, used: Option<i64>| limit.is_some_and(|limit| used.unwrap_or(0) >= limit);

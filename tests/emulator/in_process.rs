@@ -64,7 +64,7 @@ fn the_token_says_what_rfc_9068_wants() {
 fn a_pem_makes_it_rs256() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("acme").agent(bot()))
-        .signing_key_pem(include_str!("../../src/crypto/test_rsa.pem"))
+        .signing_key_pem(include_str!("../vectors/test_rsa.pem"))
         .build()
         .unwrap();
     assert_eq!(jwt_part(&token(&emulator), 0)["alg"], "RS256");

@@ -10,8 +10,8 @@ use crate::exit::{Ended, Failure};
 
 /// Serves the demo tenant, prints the environment that points at it, and waits.
 pub fn run(listen: SocketAddr) -> Result<Ended, Failure> {
-    let emulator = Emulator::demo();
-    let served = emulator.serve(listen).map_err(|error| usage(&error.to_string()))?;
+    let emulator = Emulator::demo().map_err(|error| usage(&error.to_string()))?;
+    let served = emulator.serve(&listen.to_string()).map_err(|error| usage(&error.to_string()))?;
     let mut out = std::io::stdout().lock();
     let mut printed = Ok(());
     for (name, value) in emulator.environment(&served) {
