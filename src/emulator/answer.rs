@@ -43,8 +43,7 @@ pub enum Cut {
     Truncate(usize),
 }
 
-/// A response in the making. Handlers give one back, for success and for refusal.
-#[derive(Debug)]
+/// A response in the making. Handlers give one back, for success and for refusal. It may hold a token, so no `Debug`.
 pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,

@@ -16,6 +16,7 @@ pub(super) const INSUFFICIENT_PERMISSIONS: &str = "insufficient_permissions";
 /// The keys of the context that always describe the request the service received.
 const OWN_KEYS: [&str; 4] = ["ip", "userAgent", "requestMethod", "requestPath"];
 
+/// Decides by the agent's capabilities. The token's scopes do not matter here: the service judges agents so.
 pub(super) fn ask(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let token = bearer(state, call)?;
     let mut body = call.incoming.json_object().map_err(Answer::bad)?;

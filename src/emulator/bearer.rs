@@ -4,20 +4,13 @@ use http::StatusCode;
 
 use super::answer::Answer;
 use super::engine::Call;
-use super::incoming::Media;
 use super::state::{State, Token};
 use crate::site::Route;
 
 /// The token's record. Exactly one `Authorization: Bearer`, nothing in the query or the body.
 pub(super) fn bearer(state: &State, call: &mut Call<'_>) -> Result<Token, Answer> {
     let incoming = call.incoming;
-    let form_token = incoming.media() == Media::Form
-        && incoming
-            .body
-            .unwrap_or_default()
-            .split(|byte| *byte == b'&')
-            .any(|pair| pair.starts_with(b"access_token="));
-    if incoming.query_has(&["access_token"]) || form_token {
+    if incoming.query_has("access_token") || incoming.form_has("access_token") {
         return Err(refusal(
             call,
             400,

@@ -74,7 +74,7 @@ pub(super) fn reply(
     let order = faults::due(&mut state.world.rules, name);
     if let Some(order) = order.as_ref().filter(|order| order.is_not_sent()) {
         let response = Response::new(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Vec::new());
-        return Reply { response, fault: order.fault() };
+        return Reply { response, fault: order.fault(0) };
     }
     let tenant = target.as_ref().and_then(|target| find_tenant(state, target));
     let quota = tenant.as_ref().and_then(|(index, _)| limit(state, *index, entry, settings, now));
@@ -126,7 +126,8 @@ pub(super) fn reply(
         client_id,
         time: now,
     });
-    Reply { response: answer.into_response(), fault: order.and_then(|order| order.fault()) }
+    let fault = order.and_then(|order| order.fault(answer.body.len()));
+    Reply { response: answer.into_response(), fault }
 }
 
 /// The tenant that the path names; the first one where it names none.

@@ -119,7 +119,7 @@ impl FaultRule {
         self
     }
 
-    /// Breaks the connection after so many bytes of the body.
+    /// Breaks the connection after so many bytes of the body, and before its last one in any case.
     pub fn truncate(mut self, bytes: usize) -> Self {
         self.cut = Some(Cut::Truncate(bytes));
         self
@@ -219,9 +219,13 @@ impl Order {
         answer
     }
 
-    /// What is left to the transport.
-    pub(super) fn fault(&self) -> Option<Fault> {
-        (self.fault != Fault::default()).then_some(self.fault)
+    /// What is left to the transport, for a body of this length. Of a truncated body one byte at least is missing.
+    pub(super) fn fault(&self, length: usize) -> Option<Fault> {
+        let mut fault = self.fault;
+        if let Some(Cut::Truncate(bytes)) = &mut fault.cut {
+            *bytes = (*bytes).min(length.saturating_sub(1));
+        }
+        (fault != Fault::default()).then_some(fault)
     }
 }
 

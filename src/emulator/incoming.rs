@@ -77,13 +77,14 @@ impl Incoming<'_> {
         }
     }
 
-    /// True if the query names one of these parameters.
-    pub(super) fn query_has(&self, names: &[&str]) -> bool {
-        let mut pairs = self.query.unwrap_or_default().split('&');
-        pairs.any(|pair| {
-            let name = pair.split('=').next().unwrap_or_default();
-            decoded(name.as_bytes()).is_none_or(|name| names.contains(&name.as_str()))
-        })
+    /// True if the query names this parameter, in whatever encoding, or has a name that cannot be read.
+    pub(super) fn query_has(&self, name: &str) -> bool {
+        has(self.query.unwrap_or_default().as_bytes(), name)
+    }
+
+    /// True if the body is a form that names this parameter, or has a name that cannot be read.
+    pub(super) fn form_has(&self, name: &str) -> bool {
+        self.media() == Media::Form && has(self.body.unwrap_or_default(), name)
     }
 
     /// `Authorization`: scheme and the rest.
@@ -158,6 +159,13 @@ pub(super) fn basic(credentials: &str) -> Option<(Zeroizing<String>, Zeroizing<S
     let text = std::str::from_utf8(&bytes).ok()?;
     let (id, secret) = text.split_once(':')?;
     decoded(id.as_bytes()).zip(decoded(secret.as_bytes()))
+}
+
+fn has(pairs: &[u8], name: &str) -> bool {
+    pairs.split(|byte| *byte == b'&').any(|pair| {
+        let own = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        decoded(own).is_none_or(|own| own.as_str() == name)
+    })
 }
 
 /// Form decoding; none for a `%` without two digits behind it, and for what is not UTF-8.

@@ -100,13 +100,16 @@ pub(super) fn serve(emulator: &Emulator, address: &str) -> Result<Served, ServeE
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _context = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)?
+    };
     let connections = Arc::new(AtomicU64::new(0));
     let (stop, stopped) = oneshot::channel::<Infallible>();
     let host = Host { emulator: emulator.clone(), base: url.as_str().into() };
     let counter = Arc::clone(&connections);
     let thread = std::thread::Builder::new().name("lumoauth-emulator".into()).spawn(move || {
         runtime.block_on(async move {
-            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             tokio::spawn(accept(listener, host, counter));
             let _ = stopped.await;
         });

@@ -176,7 +176,26 @@ pub(super) fn is_scope(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Emulator;
     use super::*;
+    use crate::site::Route;
+    use crate::wire::{Form, Request};
+    use http::Method;
+
+    #[test]
+    fn the_published_key_verifies_the_token() {
+        let emulator = Emulator::demo().unwrap();
+        let form = Form::new()
+            .field("grant_type", "client_credentials")
+            .field("client_id", emulator.client_id())
+            .secret("client_secret", emulator.secret());
+        let request = Request::new(Method::POST, emulator.site().url(Route::Token)).form(form);
+        let body: Value = emulator.handle_in_process(&request).response.json().unwrap();
+        let request = Request::new(Method::GET, emulator.site().url(Route::Jwks));
+        let keys: Value = emulator.handle_in_process(&request).response.json().unwrap();
+        let token = body["access_token"].as_str().unwrap();
+        assert!(crate::crypto::tests::verifies(token, &keys["keys"][0]));
+    }
 
     #[test]
     fn scopes_are_words_with_one_blank_between() {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use lumoauth::emulator::{AgentSeed, BudgetSeed, Cut, Emulator, FaultRule, Tenant};
 use lumoauth::http::Method;
 use lumoauth::http::header::{CACHE_CONTROL, DATE, RETRY_AFTER};
+use lumoauth::operation::{Answer, Context, Operation};
+use lumoauth::operations::{ClientCredentials, GetIdentity, GetInfo, Register};
 use lumoauth::time::Timestamp;
 use lumoauth::wire::Request;
-use lumoauth::{Layout, Route, Site};
+use lumoauth::{AccessToken, Ask, Layout, Route, Site};
 use serde_json::json;
 
 use crate::support::*;
@@ -41,6 +43,34 @@ fn the_walk_of_the_demo_agent() {
     assert_eq!(me["capabilities"], json!(["ROLE_RESEARCHER"]));
     assert_eq!(me["workspace"]["api_base"], "/t/acme-corp/api/v1/");
     assert_eq!((emulator.count("agents.ask"), emulator.count_all()), (2, 5));
+}
+
+#[test]
+fn the_librarys_own_operations_are_understood() {
+    fn run<O: Operation>(emulator: &Emulator, token: Option<&AccessToken>, operation: &O) -> O::Output {
+        let mut request = operation.request(&Context::new(emulator.site())).unwrap();
+        request = match token {
+            Some(token) => request.authorization("Bearer", token.secret()).unwrap(),
+            None => basic(request, &format!("{}:{}", emulator.client_id(), emulator.secret().expose())),
+        };
+        let response = emulator.handle_in_process(&request).response.received_at(emulator.now());
+        match operation.response(&response).unwrap() {
+            Answer::Done(output) => output,
+            Answer::Again(_) => panic!("none of these polls"),
+        }
+    }
+    let emulator = Emulator::demo().unwrap();
+    let token = run(&emulator, None, &ClientCredentials::new(["read:documents"]));
+    assert_eq!(token.scopes().to_string(), "read:documents");
+    assert_eq!(token.remaining(emulator.now()), Duration::from_secs(3600));
+    let token = Some(&token);
+    assert!(run(&emulator, token, &Ask::new("read_document")).allowed());
+    let denied = run(&emulator, token, &Ask::new("delete_user").context(json!({"user_id": "u-456"})));
+    assert!(!denied.allowed() && denied.reason() == Some("insufficient_permissions"));
+    let info = run(&emulator, token, &GetInfo);
+    assert_eq!((info.id.as_str(), info.budget.unwrap().api_calls_this_hour), ("agt_demo", Some(2)));
+    assert_eq!(run(&emulator, token, &GetIdentity).status.as_deref(), Some("active"));
+    assert_eq!(run(&emulator, token, &Register::new("research-bot")).agent_id, "agt_demo");
 }
 
 #[test]

@@ -168,9 +168,11 @@ fn a_bearer_token_is_presented_in_one_way() {
     }
     let url: Uri = format!("{}?access_token={token}", emulator.site().url(Route::Me)).parse().unwrap();
     assert_eq!(answer(&Request::new(Method::GET, url)).status(), 400);
-    let body = Request::new(Method::POST, emulator.site().url(Route::UserInfo))
-        .form(Form::new().field("access_token", &token));
-    assert_eq!(answer(&body).status(), 400);
+    for name in ["access_token", "access%5Ftoken"] {
+        let body = Request::new(Method::POST, emulator.site().url(Route::UserInfo))
+            .bytes("application/x-www-form-urlencoded", format!("a=b&{name}={token}"));
+        assert_eq!(answer(&body).status(), 400);
+    }
 }
 
 #[test]
