@@ -24,7 +24,9 @@ impl Clock {
         if self.servers == 0 { self.still } else { shifted(wall(), self.moved) }
     }
 
+    /// Whole milliseconds, rounded up: whoever waited until an instant has reached it.
     pub(super) fn advance(&mut self, by: Duration) {
+        let by = by.saturating_add(Duration::from_nanos(999_999));
         self.moved = self.moved.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
         self.still = self.still.saturating_add(by);
     }

@@ -160,15 +160,16 @@ impl Decision {
         &self.extra
     }
 
-    /// Itself if allowed.
+    /// Goes on only if allowed: `agent.ask("read_document")?.require()?`.
     ///
     /// # Errors
-    /// [`Error::Denied`] with the reason and the audit id.
-    pub fn require(self) -> Result<Decision, Error> {
+    /// [`Error::Denied`] with the action, the reason and the audit id.
+    pub fn require(&self) -> Result<(), Error> {
         if self.allowed {
-            return Ok(self);
+            return Ok(());
         }
-        Err(Error::Denied { action: self.action, reason: self.reason, audit_id: self.audit_id })
+        let (action, reason, audit_id) = (self.action.clone(), self.reason.clone(), self.audit_id.clone());
+        Err(Error::Denied { action, reason, audit_id })
     }
 }
 
