@@ -59,8 +59,8 @@ impl Redactor {
             redactor.look_for(&reversed);
             redactor.look_for(&percent);
             redactor.look_for(&crate::time::hex(raw.as_bytes()));
-            for by in 0..3 {
-                let skip = if by == 0 { 0 } else { by + 1 };
+            // The first character, or two, depend on what stood before.
+            for (by, skip) in [(0, 0), (1, 2), (2, 3)] {
                 for encoded in [
                     STANDARD_NO_PAD.encode(shifted(by)),
                     URL_SAFE_NO_PAD.encode(shifted(by)),
