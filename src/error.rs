@@ -61,6 +61,9 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// The consent flow came back with a refusal, or with something that does not fit what was sent.
+    #[error(transparent)]
+    Consent(ConsentError),
     /// The service said no, and [`crate::Decision::require`] made an error of it.
     #[error("denied: {}{}", inert(.action), because(.reason))]
     Denied {
@@ -115,6 +118,38 @@ pub enum ConfigError {
     /// The operating system's randomness, or another thing that the client needs to start, failed.
     #[error("{0}")]
     Unavailable(&'static str),
+}
+
+/// Why an answer of the consent flow is not taken. The flow starts anew with a new consent URL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsentError {
+    /// The person, or the service, said no (RFC 6749 section 4.1.2.1).
+    #[error("the consent was refused: {}{}", inert(.code), because(.description))]
+    Refused {
+        /// The service's code, such as `access_denied`.
+        code: String,
+        /// The service's words.
+        description: Option<String>,
+    },
+    /// The state is not the one that was sent, or was used before: this answers somebody else's request.
+    #[error("the state of the answer is not the one that was sent")]
+    WrongState,
+    /// The answer names another issuer (RFC 9207): it comes from another service.
+    #[error("the answer names another issuer")]
+    WrongIssuer,
+    /// The answer names no issuer, though the service says that its answers do.
+    #[error("the answer names no issuer")]
+    NoIssuer,
+    /// The answer has no code.
+    #[error("the answer has no code")]
+    NoCode,
+    /// A parameter is there twice.
+    #[error("the answer has {parameter} twice")]
+    Twice {
+        /// The parameter.
+        parameter: &'static str,
+    },
 }
 
 /// An argument that cannot be sent. Each says which one and why; nothing was sent.

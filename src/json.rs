@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, ProtocolError, ProtocolFault};
+use crate::time::Timestamp;
 
 /// How deep objects and arrays may nest. The deepest answer known has five levels.
 const DEPTH: usize = 32;
@@ -193,6 +194,20 @@ impl Fields {
                 Some(number) if number.is_finite() => Ok(Some(number)),
                 _ => Err(self.mistyped(field, "a number", &value)),
             },
+        }
+    }
+
+    /// Takes an optional point in time: seconds since the Unix epoch, zero or more (RFC 7519 section 2).
+    pub fn timestamp(&mut self, field: &'static str) -> Result<Option<Timestamp>, Error> {
+        match self.value(field) {
+            None => Ok(None),
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates
+            Some(value) => {
+                match value.as_u64().or_else(|| value.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64)) {
+                    Some(seconds) => Ok(Some(Timestamp::from_unix(seconds))),
+                    None => Err(self.mistyped(field, "seconds since 1970", &value)),
+                }
+            }
         }
     }
 

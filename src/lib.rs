@@ -20,6 +20,7 @@ pub struct ErrorsDocument;
 
 pub mod error;
 mod json;
+mod pkce;
 mod scopes;
 mod secret;
 mod site;
@@ -57,6 +58,7 @@ pub use operation::Operation;
 pub use operations::{
     AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Identity, Register, Registration,
 };
+pub use pkce::Pkce;
 pub use scopes::Scopes;
 pub use secret::Secret;
 pub use session::Session;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::site::Site;
 use crate::token::AccessToken;
@@ -59,6 +60,8 @@ pub enum Auth {
     None,
     /// The client's id and secret, in the way the client is set to.
     Client,
+    /// The client's id and secret, in this way.
+    ClientBy(ClientAuth),
     /// The agent's own access token, obtained and renewed by the session.
     Bearer,
     /// This token and no other; it is not renewed.

@@ -2,6 +2,11 @@
 
 mod agents;
 mod ask;
+mod consent;
+mod device;
+mod exchange;
+mod grants;
+mod introspect;
 mod raw;
 mod token;
 
@@ -9,5 +14,10 @@ pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
 };
 pub use ask::{Ask, Decision};
+pub use consent::{AuthorizationRequest, Callback};
+pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
+pub use exchange::{Exchange, ExchangeTokenType};
+pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
+pub use introspect::{ActiveToken, Introspect, Introspection};
 pub use raw::ApiRequest;
 pub use token::ClientCredentials;

@@ -47,6 +47,16 @@ pub enum Route {
     Token,
     /// `oauth.userinfo`: `GET oauth/userinfo`.
     UserInfo,
+    /// `oauth.authorize`: `GET oauth/authorize`, in a person's browser.
+    Authorize,
+    /// `oauth.revoke`: `POST oauth/revoke` (RFC 7009).
+    Revoke,
+    /// `oauth.introspect`: `POST oauth/introspect` (RFC 7662).
+    Introspect,
+    /// `oauth.device_authorization`: `POST oauth/device_authorization` (RFC 8628).
+    DeviceAuthorization,
+    /// `oauth.par`: `POST oauth/par` (RFC 9126).
+    PushedAuthorization,
     /// `agents.ask`: `POST agents/ask`.
     Ask,
     /// `agents.me`: `GET agents/me`.
@@ -67,6 +77,11 @@ impl Route {
         match self {
             Route::Token => "oauth/token",
             Route::UserInfo => "oauth/userinfo",
+            Route::Authorize => "oauth/authorize",
+            Route::Revoke => "oauth/revoke",
+            Route::Introspect => "oauth/introspect",
+            Route::DeviceAuthorization => "oauth/device_authorization",
+            Route::PushedAuthorization => "oauth/par",
             Route::Ask => "agents/ask",
             Route::Me => "agents/me",
             Route::Register => "agents/register",

@@ -320,7 +320,10 @@ impl fmt::Debug for Response {
 }
 
 /// The fork: a 2xx answer is a success, a 3xx a fault of protocol, everything else a refusal.
-fn succeeded(operation: &'static str, response: &Response) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Api`] for a refusal, [`Error::Protocol`] for a redirect.
+pub fn succeeded(operation: &'static str, response: &Response) -> Result<(), Error> {
     let status = response.status;
     if status.is_success() {
         Ok(())

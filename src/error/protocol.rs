@@ -71,6 +71,9 @@ pub enum ProtocolFault {
         /// Why.
         problem: &'static str,
     },
+    /// More scopes were granted than asked for.
+    #[error("the service granted more than was asked for")]
+    WiderScope,
     /// Something else, found by an operation of your own.
     #[error("{0}")]
     Other(&'static str),

@@ -15,6 +15,8 @@ use crate::site::Route;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{self, Form, Request, Response};
 
+/// The whole time of a token request.
+pub(super) const TOTAL: Duration = Duration::from_secs(20);
 /// The lifetime of a token whose answer does not name one.
 const UNNAMED_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -40,7 +42,7 @@ impl Operation for ClientCredentials {
     type Output = AccessToken;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.token", Effect::Repeatable, Auth::Client).total(Duration::from_secs(20))
+        Terms::new("oauth.token", Effect::Repeatable, Auth::Client).total(TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {

@@ -43,6 +43,7 @@ pub(super) fn prepare<O: Operation>(
     let request = match &terms.auth {
         Auth::None => request,
         Auth::Client => client(request, settings.client_auth, &*session.credentials()?)?,
+        Auth::ClientBy(how) => client(request, *how, &*session.credentials()?)?,
         Auth::Bearer => bearer(request, terms.name, token)?,
         Auth::Token(own) => bearer(request, terms.name, Some(own))?,
         Auth::InBody => token.into_iter().fold(request, |request, token| request.carries(token.secret())),

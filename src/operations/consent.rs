@@ -1,0 +1,261 @@
+//! Asking a person for consent: the URL to send them to, and what comes back from there (RFC 6749 section 4.1).
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+use crate::error::{ConsentError, Error, InputError};
+use crate::pkce::Pkce;
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::site::{Route, Site};
+
+/// An authorization request: where the person goes to consent. Always with PKCE S256; there is no way without.
+///
+/// | part | | on the wire |
+/// |---|---|---|
+/// | client id, redirect URI, state, PKCE | REQUIRED | `client_id`, `redirect_uri`, `state`, `code_challenge` |
+/// | scopes | OPTIONAL | `scope` |
+/// | resources | OPTIONAL | `resource` (RFC 8707), repeated |
+/// | nonce | OPTIONAL | `nonce`, for ID tokens |
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl AuthorizationRequest {
+    /// A request for consent that may be renewed later (`prompt=consent`, `access_type=offline`).
+    ///
+    /// # Errors
+    /// [`InputError`] if the redirect URI is not absolute or has a fragment (RFC 6749 section 3.1.2), or a scope cannot
+    /// be sent.
+    pub fn new(
+        client_id: &str,
+        redirect_uri: &str,
+        scopes: impl Into<Scopes>,
+        state: &str,
+        pkce: &Pkce,
+    ) -> Result<Self, InputError> {
+        check_redirect_uri(redirect_uri)?;
+        let scope = scopes.into().parameter()?;
+        let mut parameters = vec![
+            ("response_type", "code".to_owned()),
+            ("client_id", client_id.to_owned()),
+            ("redirect_uri", redirect_uri.to_owned()),
+        ];
+        parameters.extend(scope.map(|scope| ("scope", scope)));
+        parameters.extend([
+            ("state", state.to_owned()),
+            ("prompt", "consent".to_owned()),
+            ("access_type", "offline".to_owned()),
+            ("code_challenge", pkce.challenge()),
+            ("code_challenge_method", "S256".to_owned()),
+        ]);
+        Ok(AuthorizationRequest { parameters })
+    }
+
+    /// A resource that tokens are for: an absolute URI, exactly as registered.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.parameters.push(("resource", resource.into()));
+        self
+    }
+
+    /// A value that the ID token must carry back.
+    pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
+        self.parameters.push(("nonce", nonce.into()));
+        self
+    }
+
+    /// The parameters, for pushing them ahead.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The URL to send the person to. Nothing in this library opens it.
+    pub fn url(&self, site: &Site) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.parameters());
+        format!("{}?{}", site.url(Route::Authorize), query.finish())
+    }
+}
+
+/// An absolute URI without fragment, blank or control character. Private schemes are allowed (RFC 8252 section 7.1).
+pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), InputError> {
+    let bad = |problem| Err(InputError::new("redirect_uri", problem));
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
+    if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    {
+        return bad("is not an absolute URI");
+    }
+    if matches!(&*scheme.to_ascii_lowercase(), "javascript" | "data" | "file" | "vbscript") {
+        return bad("has a scheme that must not receive codes");
+    }
+    if uri.contains('#') {
+        return bad("has a fragment");
+    }
+    if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return bad("has a blank, control character or character beyond ASCII");
+    }
+    Ok(())
+}
+
+/// What came back to the redirect URI.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Callback {
+    code: Option<Secret>,
+    state: Option<Secret>,
+    issuer: Option<String>,
+    error: Option<(String, Option<String>)>,
+}
+
+impl Callback {
+    /// Reads the URL that the person's browser was sent to, or its query alone.
+    ///
+    /// # Errors
+    /// [`ConsentError::Twice`] if a parameter that counts is there twice (RFC 6749 section 3.1).
+    pub fn read(url: &str) -> Result<Self, ConsentError> {
+        let query = url.split_once('?').map_or(url, |(_, query)| query);
+        let query = query.split('#').next().unwrap_or_default();
+        let mut found: [(&'static str, Option<String>); 5] =
+            [("code", None), ("state", None), ("iss", None), ("error", None), ("error_description", None)];
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if let Some((known, slot)) = found.iter_mut().find(|(known, _)| *known == name) {
+                if slot.is_some() {
+                    return Err(ConsentError::Twice { parameter: known });
+                }
+                *slot = Some(value.into_owned());
+            }
+        }
+        let [code, state, issuer, error, description] = found.map(|(_, value)| value);
+        let code = code.map(Secret::new);
+        Ok(Callback {
+            code,
+            state: state.map(Secret::new),
+            issuer,
+            error: error.map(|code| (code, description)),
+        })
+    }
+
+    /// The state, to find out which request this answers. Trust it only after [`Callback::accept`].
+    pub fn state(&self) -> Option<&Secret> {
+        self.state.as_ref()
+    }
+
+    /// The issuer that the answer names (RFC 9207).
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The code, if everything fits: the state that was sent (compared in constant time), the issuer byte for byte
+    /// (`issuer` is the tenant's; `required` if its metadata says that answers carry it), and no refusal.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub fn accept(
+        self,
+        state: &Secret,
+        issuer: Option<&str>,
+        required: bool,
+    ) -> Result<Secret, ConsentError> {
+        let same = self
+            .state
+            .as_ref()
+            .is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(state.expose().as_bytes())));
+        if !same {
+            return Err(ConsentError::WrongState);
+        }
+        match (&self.issuer, issuer) {
+            (Some(own), Some(issuer)) if own != issuer => return Err(ConsentError::WrongIssuer),
+            (None, _) if required => return Err(ConsentError::NoIssuer),
+            _ => {}
+        }
+        if let Some((code, description)) = self.error {
+            return Err(ConsentError::Refused { code, description });
+        }
+        self.code.filter(|code| !code.is_empty()).ok_or(ConsentError::NoCode)
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Callback { code, state, issuer, error } = self;
+        f.debug_struct("Callback")
+            .field("code", code)
+            .field("state", state)
+            .field("issuer", &issuer.as_deref().map(crate::error::inert))
+            .field("error", &error.as_ref().map(|(code, _)| crate::error::inert(code)))
+            .finish()
+    }
+}
+
+impl From<ConsentError> for Error {
+    fn from(error: ConsentError) -> Self {
+        Error::Consent(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> Secret {
+        Secret::new("s-1")
+    }
+
+    #[test]
+    fn the_url() {
+        let site = Site::tenant("acme-corp").unwrap();
+        let pkce = Pkce::from_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let request = AuthorizationRequest::new(
+            "agt_1",
+            "https://myapp.com/consent",
+            ["read:documents", "x"],
+            "s-1",
+            &pkce,
+        )
+        .unwrap();
+        assert_eq!(
+            request.url(&site),
+            "https://app.lumoauth.dev/t/acme-corp/api/v1/oauth/authorize?response_type=code&client_id=agt_1\
+             &redirect_uri=https%3A%2F%2Fmyapp.com%2Fconsent&scope=read%3Adocuments+x&state=s-1&prompt=consent\
+             &access_type=offline&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+        );
+        for bad in ["", "/consent", "https://a/#x", "https://a/\r\nb", "javascript:alert(1)", "https://ä/"] {
+            assert!(AuthorizationRequest::new("agt_1", bad, [], "s", &pkce).is_err(), "{bad}");
+        }
+        assert!(AuthorizationRequest::new("agt_1", "com.example.app:/cb", [], "s", &pkce).is_ok());
+    }
+
+    #[test]
+    fn a_good_answer() {
+        let url =
+            "https://myapp.com/consent?code=c%2B1&state=s-1&iss=https%3A%2F%2Fi.example&other=1&other=2";
+        let code = Callback::read(url).unwrap().accept(&state(), Some("https://i.example"), true).unwrap();
+        assert_eq!(code.expose(), "c+1");
+        assert!(
+            Callback::read("code=c&state=s-1")
+                .unwrap()
+                .accept(&state(), Some("https://i.example"), false)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let end = |query: &str, required| {
+            Callback::read(query)
+                .and_then(|callback| callback.accept(&state(), Some("https://i.example"), required))
+        };
+        assert_eq!(end("code=c&state=s-2", false), Err(ConsentError::WrongState));
+        assert_eq!(end("code=c", false), Err(ConsentError::WrongState));
+        assert_eq!(end("code=c&state=s-1&iss=https://i.example/", false), Err(ConsentError::WrongIssuer));
+        assert_eq!(end("code=c&state=s-1&iss=https://I.example", false), Err(ConsentError::WrongIssuer));
+        assert_eq!(end("code=c&state=s-1", true), Err(ConsentError::NoIssuer));
+        assert_eq!(end("state=s-1", false), Err(ConsentError::NoCode));
+        assert_eq!(end("code=c&code=d&state=s-1", false), Err(ConsentError::Twice { parameter: "code" }));
+        assert_eq!(end("code=c&state=s-1&state=s-1", false), Err(ConsentError::Twice { parameter: "state" }));
+        let refused = end("error=access_denied&error_description=no+%1b%5b31m&state=s-1", false).unwrap_err();
+        assert_eq!(refused.to_string(), "the consent was refused: access_denied (no \\u{1b}[31m)");
+        assert_eq!(end("error=access_denied&state=other", false), Err(ConsentError::WrongState));
+    }
+}

@@ -1,0 +1,199 @@
+//! Signing a person in on another device (RFC 8628), and pushing an authorization request ahead (RFC 9126).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Method;
+
+use super::grants::{TokenSet, token_request, token_set};
+use crate::error::{Error, InputError, ProtocolFault};
+use crate::json::Fields;
+use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::site::Route;
+use crate::wire::{self, Form, Request, Response};
+
+/// Begins signing in on another device (RFC 8628 section 3.1). `POST oauth/device_authorization`.
+///
+/// | part | | on the wire |
+/// |---|---|---|
+/// | scopes | OPTIONAL | `scope` |
+/// | client id and secret | REQUIRED | attached by the session |
+#[derive(Clone, Debug, Default)]
+pub struct DeviceAuthorization {
+    scopes: Scopes,
+}
+
+impl DeviceAuthorization {
+    /// For these scopes.
+    pub fn new(scopes: impl Into<Scopes>) -> Self {
+        DeviceAuthorization { scopes: scopes.into() }
+    }
+}
+
+impl Operation for DeviceAuthorization {
+    type Output = DeviceCode;
+
+    fn terms(&self) -> Terms {
+        Terms::new("oauth.device_authorization", Effect::Repeatable, Auth::Client)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        let scope = self.scopes.parameter()?;
+        let form = Form::new().optional("scope", scope.as_deref());
+        Ok(Request::new(Method::POST, context.site().url(Route::DeviceAuthorization)).form(form))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<DeviceCode>, Error> {
+        let mut fields = wire::read("oauth.device_authorization", response)?;
+        let verification_uri = fields.required_text("verification_uri")?;
+        let verification_uri_complete = fields.text("verification_uri_complete")?;
+        let complete = verification_uri_complete.as_deref().unwrap_or(&verification_uri);
+        if [verification_uri.as_str(), complete].iter().any(|url| for_people(url).is_err()) {
+            return Err(fields.fault(ProtocolFault::Other("the address for the person is not an https URL")));
+        }
+        Ok(Answer::Done(DeviceCode {
+            code: Secret::new(fields.required_text("device_code")?),
+            user_code: fields.required_text("user_code")?,
+            verification_uri,
+            verification_uri_complete,
+            expires_in: seconds(&mut fields, "expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
+            // RFC 8628 section 3.2: five seconds if the service names none.
+            interval: seconds(&mut fields, "interval")?
+                .unwrap_or(Duration::from_secs(5))
+                .max(Duration::from_secs(1)),
+            scopes: self.scopes.clone(),
+        }))
+    }
+}
+
+/// What to show the person, and what to poll with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceCode {
+    code: Secret,
+    /// What the person types: `WDJB-MJHT`.
+    pub user_code: String,
+    /// Where the person types it. For people: show it, do not open it.
+    pub verification_uri: String,
+    /// The same with the code in it, for QR codes.
+    pub verification_uri_complete: Option<String>,
+    /// How long the code is good for.
+    pub expires_in: Duration,
+    /// The pause between two polls.
+    pub interval: Duration,
+    scopes: Scopes,
+}
+
+impl DeviceCode {
+    /// Waits for the person: run it within a deadline of [`DeviceCode::expires_in`] at most.
+    pub fn poll(&self) -> PollDevice {
+        PollDevice {
+            code: self.code.clone(),
+            scopes: self.scopes.clone(),
+            interval: AtomicU64::new(self.interval.as_secs()),
+            total: self.expires_in,
+        }
+    }
+}
+
+/// Polls the token endpoint until the person has decided (RFC 8628 section 3.4). `POST oauth/token`.
+#[derive(Debug)]
+pub struct PollDevice {
+    code: Secret,
+    scopes: Scopes,
+    /// Seconds between polls; `slow_down` adds five (RFC 8628 section 3.5).
+    interval: AtomicU64,
+    total: Duration,
+}
+
+impl Operation for PollDevice {
+    type Output = TokenSet;
+
+    fn terms(&self) -> Terms {
+        Terms::new("oauth.token", Effect::Repeatable, Auth::Client).total(self.total)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        let form = Form::new()
+            .field("grant_type", "urn:ietf:params:oauth:grant-type:device_code")
+            .secret("device_code", &self.code);
+        Ok(token_request(context, form))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
+        let error = match token_set(response, &self.scopes) {
+            Ok(tokens) => return Ok(Answer::Done(tokens)),
+            Err(error) => error,
+        };
+        match error.code() {
+            Some("authorization_pending") => {}
+            Some("slow_down") => drop(self.interval.fetch_add(5, Ordering::Relaxed)),
+            _ => return Err(error),
+        }
+        Ok(Answer::Again(Duration::from_secs(self.interval.load(Ordering::Relaxed))))
+    }
+}
+
+/// Pushes an authorization request ahead (RFC 9126), so that its parameters do not travel through the browser.
+/// `POST oauth/par`.
+#[derive(Clone, Debug)]
+pub struct PushAuthorization {
+    form: Form,
+}
+
+impl PushAuthorization {
+    /// The parameters of the authorization request, as [`crate::operations::AuthorizationRequest`] lists them.
+    pub fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let form = parameters.into_iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
+        PushAuthorization { form }
+    }
+}
+
+impl Operation for PushAuthorization {
+    type Output = PushedAuthorization;
+
+    fn terms(&self) -> Terms {
+        Terms::new("oauth.par", Effect::Repeatable, Auth::Client)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        Ok(Request::new(Method::POST, context.site().url(Route::PushedAuthorization)).form(self.form.clone()))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<PushedAuthorization>, Error> {
+        let mut fields = wire::read("oauth.par", response)?;
+        Ok(Answer::Done(PushedAuthorization {
+            request_uri: fields.required_text("request_uri")?,
+            expires_in: seconds(&mut fields, "expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
+        }))
+    }
+}
+
+/// The answer to a [`PushAuthorization`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushedAuthorization {
+    /// Stands for the request in the authorization URL.
+    pub request_uri: String,
+    /// How long it is good for.
+    pub expires_in: Duration,
+}
+
+fn seconds(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>, Error> {
+    let Some(number) = fields.number(name)? else { return Ok(None) };
+    let duration = Duration::try_from_secs_f64(number);
+    duration.map(Some).map_err(|_| {
+        fields.fault(ProtocolFault::Mistyped {
+            field: name,
+            expected: "a number of seconds",
+            found: "another number",
+        })
+    })
+}
+
+/// An address for people: https, or http to this machine, and nothing in it that acts on a terminal.
+fn for_people(url: &str) -> Result<(), InputError> {
+    crate::site::absolute("verification_uri", url).map(drop)
+}

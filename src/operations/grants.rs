@@ -1,0 +1,263 @@
+//! Tokens for somebody: the authorization-code and refresh grants, and revoking (RFC 6749, RFC 7009).
+
+use std::fmt;
+
+use http::Method;
+use http::header::{CACHE_CONTROL, HeaderValue};
+
+use super::token::access_token;
+use crate::error::{Error, InputError, ProtocolFault};
+use crate::json::Fields;
+use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::pkce::Pkce;
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::site::Route;
+use crate::token::AccessToken;
+use crate::wire::{self, Form, Request, Response};
+
+/// Everything that a token endpoint may hand out at once.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TokenSet {
+    /// The access token.
+    pub access: AccessToken,
+    /// The refresh token, if there is one. Single use where the service rotates: store it before anything else.
+    pub refresh: Option<Secret>,
+    /// The ID token, if `openid` was among the scopes. Not verified here.
+    pub id: Option<Secret>,
+    /// What was issued (RFC 8693 section 2.2.1), exchanges only.
+    pub issued_token_type: Option<String>,
+}
+
+impl fmt::Debug for TokenSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TokenSet { access, refresh, id, issued_token_type } = self;
+        f.debug_struct("TokenSet")
+            .field("access", access)
+            .field("refresh", refresh)
+            .field("id", id)
+            .field("issued_token_type", issued_token_type)
+            .finish()
+    }
+}
+
+/// Reads a token answer whole; a granted scope beyond those asked for is a fault.
+pub(super) fn token_set(response: &Response, asked: &Scopes) -> Result<TokenSet, Error> {
+    let mut fields = wire::read("oauth.token", response)?;
+    if response.status() != 200 {
+        return Err(fields.fault(ProtocolFault::UnexpectedStatus));
+    }
+    let secret =
+        |fields: &mut Fields, name| fields.text(name).map(|text| text.filter(|text| !text.is_empty()));
+    let refresh = secret(&mut fields, "refresh_token")?.map(Secret::new);
+    let id = secret(&mut fields, "id_token")?.map(Secret::new);
+    let issued_token_type = fields.text("issued_token_type")?;
+    let access = access_token(&mut fields, response, asked)?;
+    if !asked.is_empty() && access.scopes().iter().any(|granted| !asked.contains(granted)) {
+        return Err(fields.fault(ProtocolFault::WiderScope));
+    }
+    Ok(TokenSet { access, refresh, id, issued_token_type })
+}
+
+pub(super) fn token_request(context: &Context<'_>, form: Form) -> Request {
+    let request = Request::new(Method::POST, context.site().url(Route::Token)).form(form);
+    request.header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+/// Trades an authorization code for tokens (RFC 6749 section 4.1.3). `POST oauth/token`, once.
+///
+/// | part | | on the wire |
+/// |---|---|---|
+/// | code | REQUIRED | `code` |
+/// | redirect URI, exactly as in the authorization request | REQUIRED | `redirect_uri` |
+/// | PKCE verifier | REQUIRED | `code_verifier` |
+/// | client id and secret | REQUIRED | attached by the session |
+/// | scopes that were asked for | OPTIONAL | not sent; the answer may not have more |
+///
+/// **Security:** a second use of a code makes the service revoke what the first one gave (RFC 6749 section 10.5), so this
+/// is never repeated once anything was sent.
+#[derive(Clone, Debug)]
+pub struct RedeemCode {
+    code: Secret,
+    redirect_uri: String,
+    pkce: Pkce,
+    scopes: Scopes,
+    resources: Vec<String>,
+}
+
+impl RedeemCode {
+    /// This code, with the redirect URI and the PKCE pair of the authorization request that it answers.
+    pub fn new(code: impl Into<Secret>, redirect_uri: impl Into<String>, pkce: Pkce) -> Self {
+        let (code, redirect_uri) = (code.into(), redirect_uri.into());
+        RedeemCode { code, redirect_uri, pkce, scopes: Scopes::none(), resources: Vec::new() }
+    }
+
+    /// The scopes that were asked for: more than these is a fault.
+    pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.scopes = scopes.into();
+        self
+    }
+
+    /// A resource that the token is for (RFC 8707), one of those authorized.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+}
+
+impl Operation for RedeemCode {
+    type Output = TokenSet;
+
+    fn terms(&self) -> Terms {
+        Terms::new("oauth.token", Effect::Once, Auth::Client).total(super::token::TOTAL)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        if self.code.is_empty() {
+            return Err(InputError::new("code", "is empty").into());
+        }
+        let mut form = Form::new()
+            .field("grant_type", "authorization_code")
+            .secret("code", &self.code)
+            .field("redirect_uri", &self.redirect_uri)
+            .secret("code_verifier", self.pkce.verifier());
+        for resource in &self.resources {
+            form = form.field("resource", resource);
+        }
+        Ok(token_request(context, form))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
+        token_set(response, &self.scopes).map(Answer::Done)
+    }
+}
+
+/// Renews tokens (RFC 6749 section 6). `POST oauth/token`, once.
+///
+/// | part | | on the wire |
+/// |---|---|---|
+/// | refresh token | REQUIRED | `refresh_token` |
+/// | scopes, only to have fewer | OPTIONAL | `scope` |
+/// | client id and secret | REQUIRED | attached by the session |
+///
+/// **Security:** where the service rotates, a refresh token used twice is taken for a stolen one, so this is never
+/// repeated once anything was sent. Store the new one before anything else.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    token: Secret,
+    scopes: Scopes,
+    granted: Scopes,
+}
+
+impl Refresh {
+    /// With this refresh token.
+    pub fn new(token: impl Into<Secret>) -> Self {
+        Refresh { token: token.into(), scopes: Scopes::none(), granted: Scopes::none() }
+    }
+
+    /// Only these scopes from now on.
+    pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.scopes = scopes.into();
+        self
+    }
+
+    /// The scopes of the token that is renewed: more than these is a fault. Not sent.
+    pub fn granted(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.granted = scopes.into();
+        self
+    }
+}
+
+impl Operation for Refresh {
+    type Output = TokenSet;
+
+    fn terms(&self) -> Terms {
+        Terms::new("oauth.token", Effect::Once, Auth::Client).total(super::token::TOTAL)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        if self.token.is_empty() {
+            return Err(InputError::new("refresh_token", "is empty").into());
+        }
+        let scope = self.scopes.parameter()?;
+        let form = Form::new()
+            .field("grant_type", "refresh_token")
+            .secret("refresh_token", &self.token)
+            .optional("scope", scope.as_deref());
+        Ok(token_request(context, form))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
+        let asked = if self.scopes.is_empty() { &self.granted } else { &self.scopes };
+        token_set(response, asked).map(Answer::Done)
+    }
+}
+
+/// What kind of token is meant (`token_type_hint`, RFC 7009 section 2.1). The service may look further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenHint {
+    /// `access_token`.
+    AccessToken,
+    /// `refresh_token`.
+    RefreshToken,
+}
+
+impl TokenHint {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            TokenHint::AccessToken => "access_token",
+            TokenHint::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+/// Makes a token invalid (RFC 7009). `POST oauth/revoke`. Unknown tokens are a success too: they are not valid.
+///
+/// | part | | on the wire |
+/// |---|---|---|
+/// | token | REQUIRED | `token` |
+/// | hint | OPTIONAL | `token_type_hint` |
+/// | client id and secret | REQUIRED | attached by the session |
+#[derive(Clone, Debug)]
+pub struct Revoke {
+    token: Secret,
+    hint: Option<TokenHint>,
+}
+
+impl Revoke {
+    /// This token.
+    pub fn new(token: impl Into<Secret>) -> Self {
+        Revoke { token: token.into(), hint: None }
+    }
+
+    /// Says what kind of token it is.
+    pub fn hint(mut self, hint: TokenHint) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+}
+
+impl Operation for Revoke {
+    type Output = ();
+
+    fn terms(&self) -> Terms {
+        Terms::new("oauth.revoke", Effect::Repeatable, Auth::Client)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        if self.token.is_empty() {
+            return Err(InputError::new("token", "is empty").into());
+        }
+        let form = Form::new()
+            .secret("token", &self.token)
+            .optional("token_type_hint", self.hint.map(TokenHint::as_str));
+        Ok(Request::new(Method::POST, context.site().url(Route::Revoke)).form(form))
+    }
+
+    /// Any 2xx, with or without a body: services answer 200 `{}` or 204.
+    fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
+        wire::succeeded("oauth.revoke", response).map(Answer::Done)
+    }
+}
