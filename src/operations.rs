@@ -3,6 +3,7 @@
 mod agents;
 mod ask;
 mod consent;
+mod delegation;
 mod device;
 mod exchange;
 mod grants;
@@ -15,6 +16,7 @@ pub use agents::{
 };
 pub use ask::{Ask, Decision};
 pub use consent::{AuthorizationRequest, Callback};
+pub use delegation::{UserSession, UserToken};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
