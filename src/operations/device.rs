@@ -197,3 +197,58 @@ fn seconds(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>, 
 fn for_people(url: &str) -> Result<(), InputError> {
     crate::site::absolute("verification_uri", url).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+
+    fn answered(status: u16, body: &str) -> Response {
+        Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.as_bytes())
+    }
+
+    fn code(json: &str) -> Result<DeviceCode, Error> {
+        match DeviceAuthorization::new("a").response(&answered(200, json))? {
+            Answer::Done(code) => Ok(code),
+            Answer::Again(_) => panic!("this never polls"),
+        }
+    }
+
+    const GOOD: &str = r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://a/device","expires_in":600,"interval":5}"#;
+
+    #[test]
+    fn the_code_and_the_address() {
+        let good = code(GOOD).unwrap();
+        assert_eq!(
+            (good.user_code.as_str(), good.interval, good.expires_in.as_secs()),
+            ("WDJB-MJHT", Duration::from_secs(5), 600)
+        );
+        assert!(!format!("{good:?}").contains("\"d\""));
+        for (from, to) in [
+            ("https://a/device", "javascript:alert(1)"),
+            ("https://a/device", "http://evil.test/x"),
+            (",\"expires_in\":600", ""),
+            ("600", "-1"),
+        ] {
+            assert!(code(&GOOD.replace(from, to)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn polling_slows_down_when_told_to() {
+        let poll = code(GOOD).unwrap().poll();
+        let again = |error: &str| match poll.response(&answered(400, &format!(r#"{{"error":"{error}"}}"#))) {
+            Ok(Answer::Again(pause)) => Some(pause.as_secs()),
+            _ => None,
+        };
+        assert_eq!(again("authorization_pending"), Some(5));
+        assert_eq!(again("slow_down"), Some(10));
+        assert_eq!(again("authorization_pending"), Some(10));
+        for end in ["access_denied", "expired_token", "invalid_grant", "something_new"] {
+            assert_eq!(again(end), None, "{end}");
+        }
+        let done =
+            poll.response(&answered(200, r#"{"access_token":"t","refresh_token":"r","scope":"a"}"#)).unwrap();
+        assert!(matches!(done, Answer::Done(tokens) if tokens.refresh.is_some()));
+    }
+}

@@ -177,3 +177,62 @@ impl Operation for Exchange {
         Ok(Answer::Done(tokens))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Site;
+    use http::{HeaderMap, StatusCode};
+
+    fn form(operation: &Exchange) -> Result<Vec<(String, String)>, Error> {
+        let site = Site::tenant("acme").unwrap();
+        let request = operation.request(&Context::new(&site))?;
+        Ok(form_urlencoded::parse(request.body()).into_owned().collect())
+    }
+
+    #[test]
+    fn on_behalf_of_a_user() {
+        let exchange =
+            Exchange::new("user").actor("agent").scopes("read:documents").resource("https://api.example/x");
+        let expected = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", "user"),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ("actor_token", "agent"),
+            ("actor_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ("scope", "read:documents"),
+            ("resource", "https://api.example/x"),
+        ];
+        let expected: Vec<_> =
+            expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(form(&exchange).unwrap(), expected);
+        assert!(matches!(exchange.terms().auth, Auth::None));
+        assert!(matches!(
+            exchange.client_auth(ClientAuth::Basic).terms().auth,
+            Auth::ClientBy(ClientAuth::Basic)
+        ));
+    }
+
+    #[test]
+    fn what_cannot_be_sent() {
+        for resource in ["urn:x", "/x", "https://a/#f", "ftp://a/", "https://", ""] {
+            assert!(form(&Exchange::new("t").resource(resource)).is_err(), "{resource}");
+        }
+        assert!(form(&Exchange::new("")).is_err());
+        assert!(form(&Exchange::new("t").actor("")).is_err(), "never without its actor");
+    }
+
+    #[test]
+    fn the_kind_of_token_is_the_one_asked_for() {
+        let answer = |exchange: &Exchange, issued: &str| {
+            let body =
+                format!(r#"{{"access_token":"t","issued_token_type":"{issued}","token_type":"Bearer"}}"#);
+            exchange.response(&Response::new(StatusCode::OK, HeaderMap::new(), body))
+        };
+        assert!(answer(&Exchange::new("t"), ExchangeTokenType::AccessToken.uri()).is_ok());
+        assert!(answer(&Exchange::new("t"), ExchangeTokenType::Jwt.uri()).is_ok());
+        assert!(answer(&Exchange::new("t"), ExchangeTokenType::RefreshToken.uri()).is_err());
+        let wants_jwt = Exchange::new("t").requested(ExchangeTokenType::Jwt);
+        assert!(answer(&wants_jwt, ExchangeTokenType::AccessToken.uri()).is_err());
+    }
+}

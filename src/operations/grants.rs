@@ -261,3 +261,78 @@ impl Operation for Revoke {
         wire::succeeded("oauth.revoke", response).map(Answer::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Site;
+    use http::{HeaderMap, StatusCode};
+
+    fn body<O: Operation>(operation: &O) -> String {
+        let site = Site::tenant("acme").unwrap();
+        String::from_utf8(operation.request(&Context::new(&site)).unwrap().body().to_vec()).unwrap()
+    }
+
+    fn answer<O: Operation>(operation: &O, status: u16, body: &str) -> Result<O::Output, Error> {
+        let response =
+            Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.as_bytes());
+        match operation.response(&response)? {
+            Answer::Done(output) => Ok(output),
+            Answer::Again(_) => panic!("none of these polls"),
+        }
+    }
+
+    #[test]
+    fn a_code_is_redeemed_with_its_verifier() {
+        let code = RedeemCode::new("c+1", "https://myapp.com/consent", Pkce::from_verifier("v"));
+        assert_eq!(
+            body(&code),
+            "grant_type=authorization_code&code=c%2B1&redirect_uri=https%3A%2F%2Fmyapp.com%2Fconsent&code_verifier=v"
+        );
+        assert!(body(&code.clone().resource("https://a/")).ends_with("&resource=https%3A%2F%2Fa%2F"));
+        assert_eq!(code.terms().effect, Effect::Once);
+    }
+
+    #[test]
+    fn tokens_are_read_whole_and_never_wider_than_asked() {
+        let code = RedeemCode::new("c", "https://a/", Pkce::from_verifier("v")).scopes(["a", "b"]);
+        let tokens =
+            answer(&code, 200, r#"{"access_token":"t","refresh_token":"r","id_token":"i","scope":"b"}"#)
+                .unwrap();
+        assert_eq!(tokens.refresh.unwrap().expose(), "r");
+        assert_eq!(tokens.id.unwrap().expose(), "i");
+        assert_eq!(tokens.access.scopes(), &Scopes::from("b"));
+        let wider = answer(&code, 200, r#"{"access_token":"t","scope":"b c"}"#).unwrap_err();
+        assert!(wider.to_string().contains("more than was asked for"), "{wider}");
+        assert!(answer(&code, 201, r#"{"access_token":"t"}"#).is_err());
+        assert!(answer(&code, 200, r#"{"access_token":"t","refresh_token":7}"#).is_err());
+    }
+
+    #[test]
+    fn refreshing() {
+        assert_eq!(body(&Refresh::new("r1")), "grant_type=refresh_token&refresh_token=r1");
+        assert_eq!(
+            body(&Refresh::new("r1").scopes("a")),
+            "grant_type=refresh_token&refresh_token=r1&scope=a"
+        );
+        assert!(
+            answer(&Refresh::new("r").granted("a"), 200, r#"{"access_token":"t","scope":"a b"}"#).is_err()
+        );
+        assert_eq!(Refresh::new("r").terms().effect, Effect::Once);
+    }
+
+    #[test]
+    fn revoking() {
+        assert_eq!(
+            body(&Revoke::new("t").hint(TokenHint::RefreshToken)),
+            "token=t&token_type_hint=refresh_token"
+        );
+        assert!(answer(&Revoke::new("t"), 200, "{}").is_ok());
+        assert!(answer(&Revoke::new("t"), 204, "").is_ok());
+        assert!(
+            answer(&Revoke::new("t"), 401, r#"{"error":"invalid_client"}"#).unwrap_err().is_unauthorized()
+        );
+        let site = Site::tenant("acme").unwrap();
+        assert!(Revoke::new("").request(&Context::new(&site)).is_err());
+    }
+}
