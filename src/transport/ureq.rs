@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode};
-use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector, TcpConnector};
+use http::response::Parts;
+use http::{Method, StatusCode, Version};
+use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector};
 use ureq::{AsSendBody, Timeout};
 use zeroize::Zeroizing;
 
 use super::names::{Names, SharedNames};
 use super::options::{Proxy, TransportOptions};
+use super::tcp::Tcp;
 use super::tls::{self, TlsConnector};
 use crate::client::blocking::Transport;
 use crate::error::{ConfigError, TransportError, TransportFault};
@@ -33,6 +35,7 @@ pub struct UreqTransport {
     agent: ureq::Agent,
     names: Arc<Names>,
     connections: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
     proxied: bool,
 }
 
@@ -44,6 +47,8 @@ pub struct Statistics {
     pub connections: u64,
     /// Host names looked up.
     pub lookups: u64,
+    /// Bytes received, those of TLS included.
+    pub received: u64,
 }
 
 impl UreqTransport {
@@ -84,18 +89,23 @@ impl UreqTransport {
             .output_buffer_size(OUTPUT)
             .build();
         let (names, connections) = (Arc::new(Names::default()), Arc::new(AtomicU64::new(0)));
+        let received = Arc::new(AtomicU64::new(0));
         let chain =
             ().chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(Tcp { received: Arc::clone(&received) })
                 .chain(TlsConnector(tls::client_config(options)?));
         let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections) };
         let agent = ureq::Agent::with_parts(config, dial, SharedNames(Arc::clone(&names)));
-        Ok(UreqTransport { agent, names, connections, proxied })
+        Ok(UreqTransport { agent, names, connections, received, proxied })
     }
 
     /// What it has done so far.
     pub fn statistics(&self) -> Statistics {
-        Statistics { connections: self.connections.load(Ordering::Relaxed), lookups: self.names.lookups() }
+        Statistics {
+            connections: self.connections.load(Ordering::Relaxed),
+            lookups: self.names.lookups(),
+            received: self.received.load(Ordering::Relaxed),
+        }
     }
 
     fn run(
@@ -138,24 +148,23 @@ impl Transport for UreqTransport {
             self.run(&request, request.body())
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
-        let mut body = read(&parts.headers, parts.status, request.method(), body, request.attempt_limits())?;
+        let mut body = read(&parts, request.method(), body, request.attempt_limits())?;
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }
 }
 
 /// Reads the whole body, and only if it is certain where it ends.
 fn read(
-    headers: &HeaderMap,
-    status: StatusCode,
+    parts: &Parts,
     method: &Method,
     mut body: ureq::Body,
     limits: &Limits,
 ) -> Result<Zeroizing<Vec<u8>>, TransportError> {
     let framing = |message| Err(TransportError::unknown(TransportFault::Framing, message));
     let bodiless =
-        method == Method::HEAD || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        method == Method::HEAD || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
     let length = match (lengths.next(), codings.next()) {
         (Some(_), Some(_)) => return framing("the answer has both a length and a transfer coding"),
         (Some(length), None) => {
@@ -164,6 +173,10 @@ fn read(
                 Some(length) => length,
                 None => return framing("the answer's length is not a number"),
             }
+        }
+        // RFC 9112 section 6.1: such a message has faulty framing.
+        (None, Some(_)) if parts.version != Version::HTTP_11 => {
+            return framing("the answer has a transfer coding, which HTTP/1.0 does not know");
         }
         (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => 0,
         (None, Some(_)) => return framing("the answer has a transfer coding other than chunked"),
