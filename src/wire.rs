@@ -153,6 +153,16 @@ impl Request {
         &self.limits
     }
 
+    /// Head and body apart, nothing copied; the body is wiped when it is dropped.
+    #[cfg_attr(not(feature = "ureq"), allow(dead_code))]
+    pub(crate) fn into_head_and_body(self) -> (http::Request<()>, Zeroizing<Vec<u8>>) {
+        let mut head = http::Request::new(());
+        *head.method_mut() = self.method;
+        *head.uri_mut() = self.url;
+        *head.headers_mut() = self.headers;
+        (head, self.body)
+    }
+
     pub(crate) fn secrets(&self) -> &[Secret] {
         &self.secrets
     }

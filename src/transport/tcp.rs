@@ -1,6 +1,7 @@
-//! TCP for the ureq transport, in place of ureq's own for two reasons: its writes take their whole time anew whenever
-//! the peer takes a little, so a slow reader could hold a call beyond its deadline; and it reports the end of the
-//! stream as an end of the answer, which after a last chunk without its final line break was believed.
+//! TCP for the ureq transport, in place of ureq's own for three reasons: its writes take their whole time anew whenever
+//! the peer takes a little, so a slow reader could hold a call beyond its deadline; it reports the end of the stream as
+//! an end of the answer, which after a last chunk without its final line break was believed; and it sends head and body
+//! of a request in two packets, where one is enough.
 
 use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +13,10 @@ use ureq::Timeout;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
 };
+use zeroize::Zeroizing;
 
+/// What is held back at most, to leave together.
+const TOGETHER: usize = 16 * 1024;
 /// The shortest time limit that is handed to a socket; zero would mean none.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -37,7 +41,8 @@ impl<In: Transport> Connector<In> for Tcp {
         stream.set_nodelay(true)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(TcpConnection { stream, buffers, received: Arc::clone(&self.received) })))
+        let (received, held_back) = (Arc::clone(&self.received), Zeroizing::default());
+        Ok(Some(Either::B(TcpConnection { stream, buffers, received, held_back, has_just_read: false })))
     }
 }
 
@@ -67,6 +72,31 @@ pub(super) struct TcpConnection {
     stream: TcpStream,
     buffers: LazyBuffers,
     received: Arc<AtomicU64>,
+    /// Written by ureq and not sent yet: it leaves when an answer is waited for, or when it is enough.
+    held_back: Zeroizing<Vec<u8>>,
+    has_just_read: bool,
+}
+
+impl TcpConnection {
+    fn send(&mut self, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if self.held_back.is_empty() {
+            return Ok(());
+        }
+        let budget = Budget::start(timeout);
+        let mut rest = self.held_back.as_slice();
+        while !rest.is_empty() {
+            self.stream.set_write_timeout(budget.left()?.map(|left| left.max(SHORTEST)))?;
+            match self.stream.write(rest) {
+                Ok(0) => return Err(ended()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(ureq::Error::Timeout(budget.reason)),
+                Err(error) => return Err(ureq::Error::Io(error)),
+            }
+        }
+        self.held_back.clear();
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for TcpConnection {
@@ -81,22 +111,14 @@ impl Transport for TcpConnection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        let budget = Budget::start(timeout.for_write());
-        let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
-        while !rest.is_empty() {
-            self.stream.set_write_timeout(budget.left()?.map(|left| left.max(SHORTEST)))?;
-            match self.stream.write(rest) {
-                Ok(0) => return Err(ended()),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => return Err(ureq::Error::Timeout(budget.reason)),
-                Err(error) => return Err(ureq::Error::Io(error)),
-            }
-        }
-        Ok(())
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        self.held_back.extend_from_slice(output);
+        self.has_just_read = false;
+        if self.held_back.len() < TOGETHER { Ok(()) } else { self.send(timeout.for_write()) }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.send(timeout.for_write())?;
         let budget = Budget::start(timeout.for_read());
         loop {
             self.stream.set_read_timeout(budget.left()?.map(|left| left.max(SHORTEST)))?;
@@ -106,6 +128,7 @@ impl Transport for TcpConnection {
                 Ok(amount) => {
                     self.received.fetch_add(amount as u64, Ordering::Relaxed);
                     self.buffers.input_appended(amount);
+                    self.has_just_read = true;
                     return Ok(true);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -115,8 +138,15 @@ impl Transport for TcpConnection {
         }
     }
 
-    /// Nothing waits to be read on a good idle connection, and its other side has not closed it.
+    /// Nothing waits to be read on a good idle connection, and its other side has not closed it. Asked twice: when the
+    /// connection is put away, right after the answer, and when it is taken out again. Only the second time counts.
     fn is_open(&mut self) -> bool {
+        if !self.held_back.is_empty() {
+            return false;
+        }
+        if std::mem::take(&mut self.has_just_read) {
+            return true;
+        }
         let mut byte = [0];
         let probe = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut byte));
         let idle = matches!(probe, Err(error) if error.kind() == ErrorKind::WouldBlock);

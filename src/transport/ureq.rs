@@ -75,6 +75,7 @@ impl UreqTransport {
             });
         }
         let proxied = proxy.is_some();
+        let limits = Limits::default();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -82,6 +83,10 @@ impl UreqTransport {
             .user_agent(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION")))
             .accept("")
             .accept_encoding("")
+            .timeout_global(Some(limits.total))
+            .timeout_connect(Some(limits.connect))
+            .timeout_resolve(Some(limits.connect))
+            .max_response_header_size(limits.head)
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE_PER_HOST)
             .max_idle_age(IDLE_AGE)
@@ -110,45 +115,54 @@ impl UreqTransport {
 
     fn run(
         &self,
-        request: &Request,
-        body: impl AsSendBody,
+        mut request: http::Request<impl AsSendBody>,
+        limits: &Limits,
+        direct: bool,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let limits = request.attempt_limits();
-        let mut out = http::Request::new(body);
-        *out.method_mut() = request.method().clone();
-        *out.uri_mut() = request.url().clone();
-        *out.headers_mut() = request.headers().clone();
-        let mut config = self
-            .agent
-            .configure_request(out)
-            .timeout_global(Some(limits.total))
-            .timeout_connect(Some(limits.connect))
-            .timeout_resolve(Some(limits.connect))
-            .max_response_header_size(limits.head.min(INPUT));
-        if limits.fresh_connection {
-            // A configuration that the pool's connections do not have: neither taken from it nor given back.
-            config = config.output_buffer_size(OUTPUT.saturating_add(1));
+        // The limits of a usual call are the agent's own: nothing has to be configured for it.
+        if direct || limits.fresh_connection || usual(limits) != usual(&Limits::default()) {
+            let mut config = self
+                .agent
+                .configure_request(request)
+                .timeout_global(Some(limits.total))
+                .timeout_connect(Some(limits.connect))
+                .timeout_resolve(Some(limits.connect))
+                .max_response_header_size(limits.head.min(INPUT));
+            if limits.fresh_connection {
+                // A configuration that the pool's connections do not have: neither taken from it nor given back.
+                config = config.output_buffer_size(OUTPUT.saturating_add(1));
+            }
+            if direct {
+                config = config.proxy(None);
+            }
+            request = config.build();
         }
-        if self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback()) {
-            config = config.proxy(None);
-        }
-        self.agent.run(config.build())
+        self.agent.run(request)
     }
+}
+
+/// What ureq has to know of the limits.
+fn usual(limits: &Limits) -> (Duration, Duration, usize) {
+    (limits.total, limits.connect, limits.head)
 }
 
 impl Transport for UreqTransport {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        if request.attempt_limits().total.is_zero() {
+        let limits = *request.attempt_limits();
+        if limits.total.is_zero() {
             return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
         }
-        let empty = request.body().is_empty();
-        let answer = if empty && !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
-            self.run(&request, ())
+        // A proxy is never asked for this machine.
+        let direct = self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback());
+        let method = request.method().clone();
+        let (head, body) = request.into_head_and_body();
+        let answer = if body.is_empty() && !matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+            self.run(head, &limits, direct)
         } else {
-            self.run(&request, request.body())
+            self.run(head.map(|()| body.as_slice()), &limits, direct)
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
-        let mut body = read(&parts, request.method(), body, request.attempt_limits())?;
+        let mut body = read(&parts, &method, body, &limits)?;
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }
 }
