@@ -18,6 +18,8 @@ pub use http;
 #[doc = include_str!("../docs/errors.md")]
 pub struct ErrorsDocument;
 
+pub mod challenge;
+pub mod claims;
 pub mod error;
 mod json;
 mod pkce;
@@ -27,8 +29,8 @@ mod site;
 mod token;
 
 pub mod credentials;
-#[cfg(feature = "emulator")]
-#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+#[cfg(any(feature = "verify", feature = "emulator"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "verify", feature = "emulator"))))]
 pub mod crypto;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
