@@ -5,6 +5,7 @@
 
 mod clock;
 mod environment;
+mod store;
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

@@ -64,6 +64,9 @@ pub enum Error {
     /// The consent flow came back with a refusal, or with something that does not fit what was sent.
     #[error(transparent)]
     Consent(ConsentError),
+    /// The store of sessions failed.
+    #[error("the session store failed: {0}")]
+    Store(StoreError),
     /// The service said no, and [`crate::Decision::require`] made an error of it.
     #[error("denied: {}{}", inert(.action), because(.reason))]
     Denied {
@@ -120,10 +123,31 @@ pub enum ConfigError {
     Unavailable(&'static str),
 }
 
+/// What a store of sessions reports. Its text is shown: it must hold nothing of the sessions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(String);
+
+impl StoreError {
+    /// With these words.
+    pub fn new(message: impl Into<String>) -> Self {
+        StoreError(message.into())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Error::Store(error)
+    }
+}
+
 /// Why an answer of the consent flow is not taken. The flow starts anew with a new consent URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsentError {
+    /// There is no token of the user, or none that can be renewed: the user must consent (again).
+    #[error("the user must consent (again)")]
+    Needed,
     /// The person, or the service, said no (RFC 6749 section 4.1.2.1).
     #[error("the consent was refused: {}{}", inert(.code), because(.description))]
     Refused {

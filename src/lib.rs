@@ -49,7 +49,7 @@ pub mod transport;
 #[cfg(feature = "async")]
 pub use client::asynchronous;
 #[cfg(feature = "blocking")]
-pub use client::blocking::{Agent, AgentBuilder, Transport};
+pub use client::blocking::{Agent, AgentBuilder, DelegationChain, MemoryStore, SessionStore, Transport};
 pub use credentials::{ClientAuth, Credentials};
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]

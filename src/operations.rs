@@ -5,6 +5,7 @@ mod ask;
 mod consent;
 mod delegation;
 mod device;
+mod discovery;
 mod exchange;
 mod grants;
 mod introspect;
@@ -15,9 +16,11 @@ pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
 };
 pub use ask::{Ask, Decision};
+pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
-pub use delegation::{UserSession, UserToken};
+pub use delegation::{Delegation, UserSession, UserToken};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
+pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
 pub use introspect::{ActiveToken, Introspect, Introspection};

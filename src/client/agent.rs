@@ -45,6 +45,10 @@ impl Agent {
         AgentBuilder::new()
     }
 
+    pub(super) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
     pub(super) fn from_parts(session: Session, transport: Arc<dyn Transport>) -> Self {
         Agent { driver: Driver { session, transport }, info: Arc::default() }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::error::TransportError;
+use crate::error::{StoreError, TransportError};
 use crate::session::Ticket;
 use crate::time::Now;
 use crate::wire::{Request, Response};
@@ -34,11 +34,17 @@ mod agent;
 #[path = "builder.rs"]
 mod builder;
 #[allow(clippy::duplicate_mod)]
+#[path = "delegation.rs"]
+mod delegation;
+#[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;
+pub use delegation::DelegationChain;
+
+pub use super::store::MemoryStore;
 
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -141,5 +147,52 @@ where
 
     fn sleep<'a>(&'a self, duration: Duration) -> Io<'a, ()> {
         Box::pin((self.sleep)(duration))
+    }
+}
+
+/// Keeps the sessions of a [`DelegationChain`], as opaque bytes. **They are secret**: they hold the tokens of users.
+pub trait SessionStore: Send + Sync {
+    /// The bytes of a session and their version.
+    fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<(Vec<u8>, u64)>, StoreError>>;
+
+    /// Saves the bytes if the session still has this version; with none, if there is no such session. True if saved.
+    /// A version is never used twice for one session.
+    fn save_if<'a>(
+        &'a self,
+        key: &'a str,
+        version: Option<u64>,
+        bytes: &'a [u8],
+    ) -> Io<'a, Result<bool, StoreError>>;
+
+    /// Removes a session.
+    fn remove<'a>(&'a self, key: &'a str) -> Io<'a, Result<(), StoreError>>;
+
+    /// The keys of all sessions.
+    fn keys(&self) -> Io<'_, Result<Vec<String>, StoreError>>;
+}
+
+impl SessionStore for MemoryStore {
+    fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<(Vec<u8>, u64)>, StoreError>> {
+        Box::pin(async move { Ok(self.get(key)) })
+    }
+
+    fn save_if<'a>(
+        &'a self,
+        key: &'a str,
+        version: Option<u64>,
+        bytes: &'a [u8],
+    ) -> Io<'a, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(self.put_if(key, version, bytes)) })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> Io<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.drop_key(key);
+            Ok(())
+        })
+    }
+
+    fn keys(&self) -> Io<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(async move { Ok(self.all()) })
     }
 }

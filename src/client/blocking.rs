@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::error::TransportError;
+use crate::error::{StoreError, TransportError};
 use crate::session::Ticket;
 use crate::time::Now;
 use crate::wire::{Request, Response};
@@ -29,11 +29,17 @@ mod agent;
 #[path = "builder.rs"]
 mod builder;
 #[allow(clippy::duplicate_mod)]
+#[path = "delegation.rs"]
+mod delegation;
+#[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;
+pub use delegation::DelegationChain;
+
+pub use super::store::MemoryStore;
 
 /// Sends requests, for the blocking clients. The only I/O there is.
 ///
@@ -102,5 +108,52 @@ impl Agent {
     /// [`Error::Config`](crate::error::Error::Config) naming the variable that is missing or wrong. Nothing is sent.
     pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
+    }
+}
+
+/// Keeps the sessions of a [`DelegationChain`], as opaque bytes. **They are secret**: they hold the tokens of users.
+pub trait SessionStore: Send + Sync {
+    /// The bytes of a session and their version.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError>;
+
+    /// Saves the bytes if the session still has this version; with none, if there is no such session. True if saved.
+    /// A version is never used twice for one session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be written.
+    fn save_if(&self, key: &str, version: Option<u64>, bytes: &[u8]) -> Result<bool, StoreError>;
+
+    /// Removes a session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be written.
+    fn remove(&self, key: &str) -> Result<(), StoreError>;
+
+    /// The keys of all sessions.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    fn keys(&self) -> Result<Vec<String>, StoreError>;
+}
+
+impl SessionStore for MemoryStore {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+        Ok(self.get(key))
+    }
+
+    fn save_if(&self, key: &str, version: Option<u64>, bytes: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.put_if(key, version, bytes))
+    }
+
+    fn remove(&self, key: &str) -> Result<(), StoreError> {
+        self.drop_key(key);
+        Ok(())
+    }
+
+    fn keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.all())
     }
 }

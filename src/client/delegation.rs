@@ -12,7 +12,7 @@ use super::agent::Agent;
 use super::run::Driver;
 use super::{MemoryStore, SessionStore, Transport, dual};
 use crate::credentials::ClientAuth;
-use crate::error::{ConsentError, Error, InputError};
+use crate::error::{ConsentError, Error, InputError, StoreError};
 use crate::operation::Operation;
 use crate::operations::{
     ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, Refresh, Revoke, ServerMetadata, TokenHint,
@@ -460,7 +460,7 @@ impl DelegationChain {
                 return Ok(changed);
             }
         }
-        Err(Error::Store("the session was changed by others again and again".into()))
+        Err(StoreError::new("the session was changed by others again and again").into())
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Transport, dual};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::session::{Action, Machine, Session};
+use crate::time::Deadline;
 
 /// A session and the transport that carries it.
 #[derive(Clone)]
@@ -23,6 +24,15 @@ impl Driver {
         O::Output: Send,
     {
         self.turn(self.session.call(operation)).await
+    }
+
+    /// Runs an operation within a deadline that runs already.
+    pub(super) async fn run_within<O>(&self, operation: O, deadline: &Deadline) -> Result<O::Output, Error>
+    where
+        O: Operation + Send,
+        O::Output: Send,
+    {
+        self.turn(self.session.call_within(operation, *deadline)).await
     }
 
     /// Turns a machine until it is done.

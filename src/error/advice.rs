@@ -22,6 +22,7 @@ impl Error {
             Error::Protocol(_) => {
                 "Check that the base URL and the tenant point at LumoAuth and that no proxy answers in its place."
             }
+            Error::Store(_) => "Look after the store of sessions; nothing was changed.",
             Error::Consent(_) => "Start the consent anew with a new consent URL.",
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."

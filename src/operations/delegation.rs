@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::consent::{AuthorizationRequest, Callback};
 use super::grants::{RedeemCode, TokenSet};
-use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault};
+use crate::claims::UnverifiedClaims;
+use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault, Sent};
 use crate::json;
 use crate::pkce::{Pkce, derive};
 use crate::scopes::Scopes;
@@ -22,6 +23,8 @@ use crate::token::{AccessToken, TokenType};
 const PENDING: Duration = Duration::from_secs(3600);
 /// A user's token is renewed this long before its end.
 const MARGIN: Duration = Duration::from_secs(30);
+/// The most actors in a chain (`docs/wire.md`, X-depth).
+const MAX_DEPTH: usize = 3;
 /// Whoever claimed a renewal and did not finish it is not waited for any longer than this.
 const CLAIM: Duration = Duration::from_secs(60);
 
@@ -59,6 +62,47 @@ struct User {
 struct Claim {
     by: String,
     at: Timestamp,
+}
+
+/// A token with which an agent acts for a user.
+#[derive(Clone, Debug)]
+pub struct Delegation {
+    token: AccessToken,
+}
+
+impl Delegation {
+    pub(crate) fn new(token: AccessToken) -> Self {
+        Delegation { token }
+    }
+
+    /// The token. Send it only to whom it is for.
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// The scopes that were granted.
+    pub fn scopes(&self) -> &Scopes {
+        self.token.scopes()
+    }
+
+    /// When it ends, by this machine's clock.
+    pub fn expires_at(&self) -> Timestamp {
+        self.token.expires_at()
+    }
+
+    /// Who acts for whom, as the token says. **Not verified**: for display only. None for opaque tokens.
+    pub fn unverified_claims(&self) -> Option<UnverifiedClaims> {
+        UnverifiedClaims::read(self.token.secret()).ok()
+    }
+
+    /// Refuses to hand on what has three actors already, as far as the token can be read; the service refuses it too.
+    pub(crate) fn check_depth(&self) -> Result<(), InputError> {
+        let depth = self.unverified_claims().map_or(0, |claims| claims.unverified_actors().len());
+        if depth < MAX_DEPTH {
+            return Ok(());
+        }
+        Err(InputError::new("session", "has three actors in its chain already, which is the most there may be"))
+    }
 }
 
 /// What a session needs before the user's token can be used.
@@ -209,10 +253,11 @@ impl UserSession {
                 lifetime,
             ));
         }
-        if self.claim.as_ref().is_some_and(|claim| now.saturating_since(claim.at) < CLAIM) {
-            return UserToken::Claimed;
-        }
+        // A claim that nobody came back from: the refresh token may have been sent, and must not be sent twice.
+        let claimed = self.claim.as_ref().map(|claim| now.saturating_since(claim.at) < CLAIM);
         match &user.refresh {
+            Some(_) if claimed == Some(true) => UserToken::Claimed,
+            Some(_) if claimed == Some(false) => UserToken::Missing,
             Some(refresh) => UserToken::Renew(refresh.clone()),
             None => UserToken::Missing,
         }
@@ -231,6 +276,16 @@ impl UserSession {
     /// Gives the claim back: the renewal failed, and the refresh token was not used.
     pub fn give_back(&mut self) {
         self.claim = None;
+    }
+
+    /// True if a renewal that ended so has used the refresh token up, or may have.
+    pub fn is_spent_by(error: &Error) -> bool {
+        match error {
+            Error::OutcomeUnknown { .. } | Error::Protocol(_) | Error::DeadlineExceeded { .. } => true,
+            Error::Transport(error) => error.sent() == Sent::Unknown,
+            Error::Api(error) => error.has_code("invalid_grant"),
+            _ => false,
+        }
     }
 
     /// The refresh token was used, or may have been, and nothing came of it: it must never be sent again.
@@ -392,10 +447,8 @@ mod tests {
         );
         session.claim("me", Timestamp::from_unix(4_571));
         assert!(matches!(session.user_token(Timestamp::from_unix(4_600)), UserToken::Claimed));
-        assert!(
-            matches!(session.user_token(Timestamp::from_unix(4_700)), UserToken::Renew(_)),
-            "an old claim is void"
-        );
+        let late = session.user_token(Timestamp::from_unix(4_700));
+        assert!(matches!(late, UserToken::Missing), "it may have been sent, so it is never sent again: {late:?}");
         session.store_tokens(tokens("t2", None, 4_700)).unwrap();
         assert_eq!(session.refresh_token().unwrap().expose(), "r1", "kept if none came");
         session.store_tokens(tokens("t3", Some("r2"), 4_700)).unwrap();

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::error::{Error, InputError};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::site::Origin;
+use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 
 /// A request of your own: any method, path, query, headers and body. The agent's token travels with it, and the answer
@@ -34,6 +35,7 @@ pub struct ApiRequest {
     body_limit: usize,
     effect: Effect,
     fault: Option<InputError>,
+    token: Option<AccessToken>,
 }
 
 impl ApiRequest {
@@ -56,6 +58,7 @@ impl ApiRequest {
             body_limit: 10 * 1024 * 1024,
             effect,
             fault: None,
+            token: None,
         }
     }
 
@@ -140,6 +143,12 @@ impl ApiRequest {
         self
     }
 
+    /// Travels with this token instead of the agent's own. It is not renewed.
+    pub fn token(mut self, token: AccessToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
     /// Says that it may be repeated although its method does not: a POST that only searches, say.
     pub fn repeatable(mut self) -> Self {
         if self.effect == Effect::Once {
@@ -151,7 +160,7 @@ impl ApiRequest {
 
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ApiRequest { method, path, query, headers, body, total, body_limit, effect, fault } = self;
+        let ApiRequest { method, path, query, headers, body, total, body_limit, effect, fault, token } = self;
         let bare = path.split(['?', '#']).next().unwrap_or_default();
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("ApiRequest")
@@ -164,6 +173,7 @@ impl fmt::Debug for ApiRequest {
             .field("body_limit", body_limit)
             .field("effect", effect)
             .field("fault", fault)
+            .field("token", token)
             .finish()
     }
 }
@@ -172,7 +182,8 @@ impl Operation for ApiRequest {
     type Output = Response;
 
     fn terms(&self) -> Terms {
-        Terms::new("request", self.effect, Auth::Bearer)
+        let auth = self.token.clone().map_or(Auth::Bearer, Auth::Token);
+        Terms::new("request", self.effect, auth)
             .total(self.total)
             .attempt(self.total)
             .body_limit(self.body_limit)

@@ -1,0 +1,76 @@
+//! The service's own description (RFC 8414): who it says it is.
+
+use http::Method;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ProtocolFault};
+use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::site::Route;
+use crate::wire::{self, Request, Response};
+
+/// Reads the tenant's metadata. `GET .well-known/oauth-authorization-server` behind the tenant's API base, no parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetMetadata(());
+
+impl GetMetadata {
+    /// Of the tenant.
+    pub const fn new() -> Self {
+        GetMetadata(())
+    }
+}
+
+impl Operation for GetMetadata {
+    type Output = ServerMetadata;
+
+    fn terms(&self) -> Terms {
+        Terms::new("wellknown.oauth_authorization_server", Effect::Read, Auth::None).body_limit(1024 * 1024)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        Ok(Request::new(Method::GET, context.site().url(Route::AuthorizationServerMetadata)))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<ServerMetadata>, Error> {
+        let mut fields = wire::read("wellknown.oauth_authorization_server", response)?;
+        let issuer = fields.required_text("issuer")?;
+        let carries = fields.value("authorization_response_iss_parameter_supported");
+        let answers_carry_issuer = match carries {
+            None => false,
+            Some(Value::Bool(carries)) => carries,
+            Some(other) => {
+                let field = "authorization_response_iss_parameter_supported";
+                return Err(fields.mistyped(field, "true or false", &other));
+            }
+        };
+        let methods = fields.texts("code_challenge_methods_supported")?;
+        if !methods.is_empty() && !methods.iter().any(|method| method == "S256") {
+            return Err(fields.fault(ProtocolFault::Other("the service does not support PKCE with S256")));
+        }
+        Ok(Answer::Done(ServerMetadata { issuer, answers_carry_issuer, extra: fields.rest() }))
+    }
+}
+
+/// What the service says of itself. Endpoints are not taken from here: those are always the site's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerMetadata {
+    issuer: String,
+    answers_carry_issuer: bool,
+    extra: Map<String, Value>,
+}
+
+impl ServerMetadata {
+    /// The issuer, to be compared byte for byte.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// True if answers of the consent flow name the issuer (RFC 9207 section 3).
+    pub fn answers_carry_issuer(&self) -> bool {
+        self.answers_carry_issuer
+    }
+
+    /// Everything else.
+    pub fn extra(&self) -> &Map<String, Value> {
+        &self.extra
+    }
+}
