@@ -3,6 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::text::Redactor;
+
+/// No chain of sources is longer.
+const DEEPEST: usize = 32;
+
 /// Whether the service may have seen the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
@@ -59,6 +64,19 @@ impl TransportError {
     /// The same error with the one below it. It must not carry the request: its text is shown.
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Cleaned of secrets. A source cannot be cleaned: one that shows a secret is left out.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        self.message = redactor.clean(&self.message);
+        self.source = self.source.filter(|source| {
+            let first: &dyn std::error::Error = &**source;
+            std::iter::successors(Some(first), |error| error.source())
+                .take(DEEPEST)
+                .flat_map(|error| [error.to_string(), format!("{error:?}")])
+                .all(|text| redactor.clean(&text) == text)
+        });
         self
     }
 
