@@ -13,6 +13,11 @@
 
 pub use http;
 
+/// The examples of `docs/errors.md`, compiled.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../docs/errors.md")]
+pub struct ErrorsDocument;
+
 pub mod error;
 mod json;
 mod scopes;
@@ -21,6 +26,12 @@ mod site;
 mod token;
 
 pub mod credentials;
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub mod crypto;
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub mod emulator;
 pub mod operation;
 pub mod operations;
 pub mod session;
@@ -37,6 +48,9 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 pub use client::blocking::{Agent, AgentBuilder, Transport};
 pub use credentials::{ClientAuth, Credentials};
+#[cfg(feature = "emulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
+pub use emulator::Emulator;
 pub use error::Error;
 pub use json::Fields;
 pub use operation::Operation;

@@ -1,20 +1,22 @@
 //! Text that must never be shown: client secrets, tokens, keys.
 
 use std::fmt;
+use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A secret text. It prints as `[secret]`, is wiped from memory when dropped, and compares in constant time.
+/// A secret text. It prints as `[secret]`, is wiped from memory when its last clone is dropped, and compares in constant
+/// time. Clones share one copy.
 ///
 /// There is no `Serialize` and no `Deref`: the value leaves only through [`Secret::expose`], which is easy to search for.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Takes the text over.
     pub fn new(value: impl Into<String>) -> Self {
-        Secret(Zeroizing::new(value.into()))
+        Secret(Arc::new(Zeroizing::new(value.into())))
     }
 
     /// The text itself. Every caller of this is a place where the secret could leak.

@@ -67,10 +67,7 @@ impl Now {
 
     /// A number in `0.0..1.0` drawn from the random bytes; `lane` (0 to 3) picks independent ones.
     pub(crate) fn fraction(&self, lane: usize) -> f64 {
-        let mut bytes = [0_u8; 4];
-        for (byte, from) in bytes.iter_mut().zip(self.random.iter().skip((lane % 4) * 4)) {
-            *byte = *from;
-        }
+        let bytes = self.random.as_chunks::<4>().0.get(lane).copied().unwrap_or_default();
         f64::from(u32::from_le_bytes(bytes)) / 4_294_967_296.0
     }
 

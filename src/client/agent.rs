@@ -234,13 +234,14 @@ impl Agent {
     }
 
     /// A request of your own with the agent's token: `/x` is joined to the base URL, `x` to the tenant's API base. The
-    /// answer comes back unmapped, whatever its status. For query, headers and body, run an [`ApiRequest`].
+    /// answer comes back unmapped, whatever its status, after the retries that its method allows. For query, headers
+    /// and body, run an [`ApiRequest`].
     ///
     #[doc = example!("let response = agent.request(http::Method::GET, \"agents/me\")", "?;\nlet me: serde_json::Value = response.json()?;\nassert_eq!(me[\"identity\"][\"type\"], \"agent\");")]
     ///
     /// # Errors
-    /// [`Error::Input`] for a path that would leave the service, and all that a call can end with; an error status is
-    /// not an error here.
+    /// [`Error::Input`] for a path that would leave the service, and all that a call can end with. An error status is
+    /// not an error here, but for a POST or PATCH that a gateway answers with 502 or 504: its outcome is unknown.
     pub async fn request(&self, method: Method, path: &str) -> Result<Response, Error> {
         self.driver.run(ApiRequest::new(method, path)).await
     }

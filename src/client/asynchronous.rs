@@ -18,11 +18,11 @@ macro_rules! example {
     ($call:literal, $rest:literal) => {
         concat!(
             "```\n# #[cfg(feature = \"emulator\")] {\n# let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();\n",
-            "# runtime.block_on(async {\n# let agent = lumoauth::emulator::Emulator::demo().async_agent()?;\n",
+            "# runtime.block_on(async {\n# let agent = lumoauth::emulator::Emulator::demo()?.async_agent()?;\n",
             $call,
             ".await",
             $rest,
-            "\n# Ok::<(), lumoauth::Error>(())\n# }).unwrap() }\n```"
+            "\n# Ok::<(), Box<dyn std::error::Error>>(())\n# }).unwrap() }\n```"
         )
     };
 }

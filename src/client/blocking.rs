@@ -14,10 +14,10 @@ pub(crate) use maybe_async::must_be_sync as dual;
 macro_rules! example {
     ($call:literal, $rest:literal) => {
         concat!(
-            "```\n# #[cfg(feature = \"emulator\")] {\n# let agent = lumoauth::emulator::Emulator::demo().agent()?;\n",
+            "```\n# #[cfg(feature = \"emulator\")] {\n# let agent = lumoauth::emulator::Emulator::demo()?.agent()?;\n",
             $call,
             $rest,
-            "\n# }\n# Ok::<(), lumoauth::Error>(())\n```"
+            "\n# }\n# Ok::<(), Box<dyn std::error::Error>>(())\n```"
         )
     };
 }
@@ -87,8 +87,8 @@ impl AgentBuilder {
     /// An agent on the built-in transport.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] if a setting is missing or cannot work. Nothing is sent.
-    pub fn build(self) -> Result<Agent, crate::Error> {
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    pub fn build(self) -> Result<Agent, crate::error::Error> {
         let transport = crate::transport::UreqTransport::new(self.transport_options())?;
         self.build_with(transport)
     }
@@ -99,8 +99,8 @@ impl Agent {
     /// An agent with every setting from the environment: [`AgentBuilder::environment`].
     ///
     /// # Errors
-    /// [`crate::Error::Config`] naming the variable that is missing or wrong. Nothing is sent.
-    pub fn from_env() -> Result<Agent, crate::Error> {
+    /// [`Error::Config`](crate::error::Error::Config) naming the variable that is missing or wrong. Nothing is sent.
+    pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
     }
 }

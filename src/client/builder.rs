@@ -66,6 +66,12 @@ impl AgentBuilder {
         self
     }
 
+    /// The layout of the paths, in place of `tenant`, `organization` or `custom_domain`.
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.layout = Some(layout);
+        self
+    }
+
     /// The base URL is a domain of the tenant's own: paths are `/api/v1`.
     pub fn custom_domain(mut self) -> Self {
         self.layout = Some(Layout::CustomDomain);

@@ -1,13 +1,24 @@
 //! What to do about an error, in one sentence.
 
-use super::{Error, Sent, TransportFault};
+use super::{Error, ProtocolFault, Sent, TransportFault};
 
 impl Error {
     /// What to do about it. Never contains anything the service or the caller wrote.
     pub fn advice(&self) -> &'static str {
         match self {
             Error::Config(_) => "Correct the setting; nothing was sent.",
-            Error::Input(_) => "Correct the argument; nothing was sent.",
+            Error::Input(_) => "Correct the argument; the request was not sent.",
+            Error::Protocol(error) if matches!(error.fault(), ProtocolFault::UnusableToken { .. }) => {
+                "Check how the service issues tokens to this agent: their type and their lifetime."
+            }
+            Error::Protocol(error)
+                if matches!(error.fault(), ProtocolFault::OtherAction | ProtocolFault::Cached) =>
+            {
+                "Something between here and the service mixes up answers: do not act, and look for a proxy or cache."
+            }
+            Error::Protocol(error) if matches!(error.fault(), ProtocolFault::Other(_)) => {
+                "See what the message says is wrong with the answer."
+            }
             Error::Protocol(_) => {
                 "Check that the base URL and the tenant point at LumoAuth and that no proxy answers in its place."
             }
@@ -31,7 +42,7 @@ impl Error {
                 (TransportFault::TooLarge, _) => {
                     "Raise the limit of this request if the answer is yours to trust."
                 }
-                (TransportFault::Refused, _) => "Allow the origin when building the client, if it is yours.",
+                (TransportFault::Refused, _) => "Use https, or an address of this machine for http.",
                 (_, Sent::NotSent) => "Try again; nothing was sent.",
                 (_, Sent::Unknown) => "Try again if the operation may run twice.",
             },
@@ -52,6 +63,7 @@ impl Error {
                 401 => "Authenticate anew; if it persists, check the credentials and the tenant.",
                 403 => "Ask for the missing permission, or for a token with the required scopes.",
                 404 => "Check the path, the id and the tenant.",
+                408 => "Try again later.",
                 409 => "The thing exists already or has changed: read it back.",
                 429 => "Wait as long as retry_after says, then try again.",
                 500..=599 => {

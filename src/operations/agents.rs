@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, InputError};
 use crate::json::Fields;
@@ -151,7 +151,9 @@ impl Budget {
     }
 
     /// The first limit that is reached, over every limit that has a counter; none if the agent may go on.
-    /// A counter that is absent counts as zero, so a limit of zero is always reached.
+    ///
+    /// The counters of tokens and calls count as zero when absent, so that a limit of zero is always reached. The cost
+    /// is compared only where the service counts it: no source shows that counter.
     pub fn exhausted(&self) -> Option<BudgetLimit> {
         let reached =
             |limit: Option<i64>, used: Option<i64>| limit.is_some_and(|limit| used.unwrap_or(0) >= limit);
@@ -350,29 +352,27 @@ impl Operation for Register {
         if self.name.trim().is_empty() {
             return Err(InputError::new("name", "is empty").into());
         }
-        let mut body = json!({ "name": self.name });
+        let mut body = Map::from_iter([("name".to_owned(), Value::from(self.name.as_str()))]);
         let optional = [
             ("client_id", self.client_id.as_ref()),
             ("description", self.description.as_ref()),
             ("jwks_uri", self.jwks_uri.as_ref()),
         ];
-        for (key, value) in optional {
-            if let Some(value) = value {
-                body[key] = json!(value);
-            }
-        }
+        let set = optional
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?.as_str()))));
+        body.extend(set);
         if !self.capabilities.is_empty() {
-            body["capabilities"] = json!(self.capabilities);
+            body.insert("capabilities".into(), Value::from(self.capabilities.as_slice()));
         }
+        let body = Value::Object(body);
         Ok(Request::new(Method::POST, context.site().url(Route::Register)).json(&body))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Registration>, Error> {
         let mut fields = wire::read("agents.register", response)?;
-        if let Some(success) = fields.value("success") {
-            if success != Value::Bool(true) {
-                return Err(fields.mistyped("success", "true", &success));
-            }
+        if let Some(success) = fields.value("success").filter(|success| success != &Value::Bool(true)) {
+            return Err(fields.mistyped("success", "true", &success));
         }
         Ok(Answer::Done(Registration {
             agent_id: fields.identifier("agent_id")?.ok_or_else(|| fields.missing("agent_id"))?,
@@ -409,6 +409,7 @@ mod tests {
     use super::*;
     use crate::site::Site;
     use http::{HeaderMap, StatusCode};
+    use serde_json::json;
 
     fn answer<O: Operation>(operation: &O, body: &Value) -> Result<O::Output, Error> {
         let response = Response::new(StatusCode::OK, HeaderMap::new(), body.to_string());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 use http::header::{AGE, CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
@@ -64,11 +64,11 @@ impl Operation for Ask {
         if self.action.trim().is_empty() {
             return Err(InputError::new("action", "is empty").into());
         }
-        let mut body = json!({ "action": self.action });
+        let mut body = Map::from_iter([("action".to_owned(), Value::from(self.action.as_str()))]);
         if !self.context.is_empty() {
-            body["context"] = Value::Object(self.context.clone());
+            body.insert("context".into(), Value::Object(self.context.clone()));
         }
-        let request = Request::new(Method::POST, context.site().url(Route::Ask)).json(&body);
+        let request = Request::new(Method::POST, context.site().url(Route::Ask)).json(&Value::Object(body));
         Ok(request.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
     }
 
@@ -79,7 +79,7 @@ impl Operation for Ask {
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }
-        if response.header(AGE).is_some_and(|age| age.trim() != "0") {
+        if response.headers().get_all(AGE).iter().any(|age| age.as_bytes().trim_ascii() != b"0") {
             return Err(fields.fault(ProtocolFault::Cached));
         }
         let allowed = fields.required_boolean("allowed")?;
@@ -160,15 +160,16 @@ impl Decision {
         &self.extra
     }
 
-    /// Itself if allowed.
+    /// Goes on only if allowed: `agent.ask("read_document")?.require()?`.
     ///
     /// # Errors
-    /// [`Error::Denied`] with the reason and the audit id.
-    pub fn require(self) -> Result<Decision, Error> {
+    /// [`Error::Denied`] with the action, the reason and the audit id.
+    pub fn require(&self) -> Result<(), Error> {
         if self.allowed {
-            return Ok(self);
+            return Ok(());
         }
-        Err(Error::Denied { action: self.action, reason: self.reason, audit_id: self.audit_id })
+        let (action, reason, audit_id) = (self.action.clone(), self.reason.clone(), self.audit_id.clone());
+        Err(Error::Denied { action, reason, audit_id })
     }
 }
 
@@ -193,6 +194,7 @@ mod tests {
     use super::*;
     use crate::site::Site;
     use http::{HeaderMap, StatusCode};
+    use serde_json::json;
 
     fn answer(status: u16, body: &str) -> Result<Decision, Error> {
         let response =

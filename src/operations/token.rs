@@ -52,6 +52,9 @@ impl Operation for ClientCredentials {
 
     fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
         let mut fields = wire::read("oauth.token", response)?;
+        if response.status() != 200 {
+            return Err(fields.fault(ProtocolFault::UnexpectedStatus));
+        }
         access_token(&mut fields, response, &self.scopes).map(Answer::Done)
     }
 }
@@ -67,7 +70,7 @@ pub(crate) fn access_token(
         let problem = "it has a character that no header can carry";
         return Err(fields.fault(ProtocolFault::UnusableToken { problem }));
     }
-    // RFC 6749 requires token_type; older answers of this service are known to go without (`docs/wire.md`, T-type).
+    // RFC 6749 requires token_type, the vendor's SDKs do not (`docs/wire.md`, T-type).
     let token_type = fields.text("token_type")?.map_or(TokenType::Bearer, |text| TokenType::parse(&text));
     let scopes = fields.text("scope")?.map_or_else(|| asked.clone(), Scopes::from);
     let lifetime = lifetime(fields)?;

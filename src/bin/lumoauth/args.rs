@@ -1,0 +1,117 @@
+//! The arguments.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An agent's identity for scripts.
+///
+/// Settings come from LUMOAUTH_URL, LUMOAUTH_TENANT (or LUMOAUTH_ORG_ID), AGENT_CLIENT_ID and AGENT_CLIENT_SECRET; the
+/// options below win over them.
+///
+/// Exit codes: 0 ok, 1 error, 2 usage, 3 denied, 4 not authenticated, 5 still pending, 75 temporary.
+#[derive(Parser, Debug)]
+#[command(name = "lumoauth", version, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the service is and who the agent is.
+#[derive(Args, Debug)]
+pub struct SettingsArgs {
+    /// The service's base URL.
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// The tenant's slug.
+    #[arg(long, global = true, value_name = "SLUG", conflicts_with = "org")]
+    pub tenant: Option<String>,
+    /// The organization's id, for services that use the newer paths.
+    #[arg(long, global = true, value_name = "ID")]
+    pub org: Option<String>,
+    /// The agent's client id.
+    #[arg(long, global = true, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// A file that holds the client secret. There is no option for the secret itself: others could read it in the
+    /// list of processes.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// A file with more root certificates to trust (PEM).
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// The longest time for the call, in seconds.
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub timeout: Option<f64>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Print an access token.
+    Token {
+        /// A scope to ask for; may be repeated. None: what the agent is registered for.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Print the token with its type, scopes and end as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask whether the agent may do something. Exit code 0: allowed, 3: denied.
+    Ask {
+        /// The action, such as document.read.
+        action: String,
+        /// A value that the decision may depend on; may be repeated.
+        #[arg(long, value_name = "KEY=VALUE")]
+        context: Vec<String>,
+        /// The same as one JSON object.
+        #[arg(long, value_name = "JSON")]
+        context_json: Option<String>,
+        /// Print the whole decision as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the agent's own record.
+    Info {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the agent's identity, roles and workspace.
+    Identity {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print whether the agent has a capability. Exit code 0: yes, 3: no.
+    Capability {
+        /// The capability, such as read:documents.
+        name: String,
+    },
+    /// Print what the agent may spend and has spent. Exit code 0: it may go on, 3: a limit is reached.
+    Budget {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send a request of your own with the agent's token, and print the answer's body.
+    Request {
+        /// GET, POST, ...
+        method: String,
+        /// /x is joined to the base URL, x to the tenant's API base.
+        path: String,
+        /// A JSON body, or @FILE to read it from a file, or @- from standard input.
+        #[arg(long, value_name = "JSON|@FILE")]
+        data: Option<String>,
+        /// A pair for the query; may be repeated.
+        #[arg(long, value_name = "KEY=VALUE")]
+        query: Vec<String>,
+    },
+    /// Run a local LumoAuth with a demo tenant, and print the environment that points at it.
+    Emulator {
+        /// An address of this machine; port 0 takes a free one.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+}

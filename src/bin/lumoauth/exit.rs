@@ -1,0 +1,87 @@
+//! How a command ends: its answer, and the exit code that scripts branch on.
+
+use std::fmt;
+
+use lumoauth::Error;
+
+/// All went well.
+pub const OK: u8 = 0;
+/// Anything that has no code of its own.
+pub const FAILED: u8 = 1;
+/// The arguments or the settings are wrong.
+pub const USAGE: u8 = 2;
+/// The service said no.
+pub const DENIED: u8 = 3;
+/// Not authenticated, or not any more.
+pub const UNAUTHENTICATED: u8 = 4;
+/// It may work later without any change (EX_TEMPFAIL of sysexits.h).
+pub const TEMPORARY: u8 = 75;
+
+/// A command's answer for standard output, and the exit code.
+pub struct Ended {
+    pub answer: Vec<u8>,
+    pub code: u8,
+}
+
+impl Ended {
+    /// The answer as one line, and success.
+    pub fn line(text: impl fmt::Display) -> Self {
+        Ended { answer: format!("{text}\n").into_bytes(), code: OK }
+    }
+
+    /// The same answer with another code.
+    pub fn with(self, code: u8) -> Self {
+        Ended { code, ..self }
+    }
+}
+
+/// Why a command has no answer.
+pub enum Failure {
+    /// The library's error.
+    Library(Error),
+    /// Wrong arguments that only a look at the world could find.
+    Usage(String),
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => USAGE,
+            Failure::Library(error) if error.is_usage() => USAGE,
+            Failure::Library(error) if error.is_unauthorized() => UNAUTHENTICATED,
+            Failure::Library(error) if error.is_forbidden() => DENIED,
+            Failure::Library(error) if error.is_temporary() => TEMPORARY,
+            Failure::Library(_) => FAILED,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Library(error)
+    }
+}
+
+impl From<lumoauth::error::ConfigError> for Failure {
+    fn from(error: lumoauth::error::ConfigError) -> Self {
+        Failure::Library(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(problem) => write!(f, "error: {problem}"),
+            Failure::Library(error) => {
+                write!(f, "error: {error}")?;
+                let mut source = std::error::Error::source(error);
+                while let Some(cause) = source {
+                    write!(f, ": {cause}")?;
+                    source = cause.source();
+                }
+                write!(f, "\nhelp: {}", error.advice())
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! A local LumoAuth: one engine without a clock or a socket of its own, used in process and over HTTP on loopback.
+//!
+//! The engine is [`Emulator::handle`]: a request and a time go in, a response comes out. It checks what the real service
+//! checks and refuses what the RFCs refuse, so that a test that passes here means something. Tests seed it, move its
+//! clock, order faults, and read its logs.
+//!
+//! ```
+//! use lumoauth::emulator::{Emulator, FaultRule};
+//! use lumoauth::{Route, http::Method, wire::Request};
+//!
+//! let emulator = Emulator::demo()?;
+//! let keys = Request::new(Method::GET, emulator.site().url(Route::Jwks));
+//! assert_eq!(emulator.handle_in_process(&keys).response.status(), 200);
+//!
+//! emulator.fault(FaultRule::on("wellknown.jwks").status(503).retry_after("3"))?;
+//! assert_eq!(emulator.handle_in_process(&keys).response.status(), 503);
+//! assert_eq!(emulator.count("wellknown.jwks"), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::crypto::{JwkSet, KeyPair};
+use crate::secret::Secret;
+use crate::site::Site;
+use crate::time::Timestamp;
+use crate::wire::Request;
+
+mod agents;
+mod answer;
+mod ask;
+mod bearer;
+mod builder;
+mod clock;
+mod discovery;
+mod engine;
+mod faults;
+mod incoming;
+mod log;
+mod route;
+mod seed;
+mod serve;
+mod state;
+mod token;
+mod transport;
+
+pub use answer::{Cut, Fault, Reply};
+pub use builder::{BuildError, EmulatorBuilder};
+pub use faults::{FaultRule, FaultRuleError};
+pub use log::{AuditEntry, LogEntry};
+pub use seed::{AgentSeed, BudgetSeed, Tenant};
+pub use serve::{ServeError, Served};
+pub use transport::InProcess;
+
+use clock::Clock;
+use engine::Settings;
+use incoming::{BODY_LIMIT, Incoming};
+use state::{Ids, State, World};
+
+/// A local LumoAuth. A clone is the same emulator.
+#[derive(Clone)]
+pub struct Emulator(Arc<Shared>);
+
+struct Shared {
+    tenants: Vec<Tenant>,
+    first: First,
+    site: Site,
+    base: String,
+    key: KeyPair,
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+/// The agent that stands for all in the short forms.
+struct First {
+    tenant: String,
+    client_id: String,
+    secret: Secret,
+}
+
+/// There is no agent of that client id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the emulator has no agent with the client id {0:?}")]
+pub struct UnknownAgent(String);
+
+impl Emulator {
+    /// Starts with nothing; add tenants.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::new()
+    }
+
+    /// The demo: the tenant `acme-corp` with the agent `agt_demo`, whose secret is made at each start.
+    ///
+    /// # Errors
+    /// [`BuildError::Key`] if the operating system has no randomness.
+    pub fn demo() -> Result<Self, BuildError> {
+        Emulator::builder().tenant(Tenant::demo()).build()
+    }
+
+    fn new(
+        tenants: Vec<Tenant>,
+        site: Site,
+        key: KeyPair,
+        settings: Settings,
+        start: Timestamp,
+        seed: [u8; 32],
+    ) -> Result<Self, BuildError> {
+        let tenant = tenants.first().ok_or(BuildError::Empty)?;
+        let agent = tenant.agents.first().ok_or(BuildError::Empty)?;
+        let first = First {
+            tenant: tenant.slug.clone(),
+            client_id: agent.client_id.clone(),
+            secret: agent.secret.clone().ok_or(BuildError::Empty)?,
+        };
+        let state = State { world: World::new(&tenants), clock: Clock::new(start), ids: Ids::new(seed) };
+        let base = site.base_url();
+        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, key, settings, state: Mutex::new(state) })))
+    }
+
+    /// The engine: answers a request as of `now`. It reads no clock and waits for nothing; a fault that is the
+    /// transport's to play is in the reply. The request's host is not looked at.
+    pub fn handle(&self, request: &Request, now: Timestamp) -> Reply {
+        self.answer(&incoming(request, &self.0.base), Some(now))
+    }
+
+    /// [`Emulator::handle`] by the emulator's own clock.
+    pub fn handle_in_process(&self, request: &Request) -> Reply {
+        self.answer(&incoming(request, &self.0.base), None)
+    }
+
+    fn answer(&self, incoming: &Incoming<'_>, now: Option<Timestamp>) -> Reply {
+        let Shared { key, settings, site, base, .. } = &*self.0;
+        let mut state = self.state();
+        let now = now.unwrap_or_else(|| state.clock.now());
+        // The base URL in process may have a path of its own, which is not a part of any route.
+        let own = base.strip_prefix(&site.origin().to_string()).unwrap_or_default();
+        let prefix = if incoming.base == base { own } else { "" };
+        engine::reply(&mut state, incoming, incoming.path.strip_prefix(prefix), key, settings, now)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it is in process: base URL and first tenant.
+    pub fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    /// The slug of the first tenant.
+    pub fn tenant(&self) -> &str {
+        &self.0.first.tenant
+    }
+
+    /// The client id of the first tenant's first agent.
+    pub fn client_id(&self) -> &str {
+        &self.0.first.client_id
+    }
+
+    /// The secret of the first tenant's first agent.
+    pub fn secret(&self) -> &Secret {
+        &self.0.first.secret
+    }
+
+    /// The secret that an agent was seeded with.
+    pub fn secret_of(&self, client_id: &str) -> Option<&Secret> {
+        let mut agents = self.0.tenants.iter().flat_map(|tenant| &tenant.agents);
+        agents.find(|agent| agent.client_id == client_id)?.secret.as_ref()
+    }
+
+    /// The keys that it signs with, as its JWKS document has them.
+    pub fn jwks(&self) -> JwkSet {
+        JwkSet::new([self.0.key.public_jwk().clone()])
+    }
+
+    /// What its clock says. The clock stands still until it is moved; while a server runs, it goes with the real time,
+    /// as far ahead or behind as tests have moved it.
+    pub fn now(&self) -> Timestamp {
+        self.state().clock.now()
+    }
+
+    /// Moves the clock ahead.
+    pub fn advance(&self, by: Duration) {
+        self.state().clock.advance(by);
+    }
+
+    /// Sets the clock, backwards too.
+    pub fn set_time(&self, to: Timestamp) {
+        self.state().clock.set(to);
+    }
+
+    /// Orders a fault.
+    ///
+    /// # Errors
+    /// [`FaultRuleError`] if the rule could never work, such as for a route that there is not.
+    pub fn fault(&self, rule: FaultRule) -> Result<(), FaultRuleError> {
+        let rule = rule.check()?;
+        self.state().world.rules.push(rule);
+        Ok(())
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        self.state().world.rules.clear();
+    }
+
+    /// Back to the seed: agents, tokens, logs, counts, faults and rate limits. The clock and the keys stay.
+    pub fn reset(&self) {
+        self.state().world = World::new(&self.0.tenants);
+    }
+
+    /// The last 10,000 requests, oldest first.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.state().world.log.requests()
+    }
+
+    /// The last 10,000 decisions, oldest first.
+    pub fn audit(&self) -> Vec<AuditEntry> {
+        self.state().world.log.audit()
+    }
+
+    /// How many requests came for a route, by the operation's name: `oauth.token`.
+    pub fn count(&self, route: &str) -> u64 {
+        self.state().world.log.count(route)
+    }
+
+    /// How many requests came.
+    pub fn count_all(&self) -> u64 {
+        self.state().world.log.count_all()
+    }
+
+    /// Gives an agent a capability.
+    ///
+    /// # Errors
+    /// [`UnknownAgent`].
+    pub fn grant_capability(&self, client_id: &str, capability: &str) -> Result<(), UnknownAgent> {
+        self.change(client_id, |agent| {
+            if !agent.has_capability(capability) {
+                agent.seed.capabilities.push(capability.to_owned());
+            }
+        })
+    }
+
+    /// Takes a capability from an agent.
+    ///
+    /// # Errors
+    /// [`UnknownAgent`].
+    pub fn revoke_capability(&self, client_id: &str, capability: &str) -> Result<(), UnknownAgent> {
+        self.change(client_id, |agent| agent.seed.capabilities.retain(|own| own != capability))
+    }
+
+    /// Sets how many tokens an agent has used today.
+    ///
+    /// # Errors
+    /// [`UnknownAgent`].
+    pub fn set_budget_usage(&self, client_id: &str, tokens: u64) -> Result<(), UnknownAgent> {
+        self.change(client_id, |agent| agent.set_tokens_used(tokens))
+    }
+
+    /// Makes every token of an agent invalid. New ones can be had.
+    ///
+    /// # Errors
+    /// [`UnknownAgent`].
+    pub fn revoke_tokens(&self, client_id: &str) -> Result<(), UnknownAgent> {
+        self.change(client_id, |_| {})?;
+        self.state().world.tokens.revoke(client_id);
+        Ok(())
+    }
+
+    fn change(&self, client_id: &str, with: impl FnOnce(&mut state::Agent)) -> Result<(), UnknownAgent> {
+        let mut state = self.state();
+        let agent = state.world.agent_mut(client_id).ok_or_else(|| UnknownAgent(client_id.to_owned()))?;
+        with(agent);
+        Ok(())
+    }
+
+    /// Serves HTTP on a loopback address, such as `127.0.0.1:0` for any free port, from a thread of its own.
+    ///
+    /// # Errors
+    /// [`ServeError`] for an address that is not a loopback one, or cannot be had.
+    pub fn serve(&self, address: &str) -> Result<Served, ServeError> {
+        serve::serve(self, address)
+    }
+
+    /// The environment variables with which a program finds the server and signs in as the first agent. One of the
+    /// values is the secret.
+    pub fn environment(&self, served: &Served) -> Vec<(&'static str, String)> {
+        let First { tenant, client_id, secret } = &self.0.first;
+        vec![
+            ("LUMOAUTH_URL", served.url().to_owned()),
+            ("LUMOAUTH_TENANT", tenant.clone()),
+            ("AGENT_CLIENT_ID", client_id.clone()),
+            ("AGENT_CLIENT_SECRET", secret.expose().to_owned()),
+        ]
+    }
+}
+
+fn incoming<'a>(request: &'a Request, base: &'a str) -> Incoming<'a> {
+    let body = request.body();
+    Incoming {
+        method: request.method(),
+        path: request.url().path(),
+        query: request.url().query(),
+        headers: request.headers(),
+        body: (body.len() <= BODY_LIMIT).then_some(body),
+        base,
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator")
+            .field("site", &self.0.site.api_base())
+            .field("key", &self.0.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! One request in, one reply out: route, fault rules, rate limit, handler, log. No clock, no socket.
+
+use std::time::Duration;
+use std::time::UNIX_EPOCH;
+
+use http::header::{DATE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::answer::{Answer, Reply};
+use super::faults::{self, Order};
+use super::incoming::Incoming;
+use super::log::LogEntry;
+use super::route::{self, Entry, Prefix, Target};
+use super::state::{Quota, State, Window};
+use super::{agents, ask, discovery, token};
+use crate::crypto::KeyPair;
+use crate::site::Route;
+use crate::time::Timestamp;
+use crate::wire::Response;
+
+/// The last second of the year 9999, which is as far as HTTP dates go.
+const LAST_DATE: u64 = 253_402_300_799;
+
+/// What stays the same from start to end.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// How long access tokens live, in seconds.
+    pub lifetime: u64,
+    /// Requests a minute and tenant, all routes but the token endpoint.
+    pub rate_limit: Option<u32>,
+    /// Requests a minute and tenant to the token endpoint.
+    pub token_rate_limit: Option<u32>,
+}
+
+/// One request on its way to a handler.
+pub(super) struct Call<'a> {
+    pub incoming: &'a Incoming<'a>,
+    pub now: Timestamp,
+    pub route: Route,
+    pub prefix: Prefix,
+    /// The tenant, as its place in the list.
+    pub tenant: usize,
+    pub slug: &'a str,
+    pub key: &'a KeyPair,
+    pub settings: &'a Settings,
+    /// The agent, as soon as it is known. For the log.
+    pub client_id: Option<String>,
+}
+
+impl Call<'_> {
+    /// The API base as a path on the host.
+    pub(super) fn api_base(&self) -> String {
+        route::api_base(self.prefix, self.slug)
+    }
+
+    /// The issuer, by the layout that the request used.
+    pub(super) fn issuer(&self) -> String {
+        format!("{}{}", self.incoming.base, self.api_base())
+    }
+}
+
+/// Answers one request. `path` is the request's path behind the base URL's own; none if it is not below it.
+pub(super) fn reply(
+    state: &mut State,
+    incoming: &Incoming<'_>,
+    path: Option<&str>,
+    key: &KeyPair,
+    settings: &Settings,
+    now: Timestamp,
+) -> Reply {
+    let target = path.and_then(route::find);
+    let entry = target.as_ref().and_then(|target| target.entry);
+    let name = entry.map_or(route::UNKNOWN, |entry| entry.name);
+    let order = faults::due(&mut state.world.rules, name);
+    if let Some(order) = order.as_ref().filter(|order| order.is_not_sent()) {
+        let response = Response::new(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Vec::new());
+        return Reply { response, fault: order.fault(0) };
+    }
+    let tenant = target.as_ref().and_then(|target| find_tenant(state, target));
+    let quota = tenant.as_ref().and_then(|(index, _)| limit(state, *index, entry, settings, now));
+    let mut client_id = None;
+    let mut answer = if quota.as_ref().is_some_and(|quota| quota.refused) {
+        Answer::too_many_requests()
+    } else if let Some(answer) = order.as_ref().and_then(Order::stand_in) {
+        answer
+    } else {
+        match (target, tenant) {
+            (None, _) => not_found(),
+            (Some(_), None) => Answer::invalid_tenant(),
+            (Some(target), Some((index, slug))) => match target.entry {
+                None => not_found(),
+                Some(entry) => {
+                    let mut call = Call {
+                        incoming,
+                        now,
+                        route: entry.route,
+                        prefix: target.prefix,
+                        tenant: index,
+                        slug: &slug,
+                        key,
+                        settings,
+                        client_id: None,
+                    };
+                    let answer = dispatch(state, &mut call, entry);
+                    client_id = call.client_id;
+                    answer
+                }
+            },
+        }
+    };
+    answer = with_quota(answer, quota.as_ref());
+    if let Some(date) = date(now) {
+        answer = answer.with(DATE, date);
+    }
+    if let Some(order) = &order {
+        answer = order.dress(answer);
+    }
+    if incoming.method == Method::HEAD {
+        answer.body.clear();
+    }
+    state.world.log.request(LogEntry {
+        route: name,
+        method: incoming.method.to_string(),
+        path: incoming.path.to_owned(),
+        status: answer.status.as_u16(),
+        client_id,
+        time: now,
+    });
+    let fault = order.and_then(|order| order.fault(answer.body.len()));
+    Reply { response: answer.into_response(), fault }
+}
+
+/// The tenant that the path names; the first one where it names none.
+fn find_tenant(state: &State, target: &Target<'_>) -> Option<(usize, String)> {
+    let mut tenants = state.world.tenants.iter().enumerate();
+    tenants
+        .find(|(_, tenant)| target.slug.is_none_or(|slug| slug == tenant.seed.slug))
+        .map(|(index, tenant)| (index, tenant.seed.slug.clone()))
+}
+
+fn not_found() -> Answer {
+    Answer::plain(StatusCode::NOT_FOUND, "resource_not_found", "There is no such route")
+}
+
+fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
+    if !entry.allow.split(", ").any(|method| method == call.incoming.method.as_str()) {
+        return Answer::method_not_allowed(entry.allow);
+    }
+    if call.incoming.body.is_none() {
+        return Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is too large");
+    }
+    let either = |result: Result<Answer, Answer>| result.unwrap_or_else(|refusal| refusal);
+    match entry.route {
+        Route::Token => token::token(state, call),
+        Route::UserInfo => either(agents::userinfo(state, call)),
+        Route::Ask => either(ask::ask(state, call)),
+        Route::Me => either(agents::me(state, call)),
+        Route::Register => either(agents::register(state, call)),
+        Route::OpenIdConfiguration => discovery::openid_configuration(call),
+        Route::AuthorizationServerMetadata => discovery::authorization_server(call),
+        Route::Jwks => discovery::jwks(call),
+    }
+}
+
+/// Counts the request. The token endpoint has a window of its own.
+fn limit(
+    state: &mut State,
+    tenant: usize,
+    entry: Option<&'static Entry>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Option<Quota> {
+    let is_token = entry.is_some_and(|entry| entry.route == Route::Token);
+    let limit = if is_token { settings.token_rate_limit } else { settings.rate_limit }?;
+    let window = state.world.windows.entry((tenant, is_token)).or_insert_with(|| Window::new(now));
+    Some(window.take(limit, now))
+}
+
+fn with_quota(answer: Answer, quota: Option<&Quota>) -> Answer {
+    let Some(quota) = quota else { return answer };
+    let name = HeaderName::from_static;
+    let answer = answer
+        .with(name("x-ratelimit-limit"), HeaderValue::from(quota.limit))
+        .with(name("x-ratelimit-remaining"), HeaderValue::from(quota.remaining))
+        .with(name("x-ratelimit-reset"), HeaderValue::from(quota.reset));
+    if quota.refused {
+        let (name, value) = faults::retry_after(quota.wait);
+        answer.with(name, value)
+    } else {
+        answer
+    }
+}
+
+/// `Date` by the emulator's clock, so that dates in other headers have something to be compared with.
+fn date(now: Timestamp) -> Option<HeaderValue> {
+    let seconds = now.unix();
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs((seconds <= LAST_DATE).then_some(seconds)?))?;
+    HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
+}

@@ -1,0 +1,209 @@
+//! What an emulator starts with: tenants, agents, capabilities, budgets.
+
+use std::collections::BTreeMap;
+
+use crate::secret::Secret;
+
+/// A tenant to start with.
+#[derive(Clone, Debug)]
+#[must_use = "a tenant does nothing until it is handed to the builder"]
+pub struct Tenant {
+    pub(super) slug: String,
+    pub(super) name: String,
+    pub(super) agents: Vec<AgentSeed>,
+    /// Action to reason.
+    pub(super) denials: BTreeMap<String, String>,
+}
+
+impl Tenant {
+    /// A tenant with this slug: letters, digits, `-`, `_`, `.` and `~`.
+    pub fn new(slug: impl Into<String>) -> Self {
+        let slug = slug.into();
+        Tenant { name: slug.clone(), slug, agents: Vec::new(), denials: BTreeMap::new() }
+    }
+
+    /// Its name for people; the slug if none is set.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Adds an agent. Client ids are unique over all tenants, names within one.
+    pub fn agent(mut self, agent: AgentSeed) -> Self {
+        self.agents.push(agent);
+        self
+    }
+
+    /// Denies an action with this reason, whatever the agent's capabilities.
+    pub fn denial(mut self, action: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.denials.insert(action.into(), reason.into());
+        self
+    }
+
+    /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`.
+    pub fn demo() -> Self {
+        let agent = AgentSeed::new("agt_demo")
+            .name("research-bot")
+            .capabilities([
+                "read:documents",
+                "document.read",
+                "read_document",
+                "tool:search_web",
+                "delegate:on_behalf",
+            ])
+            .role("ROLE_RESEARCHER")
+            .budget(
+                BudgetSeed::new()
+                    .max_tokens_per_day(100_000)
+                    .tokens_used_today(1_250)
+                    .max_api_calls_per_hour(1_000)
+                    .allowed_models(["gpt-4", "claude-3-opus"]),
+            );
+        Tenant::new("acme-corp")
+            .name("Acme Corp")
+            .agent(agent)
+            .denial("delete_user", super::ask::INSUFFICIENT_PERMISSIONS)
+    }
+}
+
+/// An agent to start with.
+#[derive(Clone, Debug)]
+#[must_use = "an agent does nothing until it is handed to a tenant"]
+pub struct AgentSeed {
+    pub(super) client_id: String,
+    pub(super) secret: Option<Secret>,
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) capabilities: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) roles: Vec<String>,
+    pub(super) budget: Option<BudgetSeed>,
+}
+
+impl AgentSeed {
+    /// An agent with this client id, which is its agent id too.
+    pub fn new(client_id: impl Into<String>) -> Self {
+        let client_id = client_id.into();
+        AgentSeed {
+            name: client_id.clone(),
+            client_id,
+            secret: None,
+            description: None,
+            capabilities: Vec::new(),
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            roles: Vec::new(),
+            budget: None,
+        }
+    }
+
+    /// A fixed secret, for tests. Without one a new secret is made at each start.
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.secret = Some(secret.into());
+        self
+    }
+
+    /// Its name; the client id if none is set. It becomes the `sub` of its tokens: `agent:<name>`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Adds a capability: the agent may ask for it as a scope, and may do the action of that name.
+    pub fn capability(self, capability: impl Into<String>) -> Self {
+        self.capabilities([capability])
+    }
+
+    /// Adds capabilities.
+    pub fn capabilities<S: Into<String>>(mut self, capabilities: impl IntoIterator<Item = S>) -> Self {
+        self.capabilities.extend(capabilities.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds scopes that the agent may ask for beside its capabilities. They are no capabilities.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a resource that the agent may have tokens for (RFC 8707). Any other is an `invalid_target`.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+
+    /// Adds a role, as `ROLE_RESEARCHER`.
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.roles.push(role.into());
+        self
+    }
+
+    /// Sets what it may spend. Without it there is no `budget_policy` and no limit.
+    pub fn budget(mut self, budget: BudgetSeed) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+}
+
+/// What an agent may spend and has spent (`budget_policy`). What is not set is no limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "a budget does nothing until it is handed to an agent"]
+pub struct BudgetSeed {
+    pub(super) max_tokens_per_day: Option<u64>,
+    pub(super) tokens_used_today: u64,
+    pub(super) max_api_calls_per_hour: Option<u64>,
+    pub(super) api_calls_this_hour: u64,
+    pub(super) max_cost_per_month_usd: Option<f64>,
+    pub(super) allowed_models: Vec<String>,
+    pub(super) require_approval_above_usd: Option<f64>,
+}
+
+impl BudgetSeed {
+    /// No limit, nothing spent.
+    pub fn new() -> Self {
+        BudgetSeed::default()
+    }
+
+    /// Tokens a day.
+    pub fn max_tokens_per_day(mut self, tokens: u64) -> Self {
+        self.max_tokens_per_day = Some(tokens);
+        self
+    }
+
+    /// Tokens spent on the first day. On the next day by the emulator's clock it is none.
+    pub fn tokens_used_today(mut self, tokens: u64) -> Self {
+        self.tokens_used_today = tokens;
+        self
+    }
+
+    /// Calls an hour.
+    pub fn max_api_calls_per_hour(mut self, calls: u64) -> Self {
+        self.max_api_calls_per_hour = Some(calls);
+        self
+    }
+
+    /// Calls made in the first hour already. The emulator adds every call to `agents.*`.
+    pub fn api_calls_this_hour(mut self, calls: u64) -> Self {
+        self.api_calls_this_hour = calls;
+        self
+    }
+
+    /// US dollars a month. Shown, not counted.
+    pub fn max_cost_per_month_usd(mut self, dollars: f64) -> Self {
+        self.max_cost_per_month_usd = Some(dollars);
+        self
+    }
+
+    /// The models that the agent may use. Shown, not checked.
+    pub fn allowed_models<S: Into<String>>(mut self, models: impl IntoIterator<Item = S>) -> Self {
+        self.allowed_models.extend(models.into_iter().map(Into::into));
+        self
+    }
+
+    /// Above this many US dollars a human must approve. Shown, not checked.
+    pub fn require_approval_above_usd(mut self, dollars: f64) -> Self {
+        self.require_approval_above_usd = Some(dollars);
+        self
+    }
+}

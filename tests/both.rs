@@ -1,0 +1,188 @@
+//! The blocking and the async client are one source: against equal services they give equal results and send equal
+//! requests.
+#![cfg(all(feature = "blocking", feature = "async", feature = "emulator"))]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lumoauth::emulator::{AgentSeed, Emulator, FaultRule, Tenant};
+use lumoauth::http::Method;
+use lumoauth::{Agent, ApiRequest, Ask, Register, asynchronous};
+use serde_json::json;
+
+fn emulator() -> Emulator {
+    let agent = AgentSeed::new("agt_1").secret("fixed").name("bot").capabilities(["read", "write"]);
+    Emulator::builder().tenant(Tenant::new("acme").agent(agent)).build().unwrap()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// What the emulator saw: route, status and time of every request.
+fn seen(emulator: &Emulator) -> Vec<String> {
+    emulator
+        .log()
+        .iter()
+        .map(|entry| format!("{} {} {} {}", entry.route, entry.method, entry.path, entry.status))
+        .collect()
+}
+
+/// What differs between two runs by nature: audit ids.
+fn plain(text: &str) -> String {
+    match text.split_once("\"audit_id\": \"") {
+        Some((before, after)) => format!("{before}{}", after.split_once('"').map_or("", |(_, rest)| rest)),
+        None => text.to_owned(),
+    }
+}
+
+macro_rules! flow {
+    ($name:ident, $agent:ident, $emulator:ident, |$results:ident| { $($step:expr;)* }) => {
+        #[test]
+        fn $name() {
+            let blocking = {
+                let $emulator = emulator();
+                let $agent: Agent = $emulator.agent().unwrap();
+                let mut $results: Vec<String> = Vec::new();
+                $( $results.push(flow!(@blocking $step)); )*
+                ($results, seen(&$emulator))
+            };
+            let asynchronous = block_on(async {
+                let $emulator = emulator();
+                let $agent: asynchronous::Agent = $emulator.async_agent().unwrap();
+                let mut $results: Vec<String> = Vec::new();
+                $( $results.push(flow!(@async $step)); )*
+                ($results, seen(&$emulator))
+            });
+            assert_eq!(blocking, asynchronous);
+            assert!(!blocking.1.is_empty());
+        }
+    };
+    (@blocking $step:expr) => {{ let step = $step; plain(&format!("{:?}", step)) }};
+    (@async $step:expr) => {{ let step = $step; plain(&format!("{:?}", step.await)) }};
+}
+
+// A blocking step is its result; an async step is a future of it. `authenticate` and the like are written once.
+flow!(authenticate_and_scopes, agent, emulator, |results| {
+    agent.authenticate(["read"]);
+    agent.ensure_authenticated();
+    agent.authenticate(["not:granted"]);
+});
+
+flow!(identity_and_record, agent, emulator, |results| {
+    agent.info();
+    agent.identity();
+    agent.has_capability("read");
+    agent.has_capability("delete");
+    agent.budget();
+    agent.is_budget_exhausted();
+    agent.is_allowed("read");
+    agent.is_allowed("delete_user");
+    agent.register(Register::new("bot").description("d"));
+    agent.request(Method::GET, "agents/me");
+    agent.request(Method::GET, "//evil.test");
+    agent.run(ApiRequest::get("nothing/here").query("a", "b"));
+});
+
+#[test]
+fn decisions_and_retries_and_refusals_are_the_same() {
+    let order = |emulator: &Emulator| {
+        emulator.fault(FaultRule::on("agents.ask").nth(2).status(503)).unwrap();
+        emulator.fault(FaultRule::on("agents.ask").nth(7).reset()).unwrap();
+        emulator.fault(FaultRule::on("oauth.token").nth(1).status(429).retry_after("2")).unwrap();
+    };
+    let question = || Ask::new("read").context(json!({ "id": 1 }));
+    let blocking = {
+        let emulator = emulator();
+        order(&emulator);
+        let agent = emulator.agent().unwrap();
+        let mut results = Vec::new();
+        for _ in 0..4 {
+            results.push(plain(&agent.ask(question()).unwrap().to_string()));
+            emulator.revoke_tokens("agt_1").unwrap();
+            emulator.advance(Duration::from_secs(6));
+        }
+        (results, seen(&emulator))
+    };
+    let asynchronous = block_on(async {
+        let emulator = emulator();
+        order(&emulator);
+        let agent = emulator.async_agent().unwrap();
+        let mut results = Vec::new();
+        for _ in 0..4 {
+            results.push(plain(&agent.ask(question()).await.unwrap().to_string()));
+            emulator.revoke_tokens("agt_1").unwrap();
+            emulator.advance(Duration::from_secs(6));
+        }
+        (results, seen(&emulator))
+    });
+    assert_eq!(blocking, asynchronous);
+    // 4 answers; a 503 and a reset repeated; a 401 after each of three revocations, with a new token each.
+    let count = |route: &str| blocking.1.iter().filter(|line| line.starts_with(route)).count();
+    assert_eq!(count("oauth.token"), 5, "{:#?}", blocking.1);
+    assert_eq!(count("agents.ask"), 9, "{:#?}", blocking.1);
+}
+
+#[test]
+fn a_thousand_tasks_share_one_token_request() {
+    let emulator = emulator();
+    let agent = emulator.async_agent().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    let barrier = Arc::new(tokio::sync::Barrier::new(1000));
+    let tasks: Vec<_> = (0..1000)
+        .map(|_| {
+            let (agent, barrier) = (agent.clone(), Arc::clone(&barrier));
+            runtime.spawn(async move {
+                barrier.wait().await;
+                agent.is_allowed("read").await
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert!(runtime.block_on(task).unwrap().unwrap());
+    }
+    assert_eq!(emulator.count("oauth.token"), 1);
+    assert_eq!(emulator.count("agents.ask"), 1000);
+}
+
+#[test]
+fn futures_are_send_and_clients_are_shared() {
+    fn send<T: Send>(value: T) -> T {
+        value
+    }
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Agent>();
+    shared::<asynchronous::Agent>();
+    let emulator = emulator();
+    let agent = emulator.async_agent().unwrap();
+    let all = send(async {
+        send(agent.authenticate([])).await.unwrap();
+        send(agent.ask("read")).await.unwrap().require().unwrap();
+        send(agent.info()).await.unwrap();
+        send(agent.run(ApiRequest::get("agents/me"))).await.unwrap();
+    });
+    block_on(all);
+}
+
+#[test]
+fn both_worlds_have_the_same_methods() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client");
+    let methods = |file: &str| -> BTreeSet<String> {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("pub fn ") || line.starts_with("pub async fn "));
+        lines
+            .filter_map(|line| line.split("fn ").nth(1)?.split(['(', '<']).next().map(str::to_owned))
+            .collect()
+    };
+    // The clients are one source, so only what the mounts add could differ: `build` and `from_env` exist where a
+    // transport is ready, `from_fn` where closures are no transport by themselves.
+    let shared: BTreeSet<String> = ["agent.rs", "builder.rs"].iter().flat_map(|file| methods(file)).collect();
+    assert!(shared.len() > 30, "{shared:?}");
+    let extra = |file: &str| methods(file).difference(&shared).cloned().collect::<Vec<_>>();
+    assert_eq!(extra("blocking.rs"), ["build", "from_env"]);
+    assert_eq!(extra("asynchronous.rs"), ["from_fn"]);
+}

@@ -1,0 +1,203 @@
+//! The command line as a script sees it: standard output, standard error, exit codes.
+#![cfg(feature = "cli")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
+
+use lumoauth::emulator::{Emulator, FaultRule, Served};
+use serde_json::Value;
+
+struct Service {
+    emulator: Emulator,
+    served: Served,
+}
+
+fn service() -> Service {
+    let emulator = Emulator::demo().unwrap();
+    let served = emulator.serve("127.0.0.1:0").unwrap();
+    Service { emulator, served }
+}
+
+fn bare() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lumoauth"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+impl Service {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bare();
+        command.envs(self.emulator.environment(&self.served)).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        ended(&self.command(arguments).output().unwrap())
+    }
+}
+
+fn ended(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn ask_says_it_by_exit_code_and_on_standard_output_alone() {
+    let service = service();
+    let (code, out, err) = service.run(&["ask", "read_document", "--context", "document_id=doc-123"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.starts_with("{\"allowed\": true, \"action\": \"read_document\"") && out.ends_with("}\n"),
+        "{out}"
+    );
+    let (code, out, err) =
+        service.run(&["ask", "delete_user", "--json", "--context-json", r#"{"user_id":"u-456"}"#]);
+    assert_eq!((code, err.as_str()), (3, ""));
+    let decision: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(decision["allowed"], false);
+    assert_eq!(decision["reason"], "insufficient_permissions");
+    assert_eq!(decision["context"]["user_id"], "u-456");
+    assert!(decision["audit_id"].as_str().unwrap().starts_with("aud_"));
+}
+
+#[test]
+fn the_agent_about_itself() {
+    let service = service();
+    let (code, out, _) = service.run(&["info", "--json"]);
+    assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()["id"].clone()), (0, "agt_demo".into()));
+    let (code, out, _) = service.run(&["info"]);
+    assert!(code == 0 && out.contains("capabilities") && out.contains("tool:search_web"), "{out}");
+    let (code, out, _) = service.run(&["identity", "--json"]);
+    assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()["type"].clone()), (0, "agent".into()));
+    assert_eq!(service.run(&["capability", "read:documents"]), (0, "yes\n".into(), String::new()));
+    assert_eq!(service.run(&["capability", "fly"]), (3, "no\n".into(), String::new()));
+    let (code, out, _) = service.run(&["budget"]);
+    assert!(code == 0 && out.contains("1250 of 100000"), "{out}");
+    service.emulator.set_budget_usage("agt_demo", 100_000).unwrap();
+    let (code, out, _) = service.run(&["budget", "--json"]);
+    assert_eq!(
+        (code, serde_json::from_str::<Value>(&out).unwrap()["exhausted"].clone()),
+        (3, "tokens_per_day".into())
+    );
+}
+
+#[test]
+fn token_and_request() {
+    let service = service();
+    let (code, out, err) = service.run(&["token", "--scope", "read:documents"]);
+    assert_eq!((code, err.as_str(), out.trim().split('.').count()), (0, "", 3));
+    let (code, out, _) = service.run(&["token", "--json", "--scope", "read:documents"]);
+    let token: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, token["scope"].as_str(), token["token_type"].as_str()),
+        (0, Some("read:documents"), Some("Bearer"))
+    );
+    let (code, out, _) = service.run(&["request", "get", "agents/me"]);
+    assert_eq!(
+        (code, serde_json::from_str::<Value>(&out).unwrap()["identity"]["id"].clone()),
+        (0, "agt_demo".into())
+    );
+    let (code, out, _) =
+        service.run(&["request", "POST", "agents/ask", "--data", r#"{"action":"read_document"}"#]);
+    assert!(code == 0 && out.contains("\"allowed\":true"), "{out}");
+    let mut child = service
+        .command(&["request", "POST", "agents/ask", "--data", "@-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(br#"{"action":"delete_user"}"#).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("\"allowed\":false"));
+    let (code, _, err) = service.run(&["request", "GET", "/nowhere"]);
+    assert_eq!((code, err.as_str()), (1, "HTTP 404 Not Found\n"));
+}
+
+#[test]
+fn exit_codes_say_what_kind_of_trouble_it_is() {
+    let service = service();
+    for usage in [
+        &["ask"][..],
+        &["nothing"],
+        &["ask", "x", "--context", "novalue"],
+        &["ask", "x", "--context-json", "{"],
+        &["request", "GET", "//evil.test/x"],
+        &["request", "GET", "https://evil.test/x"],
+        &["request", "POST", "x", "--data", "{broken"],
+        &["request", "POST", "x", "--data", "@/does/not/exist"],
+        &["info", "--timeout", "-1"],
+        &["info", "--url", "http://example.com"],
+        &["emulator", "--listen", "0.0.0.0:0"],
+    ] {
+        let (code, out, err) = service.run(usage);
+        assert_eq!((code, out.as_str()), (2, ""), "{usage:?}: {err}");
+        assert!(!err.is_empty());
+    }
+    let (code, out, err) = ended(&bare().args(["info"]).output().unwrap());
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("LUMOAUTH_TENANT"), "{err}");
+
+    let wrong =
+        service.command(&["info"]).env("AGENT_CLIENT_SECRET", "canary-canary-canary").output().unwrap();
+    let (code, out, err) = ended(&wrong);
+    assert_eq!((code, out.as_str()), (4, ""), "{err}");
+    assert!(err.contains("invalid_client") && !err.contains("canary"), "{err}");
+
+    service.emulator.fault(FaultRule::on("agents.me").times(9).status(503)).unwrap();
+    let (code, _, err) = service.run(&["identity"]);
+    assert_eq!(code, 75, "{err}");
+    let gone = service
+        .command(&["info", "--timeout", "2"])
+        .env("LUMOAUTH_URL", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert_eq!(ended(&gone).0, 75);
+}
+
+#[test]
+fn the_secret_may_come_from_a_file() {
+    let service = service();
+    let file = std::env::temp_dir().join(format!("lumoauth-cli-secret-{}", std::process::id()));
+    std::fs::write(&file, format!("{}\n", service.emulator.secret().expose())).unwrap();
+    let mut command = service.command(&["capability", "read:documents", "--client-secret-file"]);
+    let output = command.arg(&file).env_remove("AGENT_CLIENT_SECRET").output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(ended(&output), (0, "yes\n".into(), String::new()));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let service = service();
+    let mut child = service.command(&["info"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(ended(&output).2, "");
+    assert!(output.status.success());
+}
+
+/// Ends the child, whatever happens in the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_emulator_prints_an_environment_that_works() {
+    let mut child =
+        Running(bare().arg("emulator").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let environment: Vec<(String, String)> = lines
+        .take(4)
+        .map(|line| {
+            let line = line.unwrap();
+            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            (name.to_owned(), value.trim_matches('\'').to_owned())
+        })
+        .collect();
+    let output = bare().envs(environment).args(["ask", "read_document"]).output().unwrap();
+    assert_eq!(ended(&output).0, 0);
+}

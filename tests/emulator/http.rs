@@ -1,0 +1,232 @@
+//! The server over real sockets, with a client of nothing but `TcpStream`.
+// Delays and shutdowns are measured here, and the server's clock is compared with the real one.
+#![allow(clippy::disallowed_methods)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use lumoauth::emulator::{Emulator, FaultRule, ServeError, Served};
+
+use crate::support::small;
+
+const TOKEN: &str = "/t/acme/api/v1/oauth/token";
+const FORM: &str = "grant_type=client_credentials&client_id=agt_bot&client_secret=s3cret";
+
+struct Client(TcpStream);
+
+struct Got {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Client {
+    fn new(served: &Served) -> Self {
+        let stream = TcpStream::connect(served.addr()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Client(stream)
+    }
+
+    fn post(&mut self, path: &str, headers: &str, body: &str) {
+        let length = body.len();
+        self.raw(&format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        ));
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// One whole response; the body as long as announced, or as much of it as came.
+    fn read(&mut self) -> std::io::Result<Got> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            if self.0.read(&mut byte)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let length: usize = header(&head, "content-length").map_or(0, |value| value.parse().unwrap());
+        let mut body = Vec::new();
+        (&mut self.0).take(length as u64).read_to_end(&mut body)?;
+        Ok(Got { status, head, body })
+    }
+
+    fn token(&mut self) -> std::io::Result<Got> {
+        self.post(TOKEN, "", FORM);
+        self.read()
+    }
+}
+
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+fn served() -> (Emulator, Served) {
+    let emulator = small();
+    let served = emulator.serve("127.0.0.1:0").unwrap();
+    (emulator, served)
+}
+
+#[test]
+fn it_serves_loopback_only() {
+    let emulator = small();
+    for address in ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "8.8.8.8:80", "[2001:db8::1]:0"] {
+        assert!(matches!(emulator.serve(address), Err(ServeError::NotLoopback(_))), "{address}");
+    }
+    for address in ["localhost:0", "127.0.0.1", "", "example.com:80"] {
+        assert!(matches!(emulator.serve(address), Err(ServeError::BadAddress(_))), "{address}");
+    }
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let (emulator, served) = served();
+    let mut client = Client::new(&served);
+    for _ in 0..3 {
+        let got = client.token().unwrap();
+        assert_eq!(got.status, 200);
+        assert_eq!(header(&got.head, "cache-control"), Some("no-store"));
+        let body: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
+        let claims = crate::support::jwt_part(body["access_token"].as_str().unwrap(), 1);
+        assert_eq!(claims["iss"], format!("{}/t/acme/api/v1", served.url()));
+    }
+    assert_eq!((served.connections(), emulator.count("oauth.token")), (1, 3));
+}
+
+#[test]
+fn the_environment_leads_to_it() {
+    let (emulator, served) = served();
+    let environment = emulator.environment(&served);
+    assert_eq!(environment[0], ("LUMOAUTH_URL", served.url().to_owned()));
+    assert_eq!(environment[3], ("AGENT_CLIENT_SECRET", "s3cret".to_owned()));
+    assert_eq!(served.url(), format!("http://{}", served.addr()));
+}
+
+#[test]
+fn a_reset_is_a_reset() {
+    let (emulator, served) = served();
+    for rule in [FaultRule::on("oauth.token").reset(), FaultRule::any().drop_before()] {
+        emulator.fault(rule).unwrap();
+        let error = Client::new(&served).token().map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+    assert_eq!(emulator.count("oauth.token"), 1);
+    assert_eq!(Client::new(&served).token().unwrap().status, 200);
+}
+
+#[test]
+fn a_truncated_body_was_announced_whole() {
+    let (emulator, served) = served();
+    for (asked, bytes) in [(0, Some(0)), (20, Some(20)), (1_000_000, None)] {
+        emulator.fault(FaultRule::on("oauth.token").truncate(asked)).unwrap();
+        let mut client = Client::new(&served);
+        let got = client.token().unwrap();
+        let announced: usize = header(&got.head, "content-length").unwrap().parse().unwrap();
+        assert!(announced > 100);
+        assert_eq!((got.status, got.body.len()), (200, bytes.unwrap_or(announced - 1)));
+        assert_eq!(client.0.read(&mut [0]).unwrap(), 0, "the connection is over");
+    }
+}
+
+#[test]
+fn a_delay_delays() {
+    let (emulator, served) = served();
+    emulator.fault(FaultRule::on("oauth.token").delay(Duration::from_millis(60))).unwrap();
+    let started = Instant::now();
+    assert_eq!(Client::new(&served).token().unwrap().status, 200);
+    assert!(started.elapsed() >= Duration::from_millis(60));
+}
+
+#[test]
+fn shutdown_is_quick_whatever_is_going_on() {
+    // The best of three: other tests keep the machine busy.
+    let took = (0..3).map(|_| {
+        let (emulator, served) = served();
+        emulator.fault(FaultRule::any().always().delay(Duration::from_secs(3600))).unwrap();
+        let (mut waiting, mut idle) = (Client::new(&served), Client::new(&served));
+        waiting.post(TOKEN, "", FORM);
+        while emulator.count_all() == 0 {
+            std::thread::yield_now();
+        }
+        let started = Instant::now();
+        served.shutdown();
+        let took = started.elapsed();
+        assert!(waiting.read().is_err() && idle.read().is_err());
+        took
+    });
+    let best = took.min().unwrap();
+    assert!(best <= Duration::from_millis(100), "{best:?}");
+}
+
+#[test]
+fn starts_and_stops_leave_nothing_behind() {
+    let emulator = small();
+    let count = |of: &str| std::fs::read_dir(of).map(|entries| entries.count()).unwrap_or_default();
+    let named = || {
+        let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("lumoauth-emulat")).count()
+    };
+    for _ in 0..1_000 {
+        let served = emulator.serve("127.0.0.1:0").unwrap();
+        assert_eq!(Client::new(&served).token().unwrap().status, 200);
+    }
+    // Other tests of this process run servers of their own at the same time.
+    assert!(named() < 20 && count("/proc/self/fd") < 200);
+    assert_eq!(emulator.count("oauth.token"), 1_000);
+}
+
+#[test]
+fn requests_that_no_server_takes() {
+    let (emulator, served) = served();
+    let status = |text: &str| {
+        let mut client = Client::new(&served);
+        client.raw(text);
+        client.read().map(|got| got.status).unwrap_or_default()
+    };
+    let jwks = "/.well-known/jwks.json";
+    assert_eq!(status(&format!("GET {jwks} HTTP/1.1\r\nHost: localhost:1\r\n\r\n")), 200);
+    assert_eq!(status(&format!("GET {jwks} HTTP/1.1\r\nHost: [::1]:1\r\n\r\n")), 200);
+    for head in ["", "Host: evil.test\r\n", "Host: a\r\nHost: 127.0.0.1\r\n", "Host: 127.0.0.1.evil.test\r\n"]
+    {
+        assert_eq!(status(&format!("GET {jwks} HTTP/1.1\r\n{head}\r\n")), 421, "{head:?}");
+    }
+    assert_eq!(status("nonsense\r\n\r\n"), 400);
+    let long = "x".repeat(65_600);
+    assert_eq!(status(&format!("GET {jwks} HTTP/1.1\r\nHost: 127.0.0.1\r\nX: {long}\r\n\r\n")), 431);
+    let two = "Authorization: Bearer a\r\nAuthorization: Bearer a\r\n";
+    assert_eq!(
+        status(&format!("GET /t/acme/api/v1/agents/me HTTP/1.1\r\nHost: localhost\r\n{two}\r\n")),
+        400
+    );
+    assert_eq!(emulator.count("agents.me"), 1);
+}
+
+#[test]
+fn a_body_too_large_is_refused() {
+    let (_, served) = served();
+    let mut client = Client::new(&served);
+    let (head, part) = ("Content-Length: 2000000\r\n\r\n", "x".repeat(1024 * 1024 + 1));
+    client.raw(&format!("POST {TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}{part}"));
+    let got = client.read().unwrap();
+    assert_eq!((got.status, header(&got.head, "connection")), (413, Some("close")));
+}
+
+#[test]
+fn the_servers_clock_is_the_real_time_moved() {
+    let (emulator, served) = served();
+    let real = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!(emulator.now().unix().abs_diff(real()) <= 2);
+    emulator.advance(Duration::from_secs(86_400));
+    assert!(emulator.now().unix().abs_diff(real() + 86_400) <= 2);
+    let got = Client::new(&served).token().unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
+    let claims = crate::support::jwt_part(body["access_token"].as_str().unwrap(), 1);
+    assert!(claims["iat"].as_u64().unwrap().abs_diff(real() + 86_400) <= 2);
+}

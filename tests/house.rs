@@ -1,0 +1,262 @@
+//! The laws of the house that a test can hold: who imports whom, how many crates come along, and what never does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Every room and the rooms it may name. `docs/architecture.md` shows the same table.
+const IMPORTS: &[(&str, &str)] = &[
+    ("time", ""),
+    ("secret", ""),
+    ("error", "json secret time wire"),
+    ("json", "error"),
+    ("scopes", "error"),
+    ("site", "error"),
+    ("token", "scopes secret time"),
+    ("credentials", "error secret site"),
+    ("wire", "error json secret time"),
+    ("operation", "error site token wire"),
+    ("operations", "error json operation scopes secret site token wire"),
+    ("session", "credentials error operation operations scopes secret site time token wire"),
+    ("client", "credentials error operation operations scopes secret session site time token transport wire"),
+    ("transport", "client error secret site wire"),
+    ("crypto", "error secret"),
+    ("emulator", "client crypto error json scopes secret session site time token transport wire"),
+];
+
+/// Crates in the tree, the package itself counted, as `cargo tree` sees them for Linux. Only ever lowered, or raised
+/// with a reason in Cargo.toml.
+const CORE: usize = 31;
+const DEFAULT: usize = 46;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The code of a file: no comments, no unit tests.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// What stands behind each `needle` in the code, as one identifier, also inside `{a, b::c}`.
+fn named(code: &str, needle: &str) -> BTreeSet<String> {
+    let identifier = |text: &str| {
+        text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+    };
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices(needle) {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + needle.len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            let mut item = String::new();
+            for character in group.chars() {
+                match character {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 || (depth == 1 && character == ',') {
+                    found.insert(identifier(&item));
+                    item.clear();
+                } else {
+                    item.push(character);
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        } else {
+            found.insert(identifier(rest));
+        }
+    }
+    found.remove("");
+    found
+}
+
+#[test]
+fn the_import_table() {
+    let table: BTreeMap<&str, BTreeSet<&str>> =
+        IMPORTS.iter().map(|(room, may)| (*room, may.split_whitespace().collect())).collect();
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    assert!(files.len() > 25, "the sources were not found");
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for file in files {
+        let relative = file.strip_prefix(root().join("src")).unwrap().to_owned();
+        let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let room = first.trim_end_matches(".rs").to_owned();
+        if room == "lib" {
+            continue;
+        }
+        let code = code(&file);
+        if room == "bin" {
+            // The command line uses the public face only, as any program would.
+            if !named(&code, "lumoauth::").is_subset(&public_names()) {
+                wrong.push(format!("{}: {:?}", relative.display(), named(&code, "lumoauth::")));
+            }
+            continue;
+        }
+        seen.insert(room.clone());
+        let Some(may) = table.get(room.as_str()) else {
+            wrong.push(format!("{}: a room without a row in the table", relative.display()));
+            continue;
+        };
+        for import in named(&code, "crate::") {
+            if import != room && !may.contains(import.as_str()) {
+                wrong.push(format!("{}: {room} names {import}", relative.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for room in table.keys() {
+        assert!(seen.contains(*room), "the table has a room that does not exist: {room}");
+    }
+}
+
+fn public_names() -> BTreeSet<String> {
+    let lib = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for line in lib.split(';').filter(|line| line.contains("pub ")) {
+        let words =
+            line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        names.extend(words.map(str::to_owned));
+    }
+    names
+}
+
+#[test]
+fn only_the_rooms_for_it_use_clocks_sockets_randomness_and_ring() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("SystemTime::now", &["client/clock.rs", "emulator/"]),
+        ("Instant::now", &["client/clock.rs", "transport/", "emulator/"]),
+        ("thread::sleep", &["client/blocking.rs"]),
+        ("env::var", &["client/environment.rs"]),
+        ("getrandom::", &["client/clock.rs", "emulator/"]),
+        ("std::net::Tcp", &["transport/", "emulator/"]),
+        ("ring::", &["crypto", "transport/tls.rs"]),
+        ("ureq::", &["transport/", "transport.rs"]),
+        ("tokio::", &["emulator/", "client/asynchronous.rs"]),
+        ("danger", &[]),
+        ("serde(default", &[]),
+        ("serde(untagged", &[]),
+    ];
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(root().join("src")).unwrap().display().to_string();
+        let code = code(&file);
+        for (what, places) in allowed {
+            let bin = relative.starts_with("bin/") && *what == "std::net::Tcp";
+            let used = code
+                .match_indices(what)
+                .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+            if used && !bin && !places.iter().any(|place| relative.starts_with(place)) {
+                wrong.push(format!("{relative}: {what}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[allow(clippy::disallowed_methods)] // cargo tells its tests where it is
+fn lines(arguments: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "tree",
+            "--locked",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--target",
+            "x86_64-unknown-linux-gnu",
+        ])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// The crates of a build as `name version`.
+fn tree(features: &[&str]) -> BTreeSet<String> {
+    let lines = lines(&[&["--edges", "normal,build"], features].concat());
+    lines.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn without_build_tools(tree: &BTreeSet<String>) -> usize {
+    // What the build of `ring` needs on the machine that compiles; none of it is linked.
+    let tools = ["cc v", "shlex v", "find-msvc-tools v", "version_check v", "jobserver v"];
+    tree.iter().filter(|name| !tools.iter().any(|tool| name.starts_with(tool))).count()
+}
+
+#[test]
+fn the_crate_budget() {
+    let core = tree(&["--no-default-features"]);
+    let default = tree(&[]);
+    println!("core {} crates, default {} crates", without_build_tools(&core), without_build_tools(&default));
+    assert!(without_build_tools(&core) <= CORE, "{core:#?}");
+    assert!(without_build_tools(&default) <= DEFAULT, "{default:#?}");
+}
+
+#[test]
+fn the_default_build_has_no_runtime_and_no_foreign_build_tool() {
+    let core = tree(&["--no-default-features"]);
+    let default = tree(&[]);
+    let has =
+        |tree: &BTreeSet<String>, name: &str| tree.iter().any(|line| line.starts_with(&format!("{name} v")));
+    for name in [
+        "tokio",
+        "async-std",
+        "smol",
+        "futures",
+        "hyper",
+        "reqwest",
+        "cmake",
+        "nasm-rs",
+        "aws-lc-sys",
+        "openssl-sys",
+        "flate2",
+        "brotli",
+        "cookie_store",
+    ] {
+        assert!(!has(&default, name), "{name} came along");
+    }
+    for name in ["cc", "ring", "ureq", "rustls", "getrandom", "rand", "socket2", "mio", "maybe-async"] {
+        assert!(!has(&core, name), "{name} is in the core");
+    }
+    assert!(has(&default, "ureq") && has(&default, "rustls"), "the tree was not read");
+}
+
+#[test]
+fn ureq_has_none_of_the_features_that_change_what_is_sent_or_read() {
+    let tree = lines(&["--edges", "features"]);
+    let any = tree.iter().any(|line| line.contains("rustls feature \"ring\""));
+    assert!(any, "the tree was not read: {tree:#?}");
+    for feature in ["gzip", "brotli", "charset", "cookies", "json", "socks-proxy", "native-tls"] {
+        let on = tree.iter().any(|line| line.contains(&format!("ureq feature \"{feature}\"")));
+        assert!(!on, "ureq's feature {feature} is on");
+    }
+}
