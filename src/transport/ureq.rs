@@ -78,6 +78,7 @@ impl UreqTransport {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .allow_non_standard_methods(true)
             .proxy(proxy)
             .user_agent(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION")))
             .accept("")
@@ -142,6 +143,10 @@ impl Transport for UreqTransport {
             return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
         }
         let empty = request.body().is_empty();
+        if *request.method() == Method::CONNECT || (*request.method() == Method::HEAD && !empty) {
+            let message = "CONNECT, and HEAD with a body, are not requests that can be sent";
+            return Err(TransportError::not_sent(TransportFault::Refused, message));
+        }
         let answer = if empty && !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
             self.run(&request, ())
         } else {
