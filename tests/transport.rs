@@ -33,7 +33,7 @@ fn agent(base_url: &str) -> (Agent, UreqTransport) {
 #[test]
 fn eight_threads_open_eight_connections_in_the_whole_run() {
     let server = service();
-    let (agent, transport) = agent(&server.url());
+    let (agent, transport) = agent(server.url());
     let barrier = Barrier::new(8);
     std::thread::scope(|scope| {
         for _ in 0..8 {

@@ -1,6 +1,6 @@
-//! TCP for the ureq transport, in place of ureq's own for two reasons: its writes take their whole time anew whenever
-//! the peer takes a little, so a slow reader could hold a call beyond its deadline; and it reports the end of the
-//! stream as an end of the answer, which after a last chunk without its final line break was believed.
+//! TCP for the ureq transport, in place of ureq's own, which reports the end of the stream as an end of the answer: a
+//! last chunk without its final line break was believed. Here it is an error. Besides, a write counts its time over all
+//! its pieces (ureq's own begins anew after each), and the bytes received are counted.
 
 use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
