@@ -1,5 +1,6 @@
 //! Floods: what is read of them, and what they cost in memory. Alone in its process, because it measures the process.
 #![cfg(feature = "ureq")]
+#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 
 mod hostile;
 
@@ -8,6 +9,8 @@ use lumoauth::error::{Sent, TransportFault};
 use lumoauth::transport::{TransportOptions, UreqTransport};
 use lumoauth::{ApiRequest, Error};
 use std::time::Duration;
+
+type Operation<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>);
 
 const MIB: u64 = 1 << 20;
 
@@ -52,7 +55,7 @@ fn f9_floods_end_early_and_cost_no_memory() {
         let agent =
             agent(server.url()).timeout(Duration::from_secs(5)).build_with(transport.clone()).unwrap();
         agent.ensure_authenticated().unwrap();
-        let operations: [(&str, &dyn Fn() -> Result<(), Error>); 3] = [
+        let operations: [Operation<'_>; 3] = [
             ("ask", &|| agent.ask("read").map(drop)),
             ("info", &|| agent.info().map(drop)),
             ("post", &|| agent.run(ApiRequest::post("x").body_limit(64 << 10)).map(drop)),

@@ -1,5 +1,6 @@
 //! What a caller or a service writes stays a value: it never becomes another header, field, path or decision.
 #![cfg(feature = "ureq")]
+#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 
 mod hostile;
 
@@ -136,7 +137,7 @@ fn names(request: &Request) -> Vec<&str> {
     names
 }
 
-fn sorted<'a>(mut names: Vec<&'a str>) -> Vec<&'a str> {
+fn sorted(mut names: Vec<&str>) -> Vec<&str> {
     names.sort_unstable();
     names
 }

@@ -90,10 +90,11 @@ impl TransportError {
         self.fault
     }
 
-    /// True if trying again may help. A refused certificate, an oversize answer and a policy's refusal stay as they are;
-    /// everything else, unknown failures too, is temporary.
+    /// True if trying again may help. A refused certificate, an oversize or malformed answer and a policy's refusal stay
+    /// as they are; everything else, unknown failures too, is temporary.
     pub fn is_temporary(&self) -> bool {
-        !matches!(self.fault, TransportFault::Tls | TransportFault::TooLarge | TransportFault::Refused)
+        use TransportFault::{Framing, Refused, Tls, TooLarge};
+        !matches!(self.fault, Tls | TooLarge | Refused | Framing)
     }
 }
 

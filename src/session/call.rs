@@ -133,9 +133,12 @@ impl<O: Operation> Call<O> {
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         match arrived {
-            Some(Arrived::Response(response)) => {
-                self.answered(&response.received_at(now.wall), secrets, now, deadline)
-            }
+            Some(Arrived::Response(response)) => self.answered(
+                &response.received_at(now.wall).answering(secrets.to_vec()),
+                secrets,
+                now,
+                deadline,
+            ),
             Some(Arrived::Failed(error)) => {
                 self.failed(Error::Transport(error).redacted(&Redactor::new(secrets)), now, deadline)
             }
