@@ -1,6 +1,5 @@
 //! Floods: what is read of them, and what they cost in memory. Alone in its process, because it measures the process.
 #![cfg(feature = "ureq")]
-#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 
 mod hostile;
 

@@ -1,6 +1,5 @@
 //! Faults on real sockets: what the built-in transport makes of servers that break, stall, cut, flood and lie.
 #![cfg(feature = "ureq")]
-#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 #![allow(clippy::disallowed_methods, reason = "deadlines are measured in real time here")]
 
 mod hostile;

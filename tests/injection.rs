@@ -1,6 +1,5 @@
 //! What a caller or a service writes stays a value: it never becomes another header, field, path or decision.
 #![cfg(feature = "ureq")]
-#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 
 mod hostile;
 

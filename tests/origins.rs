@@ -1,7 +1,6 @@
 //! Where requests and tokens may go: nowhere that the caller did not name, never after a redirect, never to a server
 //! that TLS does not vouch for.
 #![cfg(feature = "ureq")]
-#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 
 mod hostile;
 

@@ -1,6 +1,5 @@
 //! No secret in any text, and nothing in a text of the service that acts on a terminal.
 #![cfg(feature = "ureq")]
-#![allow(clippy::print_stdout, reason = "each test prints its figure")]
 
 mod hostile;
 

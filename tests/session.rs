@@ -1,7 +1,6 @@
 //! The session in a virtual world: a scripted service, two clocks that the tests own, calls interleaved by a seed.
 //!
 //! Names begin with the number of the guarantee that they show; each prints the figure that it found.
-#![allow(clippy::print_stdout)]
 
 mod session {
     mod server;
