@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench loopback`
 
-#![allow(clippy::disallowed_methods, clippy::print_stdout)] // a bench reads the clock and prints
+#![allow(clippy::disallowed_methods)] // a bench reads the clock
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

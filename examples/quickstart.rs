@@ -12,7 +12,7 @@ use lumoauth::emulator::Emulator;
 use lumoauth::{Agent, Ask};
 use serde_json::json;
 
-#[allow(clippy::disallowed_methods, clippy::print_stdout)] // a program may read its environment and print
+#[allow(clippy::disallowed_methods)] // a program may read its environment
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let configured = Variables::read(|name| std::env::var(name).ok()) != Variables::default();
 

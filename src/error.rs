@@ -287,11 +287,12 @@ impl Error {
         matches!(self, Error::Config(_) | Error::Input(_))
     }
 
-    /// The same error with every known secret cut out of the service's words.
+    /// The same error with every known secret cut out of what the service or the transport wrote.
     pub(crate) fn redacted(self, redactor: &Redactor) -> Error {
         match self {
             Error::Api(api) => Error::Api(api.redacted(redactor)),
             Error::Protocol(protocol) => Error::Protocol(protocol.redacted(redactor)),
+            Error::Transport(transport) => Error::Transport(transport.redacted(redactor)),
             other => other,
         }
     }

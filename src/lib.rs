@@ -7,7 +7,9 @@
         clippy::expect_used,
         clippy::panic,
         clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
+        clippy::arithmetic_side_effects,
+        clippy::print_stdout,
+        clippy::print_stderr
     )
 )]
 

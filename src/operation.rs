@@ -37,7 +37,7 @@ pub trait Operation {
 pub enum Answer<T> {
     /// Finished.
     Done(T),
-    /// Not decided yet: ask the same question again after this long (polling).
+    /// Not decided yet: ask the same question again after this long (polling), but never sooner than after 100 ms.
     Again(Duration),
 }
 

@@ -5,7 +5,10 @@
 
 mod acquire;
 mod attach;
+mod cache;
 mod call;
+#[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
+mod claims;
 mod lifecycle;
 mod retry;
 
@@ -19,18 +22,21 @@ pub use call::Call;
 pub use lifecycle::Ticket;
 
 use crate::credentials::{ClientAuth, Credentials};
-use crate::error::{ConfigError, Error, TransportError};
+use crate::error::{ConfigError, Error, TransportError, TransportFault};
 use crate::operation::Operation;
 use crate::scopes::Scopes;
 use crate::site::{Origin, Site};
 use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Held};
 use crate::wire::{Request, Response};
-use lifecycle::{Grant, TokenCache, TokenKey};
+use cache::{Grant, TokenCache, TokenKey};
+pub(crate) use claims::Claim;
+use claims::Claims;
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // sent on at once, never stored
 pub enum Action<T> {
     /// Send this, and step again with what arrived.
     Send(Request),
@@ -170,17 +176,31 @@ pub struct Session {
 
 struct Shared {
     settings: Settings,
-    credentials: Mutex<Option<Arc<Credentials>>>,
+    owner: Mutex<Owner>,
     tokens: TokenCache,
+    claims: Arc<Claims>,
     quota: Quota,
+}
+
+/// Whose tokens they are.
+struct Owner {
+    credentials: Option<Arc<Credentials>>,
+    /// Counts how often the credentials were replaced.
+    epoch: u64,
 }
 
 impl Session {
     /// A session with these settings and no token yet.
     pub fn new(settings: Settings) -> Self {
-        let credentials = Mutex::new(settings.credentials.clone().map(Arc::new));
+        let owner = Mutex::new(Owner { credentials: settings.credentials.clone().map(Arc::new), epoch: 0 });
         let (scopes, total) = (Arc::new(Mutex::new(settings.scopes.clone())), settings.total);
-        let shared = Shared { settings, credentials, tokens: TokenCache::default(), quota: Quota::default() };
+        let shared = Shared {
+            settings,
+            owner,
+            tokens: TokenCache::default(),
+            claims: Arc::default(),
+            quota: Quota::default(),
+        };
         Session { shared: Arc::new(shared), scopes, total }
     }
 
@@ -206,7 +226,13 @@ impl Session {
 
     /// The token held at the moment, if it may still be used.
     pub fn current_token(&self, now: &Now) -> Option<AccessToken> {
-        self.shared.tokens.peek(&self.key().ok()?, now).map(|held: Held| held.token)
+        let (key, _) = self.key(&self.scopes()).ok()?;
+        self.shared.tokens.peek(&key, now).map(|held: Held| held.token)
+    }
+
+    /// How many tokens (and remembered failures) are held, for all scopes and siblings together. At most 1,024.
+    pub fn cached_tokens(&self) -> usize {
+        self.shared.tokens.len()
     }
 
     /// Where the service is.
@@ -236,39 +262,69 @@ impl Session {
 
     /// The client id in use, if there are credentials.
     pub fn client_id(&self) -> Option<String> {
-        lock(&self.shared.credentials).as_ref().map(|credentials| credentials.client_id().to_owned())
+        lock(&self.shared.owner).credentials.as_ref().map(|credentials| credentials.client_id().to_owned())
     }
 
     /// Replaces the credentials; every token and every remembered failure of the old ones is dropped.
     pub fn set_credentials(&self, credentials: Credentials) {
-        *lock(&self.shared.credentials) = Some(Arc::new(credentials));
+        {
+            let mut owner = lock(&self.shared.owner);
+            owner.credentials = Some(Arc::new(credentials));
+            owner.epoch = owner.epoch.saturating_add(1);
+        }
         self.shared.tokens.clear();
+    }
+
+    /// The whole time of each call, if one was set.
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn total(&self) -> Option<Duration> {
+        self.total
+    }
+
+    /// Claims a named piece of work that only one call may do at a time.
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn claim(&self, name: &str, now: &Now, deadline: &Deadline) -> Claim {
+        self.shared.claims.claim(name, now, deadline)
     }
 
     fn settings(&self) -> &Settings {
         &self.shared.settings
     }
 
-    fn credentials(&self) -> Result<Arc<Credentials>, Error> {
-        lock(&self.shared.credentials).clone().ok_or_else(|| {
-            ConfigError::Missing {
-                setting: "client_id",
-                hint: "this operation needs credentials: set client_id and client_secret on the builder",
-            }
-            .into()
-        })
+    fn epoch(&self) -> u64 {
+        lock(&self.shared.owner).epoch
     }
 
-    /// The key of the agent's own token.
-    fn key(&self) -> Result<TokenKey, Error> {
-        let credentials = self.credentials()?;
-        let scopes = lock(&self.scopes).sorted();
-        Ok(TokenKey {
-            client_id: credentials.client_id().to_owned(),
-            grant: Grant::ClientCredentials,
-            scopes,
-        })
+    fn credentials(&self) -> Result<Arc<Credentials>, Error> {
+        lock(&self.shared.owner).credentials.clone().ok_or_else(no_credentials)
     }
+
+    /// The key of the agent's own token with these scopes, and the credentials that it belongs to.
+    fn key(&self, scopes: &Scopes) -> Result<(TokenKey, Arc<Credentials>), Error> {
+        let (epoch, credentials) = {
+            let owner = lock(&self.shared.owner);
+            (owner.epoch, owner.credentials.clone().ok_or_else(no_credentials)?)
+        };
+        let client_id = credentials.client_id().to_owned();
+        let key = TokenKey { epoch, client_id, grant: Grant::ClientCredentials, scopes: scopes.sorted() };
+        Ok((key, credentials))
+    }
+}
+
+fn no_credentials() -> Error {
+    let hint = "this operation needs credentials: set client_id and client_secret on the builder";
+    ConfigError::Missing { setting: "client_id", hint }.into()
+}
+
+/// The driver came back from a send with nothing: that tells nothing about what was sent.
+fn nothing_arrived() -> Error {
+    Error::Transport(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
+}
+
+/// The driver goes on after the end.
+fn ended() -> Error {
+    let problem = "the call is over; the driver stepped it again";
+    Error::Transport(TransportError::not_sent(TransportFault::Other, problem))
 }
 
 impl std::fmt::Debug for Session {

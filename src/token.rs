@@ -10,6 +10,9 @@ use crate::time::{Now, Timestamp};
 /// The longest lifetime that is believed, whatever the service says: one year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Clocks that drift apart by less, in milliseconds, are taken to agree: they are not read at the same instant.
+const NOTICED: u128 = 1000;
+
 /// How a token is presented (`token_type`, RFC 6749 section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,8 +113,11 @@ pub(crate) struct Held {
     pub(crate) token: AccessToken,
     /// Counts up with every token of its key.
     pub(crate) generation: u64,
-    wall: Timestamp,
     monotonic: Duration,
+    /// How far the wall clock is ahead of the monotonic one, in milliseconds.
+    ahead: i128,
+    /// What only the wall clock has counted: the machine was suspended, or the clock was set forward.
+    asleep: Duration,
     soft: Duration,
     hard: Duration,
 }
@@ -131,16 +137,27 @@ impl Held {
     /// `asked` is when the token was asked for: its life cannot have begun earlier.
     pub(crate) fn new(token: AccessToken, generation: u64, asked: &Now) -> Self {
         let lifetime = token.lifetime();
-        let fifth = lifetime / 5;
+        let fifth = lifetime.checked_div(5).unwrap_or_default();
+        let tenth = lifetime.checked_div(10).unwrap_or_default();
         let early = lifetime.mul_f64(asked.fraction(3) * 0.1);
         let soft = lifetime.saturating_sub(fifth.min(Duration::from_secs(300))).saturating_sub(early);
-        let hard = lifetime.saturating_sub((lifetime / 10).min(Duration::from_secs(30)));
-        Held { token, generation, wall: asked.wall, monotonic: asked.monotonic, soft, hard }
+        let hard = lifetime.saturating_sub(tenth.min(Duration::from_secs(30)));
+        let (monotonic, ahead, asleep) = (asked.monotonic, ahead(asked), Duration::ZERO);
+        Held { token, generation, monotonic, ahead, asleep, soft, hard }
     }
 
     /// Expired if either clock says so: the wall clock goes on through suspension, the monotonic one through resets.
-    pub(crate) fn freshness(&self, now: &Now) -> Freshness {
-        let age = now.wall.saturating_since(self.wall).max(now.monotonic.saturating_sub(self.monotonic));
+    ///
+    /// The clocks are compared at every look, so that a wall clock that was set back does not hide a suspension after.
+    pub(crate) fn freshness(&mut self, now: &Now) -> Freshness {
+        let ahead = ahead(now);
+        let moved = ahead.saturating_sub(self.ahead);
+        if moved.unsigned_abs() >= NOTICED {
+            let forward = u64::try_from(moved).unwrap_or(if moved < 0 { 0 } else { u64::MAX });
+            self.asleep = self.asleep.saturating_add(Duration::from_millis(forward));
+            self.ahead = ahead;
+        }
+        let age = now.monotonic.saturating_sub(self.monotonic).saturating_add(self.asleep);
         if age >= self.hard {
             Freshness::Expired
         } else if age >= self.soft {
@@ -149,6 +166,11 @@ impl Held {
             Freshness::Fresh
         }
     }
+}
+
+fn ahead(now: &Now) -> i128 {
+    let monotonic = i128::try_from(now.monotonic.as_millis()).unwrap_or(i128::MAX);
+    i128::from(now.wall.unix_millis()).saturating_sub(monotonic)
 }
 
 #[cfg(test)]
@@ -171,28 +193,49 @@ mod tests {
         Held::new(token, 1, &asked)
     }
 
+    fn after(lifetime: u64, wall: i64, monotonic: u64) -> Freshness {
+        held(lifetime).freshness(&now(1_000_000_u64.checked_add_signed(wall).unwrap(), 100 + monotonic))
+    }
+
     #[test]
     fn soft_and_hard_expiry() {
-        let held = held(3600);
-        assert_eq!(held.freshness(&now(1_000_000 + 3299, 100 + 3299)), Freshness::Fresh);
-        assert_eq!(held.freshness(&now(1_000_000 + 3300, 100 + 3300)), Freshness::Soft);
-        assert_eq!(held.freshness(&now(1_000_000 + 3570, 100 + 3570)), Freshness::Expired);
+        assert_eq!(after(3600, 3299, 3299), Freshness::Fresh);
+        assert_eq!(after(3600, 3300, 3300), Freshness::Soft);
+        assert_eq!(after(3600, 3570, 3570), Freshness::Expired);
     }
 
     #[test]
     fn either_clock_may_end_it() {
-        let held = held(3600);
-        assert_eq!(held.freshness(&now(1_000_000 + 8 * 3600, 100)), Freshness::Expired, "suspended");
-        assert_eq!(held.freshness(&now(1_000_000 - 86_400, 100 + 7200)), Freshness::Expired, "wall set back");
-        assert_eq!(held.freshness(&now(1_000_000 - 86_400, 100 + 10)), Freshness::Fresh);
+        assert_eq!(after(3600, 8 * 3600, 0), Freshness::Expired, "suspended");
+        assert_eq!(after(3600, -86_400, 7200), Freshness::Expired, "wall set back");
+        assert_eq!(after(3600, -86_400, 10), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_hide_a_suspension() {
+        let mut held = held(3600);
+        assert_eq!(held.freshness(&now(1_000_000 - 86_400, 110)), Freshness::Fresh);
+        assert_eq!(held.freshness(&now(1_000_000 - 86_400 + 8 * 3600, 110)), Freshness::Expired);
+    }
+
+    #[test]
+    fn clocks_read_a_moment_apart_do_not_make_it_older() {
+        let mut held = held(3600);
+        let at = |wall: u64, monotonic: u64| {
+            Now::new(Timestamp::from_unix_millis(wall), Duration::from_millis(monotonic), [0; 32])
+        };
+        for look in 0..100_000_u64 {
+            let jitter = (look % 7) * 100;
+            held.freshness(&at(1_000_000_000 + look + jitter, 100_000 + look));
+        }
+        assert_eq!(held.freshness(&at(1_000_000_000 + 3_299_000, 100_000 + 3_299_000)), Freshness::Fresh);
     }
 
     #[test]
     fn short_lives_have_short_margins() {
-        let held = held(10);
-        assert_eq!(held.freshness(&now(1_000_007, 107)), Freshness::Fresh);
-        assert_eq!(held.freshness(&now(1_000_008, 108)), Freshness::Soft);
-        assert_eq!(held.freshness(&now(1_000_009, 109)), Freshness::Expired);
+        assert_eq!(after(10, 7, 7), Freshness::Fresh);
+        assert_eq!(after(10, 8, 8), Freshness::Soft);
+        assert_eq!(after(10, 9, 9), Freshness::Expired);
     }
 
     #[test]

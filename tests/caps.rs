@@ -9,6 +9,8 @@ use lumoauth::transport::{TransportOptions, UreqTransport};
 use lumoauth::{ApiRequest, Error};
 use std::time::Duration;
 
+type Operation<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>);
+
 const MIB: u64 = 1 << 20;
 
 /// The memory of the process in bytes, where the system says it.
@@ -52,7 +54,7 @@ fn f9_floods_end_early_and_cost_no_memory() {
         let agent =
             agent(server.url()).timeout(Duration::from_secs(5)).build_with(transport.clone()).unwrap();
         agent.ensure_authenticated().unwrap();
-        let operations: [(&str, &dyn Fn() -> Result<(), Error>); 3] = [
+        let operations: [Operation<'_>; 3] = [
             ("ask", &|| agent.ask("read").map(drop)),
             ("info", &|| agent.info().map(drop)),
             ("post", &|| agent.run(ApiRequest::post("x").body_limit(64 << 10)).map(drop)),

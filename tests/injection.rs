@@ -136,7 +136,7 @@ fn names(request: &Request) -> Vec<&str> {
     names
 }
 
-fn sorted<'a>(mut names: Vec<&'a str>) -> Vec<&'a str> {
+fn sorted(mut names: Vec<&str>) -> Vec<&str> {
     names.sort_unstable();
     names
 }

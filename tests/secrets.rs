@@ -32,8 +32,11 @@ fn canaries() -> Canaries {
     Canaries::new(&[SECRET, TOKEN, PASSWORD])
 }
 
+type Coat = (&'static str, fn(&[u8]) -> String);
+type Envelope = (&'static str, fn(&str) -> Reply);
+
 /// The ways in which a service, or a proxy before it, may give a request back.
-const COATS: [(&str, fn(&[u8]) -> String); 8] = [
+const COATS: [Coat; 8] = [
     ("raw", |text| String::from_utf8_lossy(text).into_owned()),
     ("base64", |text| STANDARD.encode(text)),
     ("base64url", |text| URL_SAFE_NO_PAD.encode(text)),
@@ -50,7 +53,7 @@ const COATS: [(&str, fn(&[u8]) -> String); 8] = [
 ];
 
 /// The envelopes in which an echo may come.
-const ENVELOPES: [(&str, fn(&str) -> Reply); 15] = [
+const ENVELOPES: [Envelope; 15] = [
     ("error_description", |echo| json(400, "error_description", echo)),
     ("message", |echo| json(403, "message", echo)),
     ("detail", |echo| json(404, "detail", echo)),
@@ -139,20 +142,17 @@ fn s1_no_error_shows_a_secret_that_the_service_echoes() {
                 _ => answer(request, TOKEN),
             }
         }));
-        for coat in 0..COATS.len() {
+        for (coat, (coat_name, _)) in COATS.iter().enumerate() {
             let agent = agent(server.url())
                 .client_secret(SECRET)
                 .client_auth(client_auth)
                 .timeout(Duration::from_millis(300))
                 .build()
                 .unwrap();
-            for envelope in 0..ENVELOPES.len() {
+            for (envelope, (envelope_name, _)) in ENVELOPES.iter().enumerate() {
                 for whole in [false, true] {
                     let name = |operation: &str| {
-                        format!(
-                            "{operation}, {} in {} (whole: {whole})",
-                            COATS[coat].0, ENVELOPES[envelope].0
-                        )
+                        format!("{operation}, {coat_name} in {envelope_name} (whole: {whole})")
                     };
                     let mut check = |operation: &str, result: Result<String, Error>| {
                         let text = match result {

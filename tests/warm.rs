@@ -39,8 +39,7 @@ fn a_warm_ask_starts_no_thread_looks_up_no_name_and_opens_no_connection() {
     let (agent, transport) = agent(&format!("http://localhost:{}", server.addr().port()));
     assert!(agent.ask("read").unwrap().allowed());
     // The lookup's thread may still be on its way out.
-    while threads() > 0
-        && std::fs::read_dir("/proc/self/task").is_ok_and(|mut tasks| tasks.any(|task| named_lookup(task)))
+    while threads() > 0 && std::fs::read_dir("/proc/self/task").is_ok_and(|mut tasks| tasks.any(named_lookup))
     {
         std::thread::yield_now();
     }

@@ -10,13 +10,13 @@ use http::Method;
 
 use super::agent::Agent;
 use super::run::Driver;
-use super::{MemoryStore, SessionStore, Transport, dual};
+use super::{MemoryStore, SessionStore, dual};
 use crate::credentials::ClientAuth;
 use crate::error::{ConsentError, Error, InputError, StoreError};
 use crate::operation::Operation;
 use crate::operations::{
-    ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, Refresh, Revoke, ServerMetadata, TokenHint,
-    UserSession, UserToken,
+    ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, Refresh, Revoke, ServerMetadata,
+    TokenHint, UserSession, UserToken,
 };
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -123,8 +123,13 @@ impl DelegationChain {
     ///
     /// # Errors
     /// [`Error::Input`] for scopes that cannot be sent or a chain without redirect URI, [`Error::Store`].
-    pub async fn consent_url(&self, session: &str, scopes: impl Into<Scopes> + Send) -> Result<String, Error> {
-        let missing = || InputError::new("redirect_uri", "is missing: make the chain with DelegationChain::new");
+    pub async fn consent_url(
+        &self,
+        session: &str,
+        scopes: impl Into<Scopes> + Send,
+    ) -> Result<String, Error> {
+        let missing =
+            || InputError::new("redirect_uri", "is missing: make the chain with DelegationChain::new");
         let redirect_uri = self.redirect_uri.as_deref().ok_or_else(missing)?;
         let scopes = scopes.into();
         let client_id = self.driver.session.client_id().unwrap_or_default();
@@ -156,7 +161,11 @@ impl DelegationChain {
     ///
     /// # Errors
     /// [`Error::Consent`] if no consent is pending, and all that a call can end with.
-    pub async fn handle_consent_callback(&self, session: &str, code: impl Into<Secret> + Send) -> Result<(), Error> {
+    pub async fn handle_consent_callback(
+        &self,
+        session: &str,
+        code: impl Into<Secret> + Send,
+    ) -> Result<(), Error> {
         let code = code.into();
         let now = self.driver.transport.now()?;
         let change = |record: &mut UserSession| record.finish_with_code(code.clone(), now.wall);
@@ -182,7 +191,11 @@ impl DelegationChain {
     ///
     /// # Errors
     /// [`Error::Consent`] if the user must consent (again), [`Error::Api`] if the service refuses.
-    pub async fn exchange(&self, session: &str, scopes: impl Into<Scopes> + Send) -> Result<Delegation, Error> {
+    pub async fn exchange(
+        &self,
+        session: &str,
+        scopes: impl Into<Scopes> + Send,
+    ) -> Result<Delegation, Error> {
         let scopes = scopes.into();
         let deadline = self.deadline(&self.driver.transport.now()?);
         let (token, _) = self.delegated(session, scopes, None, &deadline).await?;
@@ -226,7 +239,8 @@ impl DelegationChain {
     ) -> Result<Response, Error> {
         let scopes = scopes.into();
         let total = request.terms().total;
-        let deadline = Deadline::start(&self.driver.transport.now()?, self.driver.session.total().unwrap_or(total));
+        let deadline =
+            Deadline::start(&self.driver.transport.now()?, self.driver.session.total().unwrap_or(total));
         let (token, was_held) = self.delegated(session, scopes.clone(), None, &deadline).await?;
         let response = self.driver.run_within(request.clone().token(token), &deadline).await?;
         if response.status() != 401 || !was_held {
@@ -325,7 +339,8 @@ impl DelegationChain {
         loop {
             let (user, generation) = self.user_token(session, deadline).await?;
             let session = session.to_owned();
-            let key = DelegationKey { session, generation, scopes: sorted.clone(), resource: resource.clone() };
+            let key =
+                DelegationKey { session, generation, scopes: sorted.clone(), resource: resource.clone() };
             if let Some(token) = self.held(&key, &self.driver.transport.now()?) {
                 return Ok((token, true));
             }
@@ -341,7 +356,8 @@ impl DelegationChain {
             };
             // Never without its actor: if the agent's token cannot be had, nothing is exchanged.
             let actor = self.driver.turn(self.driver.session.token().within(*deadline)).await?;
-            let mut exchange = Exchange::new(user.secret().clone()).actor(actor.secret().clone()).scopes(&scopes);
+            let mut exchange =
+                Exchange::new(user.secret().clone()).actor(actor.secret().clone()).scopes(&scopes);
             if let Some(resource) = &resource {
                 exchange = exchange.resource(resource.clone());
             }
@@ -372,7 +388,8 @@ impl DelegationChain {
     async fn user_token(&self, session: &str, deadline: &Deadline) -> Result<(AccessToken, u64), Error> {
         loop {
             let now = self.driver.transport.now()?;
-            let unknown = || InputError::new("session", "is not known: send the user to its consent URL first");
+            let unknown =
+                || InputError::new("session", "is not known: send the user to its consent URL first");
             let (record, _) = self.load(session).await?.ok_or_else(unknown)?;
             match record.user_token(now.wall) {
                 UserToken::Ready(token) => return Ok((token, record.generation())),
@@ -381,13 +398,15 @@ impl DelegationChain {
                     self.not_late(deadline)?;
                     self.driver.transport.sleep(LOOK_AGAIN).await;
                 }
-                UserToken::Renew(_) => match self.driver.session.claim(&format!("user {session}"), &now, deadline) {
-                    Claim::Yours(_lease) => self.renew(session, &now, deadline).await?,
-                    Claim::Taken(ticket) => {
-                        self.driver.transport.join(ticket).await;
-                        self.not_late(deadline)?;
+                UserToken::Renew(_) => {
+                    match self.driver.session.claim(&format!("user {session}"), &now, deadline) {
+                        Claim::Yours(_lease) => self.renew(session, &now, deadline).await?,
+                        Claim::Taken(ticket) => {
+                            self.driver.transport.join(ticket).await;
+                            self.not_late(deadline)?;
+                        }
                     }
-                },
+                }
             }
         }
     }

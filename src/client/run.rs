@@ -45,11 +45,7 @@ impl Driver {
         loop {
             let now = self.transport.now()?;
             match machine.step(&now, arrived.take())? {
-                Action::Send(request) => {
-                    let secrets = request.secrets().to_vec();
-                    let answer = self.transport.send(request).await;
-                    arrived = Some(answer.map(|response| response.answering(secrets)).into());
-                }
+                Action::Send(request) => arrived = Some(self.transport.send(request).await.into()),
                 Action::Wait(duration) => self.transport.sleep(duration).await,
                 Action::Join(ticket) => self.transport.join(ticket).await,
                 Action::Done(output) => return Ok(output),

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::text::Redactor;
+
+/// No chain of sources is longer.
+const DEEPEST: usize = 32;
+
 /// Whether the service may have seen the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
@@ -62,6 +67,19 @@ impl TransportError {
         self
     }
 
+    /// Cleaned of secrets. A source cannot be cleaned: one that shows a secret is left out.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        self.message = redactor.clean(&self.message);
+        self.source = self.source.filter(|source| {
+            let first: &dyn std::error::Error = &**source;
+            std::iter::successors(Some(first), |error| error.source())
+                .take(DEEPEST)
+                .flat_map(|error| [error.to_string(), format!("{error:?}")])
+                .all(|text| redactor.clean(&text) == text)
+        });
+        self
+    }
+
     /// Whether the service may have seen the request.
     pub fn sent(&self) -> Sent {
         self.sent
@@ -72,10 +90,11 @@ impl TransportError {
         self.fault
     }
 
-    /// True if trying again may help. A refused certificate, an oversize answer and a policy's refusal stay as they are;
-    /// everything else, unknown failures too, is temporary.
+    /// True if trying again may help. A refused certificate, an oversize or malformed answer and a policy's refusal stay
+    /// as they are; everything else, unknown failures too, is temporary.
     pub fn is_temporary(&self) -> bool {
-        !matches!(self.fault, TransportFault::Tls | TransportFault::TooLarge | TransportFault::Refused)
+        use TransportFault::{Framing, Refused, Tls, TooLarge};
+        !matches!(self.fault, Tls | TooLarge | Refused | Framing)
     }
 }
 

@@ -101,7 +101,10 @@ impl Delegation {
         if depth < MAX_DEPTH {
             return Ok(());
         }
-        Err(InputError::new("session", "has three actors in its chain already, which is the most there may be"))
+        Err(InputError::new(
+            "session",
+            "has three actors in its chain already, which is the most there may be",
+        ))
     }
 }
 
@@ -448,7 +451,10 @@ mod tests {
         session.claim("me", Timestamp::from_unix(4_571));
         assert!(matches!(session.user_token(Timestamp::from_unix(4_600)), UserToken::Claimed));
         let late = session.user_token(Timestamp::from_unix(4_700));
-        assert!(matches!(late, UserToken::Missing), "it may have been sent, so it is never sent again: {late:?}");
+        assert!(
+            matches!(late, UserToken::Missing),
+            "it may have been sent, so it is never sent again: {late:?}"
+        );
         session.store_tokens(tokens("t2", None, 4_700)).unwrap();
         assert_eq!(session.refresh_token().unwrap().expose(), "r1", "kept if none came");
         session.store_tokens(tokens("t3", Some("r2"), 4_700)).unwrap();

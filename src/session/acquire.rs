@@ -1,13 +1,16 @@
 //! Getting a token: from the cache, by fetching it, or by waiting for the call that fetches it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::lifecycle::{Lease, Need, TokenKey};
-use super::retry::{Failure, Verdict, verdict};
-use super::{Action, Arrived, Machine, Session, attach};
+use super::lifecycle::{Lease, Loan, Need, Search, Slot};
+use super::retry::{ATTEMPTS, Failure, Verdict, verdict};
+use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
+use crate::credentials::Credentials;
 use crate::error::{Error, ProtocolError, ProtocolFault, Redactor};
 use crate::operation::{Answer, Operation};
 use crate::operations::ClientCredentials;
+use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Held};
@@ -18,9 +21,9 @@ const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
 /// The machine inside every call that needs a token.
 pub(super) struct Acquire {
     session: Session,
-    key: TokenKey,
+    scopes: Scopes,
     operation: ClientCredentials,
-    force: bool,
+    search: Search,
     phase: Phase,
 }
 
@@ -34,6 +37,10 @@ enum Phase {
 /// A fetch under way.
 struct Fetch {
     lease: Lease,
+    slot: Arc<Slot>,
+    /// The credentials that the slot belongs to, and which of all that the session has had.
+    credentials: Arc<Credentials>,
+    epoch: u64,
     /// The token that is good enough if this fails.
     fallback: Option<Held>,
     attempts: u32,
@@ -44,14 +51,21 @@ struct Fetch {
 }
 
 impl Acquire {
-    pub(super) fn new(session: &Session, force: bool) -> Result<Self, Error> {
-        Ok(Acquire {
+    pub(super) fn new(session: &Session, force: bool) -> Self {
+        let scopes = session.scopes();
+        let newer_than = force.then(|| session.shared.tokens.newest());
+        Acquire {
             session: session.clone(),
-            key: session.key()?,
-            operation: ClientCredentials::new(session.scopes()),
-            force,
+            operation: ClientCredentials::new(&scopes),
+            scopes,
+            search: Search { newer_than, ..Search::default() },
             phase: Phase::Deciding,
-        })
+        }
+    }
+
+    /// True while a request of its own is out.
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.phase, Phase::Fetching(_))
     }
 
     pub(super) fn step(
@@ -59,69 +73,76 @@ impl Acquire {
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Action<Held>, Error> {
+    ) -> Result<Action<Loan>, Error> {
         match std::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Deciding => self.decide(now, deadline),
-            Phase::Waiting { until } if now.monotonic < until => self.wait(until, now),
+            Phase::Waiting { until } if now.monotonic < until => Ok(self.wait(until, now)),
             Phase::Waiting { .. } => self.decide(now, deadline),
             Phase::Pausing { fetch, until } if now.monotonic < until => {
                 self.phase = Phase::Pausing { fetch, until };
                 Ok(Action::Wait(until.saturating_sub(now.monotonic)))
             }
+            // The credentials were replaced meanwhile: nobody wants the token of the old ones.
+            Phase::Pausing { fetch, .. } if fetch.epoch != self.session.epoch() => self.decide(now, deadline),
             Phase::Pausing { fetch, .. } => self.send(fetch, now, deadline),
             Phase::Fetching(fetch) => self.arrived(fetch, now, arrived, deadline),
         }
     }
 
-    fn wait(&mut self, until: Duration, now: &Now) -> Result<Action<Held>, Error> {
+    fn wait(&mut self, until: Duration, now: &Now) -> Action<Loan> {
         self.phase = Phase::Waiting { until };
-        Ok(Action::Wait(until.saturating_sub(now.monotonic)))
+        Action::Wait(until.saturating_sub(now.monotonic))
     }
 
-    fn decide(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<Held>, Error> {
-        let remaining = deadline.remaining(now);
-        let slot = self.session.shared.tokens.slot(&self.key, now);
-        match slot.need(now, self.force) {
-            Need::Use(held) => Ok(Action::Done(held)),
+    fn decide(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
+        // Anew each time: credentials may have been replaced while this call waited.
+        let (key, credentials) = self.session.key(&self.scopes)?;
+        let slot = self.session.shared.tokens.slot(&key, now);
+        match slot.need(now, &self.search, deadline) {
+            Need::Use(held) => Ok(Action::Done(Loan::new(held, slot))),
             Need::Fail(error) => Err(error),
             Need::Join(ticket) => {
-                // Whoever waited for a new token has it when the other call has settled.
-                self.force = false;
-                Ok(Action::Join(ticket.limited(remaining)))
+                self.search.joined = Some(ticket.flight());
+                Ok(Action::Join(ticket))
             }
-            Need::Wait(pause) if pause >= remaining => Err(Error::DeadlineExceeded {
-                operation: "oauth.token",
-                total: deadline.total(),
-                phase: "waiting before the next token request",
-                last: None,
-            }),
-            Need::Wait(pause) => self.wait(now.monotonic.saturating_add(pause), now),
+            Need::Wait(pause, _) if pause >= deadline.remaining(now) => {
+                Err(late("waiting before the next token request", deadline))
+            }
+            Need::Wait(pause, tried) => {
+                self.search.tried = tried;
+                Ok(self.wait(now.monotonic.saturating_add(pause), now))
+            }
             Need::Lead(lease, fallback) => {
-                self.force = false;
+                let (attempts, epoch) = (lease.tried, key.epoch);
+                let (asked, secrets, hurried) = (*now, Vec::new(), false);
                 let fetch =
-                    Fetch { lease, fallback, attempts: 0, asked: *now, secrets: Vec::new(), hurried: false };
+                    Fetch { lease, slot, credentials, epoch, fallback, attempts, asked, secrets, hurried };
                 self.send(fetch, now, deadline)
             }
         }
     }
 
-    fn send(&mut self, mut fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Action<Held>, Error> {
+    fn send(&mut self, mut fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
         let terms = self.operation.terms();
-        let wanted = match fetch.fallback {
-            Some(_) => SOFT_ATTEMPT,
-            None => self.session.settings().attempt.unwrap_or(terms.attempt),
+        let remaining = deadline.remaining(now);
+        let (wanted, most) = match fetch.fallback {
+            // The call itself has to fit in as well.
+            Some(_) => (SOFT_ATTEMPT, remaining.checked_div(2).unwrap_or_default()),
+            None => (self.session.settings().attempt.unwrap_or(terms.attempt), remaining),
         };
-        let time = wanted.min(deadline.remaining(now));
-        let request = match attach::prepare(&self.session, &self.operation, &terms, None, "", time) {
-            Ok(request) => request,
-            // Wrong scopes or no credentials: nothing was sent, and it is this caller's to correct.
-            Err(error) => return fetch.fallback.map(Action::Done).ok_or(error),
-        };
+        let time = wanted.min(most);
+        let credentials = Some(&*fetch.credentials);
+        let request =
+            match attach::prepare(&self.session, &self.operation, &terms, None, credentials, "", time) {
+                Ok(request) => request,
+                // Wrong scopes: nothing was sent, and it is this caller's to correct.
+                Err(error) => return fetch.or_fallback(error),
+            };
         fetch.attempts = fetch.attempts.saturating_add(1);
         fetch.asked = *now;
         fetch.hurried = time < wanted;
         fetch.secrets = request.secrets().to_vec();
-        log::debug!("oauth.token: attempt {} for {:?}", fetch.attempts, self.key.grant);
+        log::debug!("oauth.token: attempt {}", fetch.attempts);
         self.phase = Phase::Fetching(fetch);
         Ok(Action::Send(request))
     }
@@ -132,17 +153,19 @@ impl Acquire {
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Action<Held>, Error> {
+    ) -> Result<Action<Loan>, Error> {
         let outcome = match arrived {
             Some(Arrived::Response(response)) => self.operation.response(&response.received_at(now.wall)),
             Some(Arrived::Failed(error)) => Err(Error::Transport(error)),
-            None => Err(super::call::nothing_arrived()),
+            None => Err(nothing_arrived()),
         };
         let error = match outcome {
             Ok(Answer::Done(token)) => {
                 self.session.shared.quota.success();
                 log::debug!("oauth.token: a token for {} s", token.lifetime().as_secs());
-                return fetch.lease.succeed(token, &fetch.asked, now).map(Action::Done);
+                let Fetch { lease, slot, asked, fallback, .. } = fetch;
+                let held = lease.succeed(token, &asked, now).or_else(|error| fallback.ok_or(error))?;
+                return Ok(Action::Done(Loan::new(held, slot)));
             }
             Ok(Answer::Again(_)) => {
                 let fault = ProtocolFault::Other("a token request has no \"later\"");
@@ -151,6 +174,20 @@ impl Acquire {
             Err(error) => error.redacted(&Redactor::new(&fetch.secrets)),
         };
         log::debug!("oauth.token: {error}");
+        self.failed(fetch, error, now, deadline)
+    }
+
+    fn failed(
+        &mut self,
+        fetch: Fetch,
+        error: Error,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<Action<Loan>, Error> {
+        if fetch.fallback.is_some() {
+            // One attempt is all that an early renewal has. Who waits for its end has the others.
+            return fetch.hand_over(error, 1, Duration::ZERO, now);
+        }
         let failure = match &error {
             Error::Transport(error) => Some(Failure::Transport(error)),
             Error::Api(error) => Some(Failure::Answer(error)),
@@ -158,34 +195,54 @@ impl Acquire {
         };
         let (effect, remaining) = (self.operation.terms().effect, deadline.remaining(now));
         let quota = &self.session.shared.quota;
-        let again = failure
-            .filter(|_| fetch.fallback.is_none())
-            .map(|failure| verdict(failure, effect, fetch.attempts, remaining, now, quota));
-        if let Some(Verdict::After(pause)) = again {
-            self.phase = Phase::Pausing { fetch, until: now.monotonic.saturating_add(pause) };
-            return Ok(Action::Wait(pause));
+        let made = fetch.attempts;
+        match failure.map(|failure| verdict(failure, effect, made, remaining, now, quota)) {
+            Some(Verdict::After(pause)) => {
+                self.phase = Phase::Pausing { fetch, until: now.monotonic.saturating_add(pause) };
+                Ok(Action::Wait(pause))
+            }
+            // The caller ran out of its own time; that says nothing about the service.
+            _ if fetch.hurried && error.is_timeout() => {
+                fetch.hand_over(error, made.saturating_sub(1), Duration::ZERO, now)
+            }
+            Some(Verdict::NoTime(pause)) => fetch.hand_over(error, made, pause, now),
+            _ => {
+                fetch.lease.fail(&error, now);
+                Err(error)
+            }
         }
-        if fetch.hurried && error.is_timeout() {
-            // This caller ran out of its own time; that says nothing about the service. Another caller takes over.
-            drop(fetch.lease);
-        } else {
-            fetch.lease.fail(&error, now);
-        }
-        fetch.fallback.map(Action::Done).ok_or(error)
     }
+}
+
+impl Fetch {
+    fn or_fallback(self, error: Error) -> Result<Action<Loan>, Error> {
+        let Fetch { slot, fallback, .. } = self;
+        fallback.map(|held| Action::Done(Loan::new(held, slot))).ok_or(error)
+    }
+
+    fn hand_over(self, error: Error, tried: u32, pause: Duration, now: &Now) -> Result<Action<Loan>, Error> {
+        let Fetch { lease, slot, fallback, .. } = self;
+        lease.hand_over(&error, tried.min(ATTEMPTS), pause, now);
+        fallback.map(|held| Action::Done(Loan::new(held, slot))).ok_or(error)
+    }
+}
+
+fn late(phase: &'static str, deadline: &Deadline) -> Error {
+    Error::DeadlineExceeded { operation: "oauth.token", total: deadline.total(), phase, last: None }
 }
 
 /// The machine that gets the agent's token and nothing else.
 pub struct TokenCall {
     session: Session,
     force: bool,
-    acquire: Option<Acquire>,
     deadline: Option<Deadline>,
+    acquire: Option<Acquire>,
+    over: bool,
 }
 
 impl TokenCall {
     pub(super) fn new(session: &Session, force: bool) -> Self {
-        TokenCall { session: session.clone(), force, acquire: None, deadline: None }
+        TokenCall { session: session.clone(), force, deadline: None, acquire: None, over: false }
     }
 
     /// Within a deadline that runs already.
@@ -201,23 +258,22 @@ impl Machine for TokenCall {
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<AccessToken>, Error> {
         let total = self.session.total.unwrap_or_else(|| ClientCredentials::default().terms().total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
-        if arrived.is_none() && deadline.passed(now) {
-            return Err(Error::DeadlineExceeded {
-                operation: "oauth.token",
-                total: deadline.total(),
-                phase: "getting a token",
-                last: None,
-            });
+        // Taken out, and put back only if it goes on: who has ended leads no longer.
+        if std::mem::replace(&mut self.over, true) {
+            return Err(ended());
         }
-        let acquire = match &mut self.acquire {
-            Some(acquire) => acquire,
-            none => none.insert(Acquire::new(&self.session, self.force)?),
-        };
-        Ok(match acquire.step(now, arrived, &deadline)? {
-            Action::Done(held) => Action::Done(held.token),
+        let mut acquire = self.acquire.take().unwrap_or_else(|| Acquire::new(&self.session, self.force));
+        let arrived = arrived.filter(|_| acquire.is_sent());
+        if arrived.is_none() && deadline.passed(now) {
+            return Err(late("getting a token", &deadline));
+        }
+        let action = match acquire.step(now, arrived, &deadline)? {
+            Action::Done(loan) => return Ok(Action::Done(loan.held.token)),
             Action::Send(request) => Action::Send(request),
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
-        })
+        };
+        (self.acquire, self.over) = (Some(acquire), false);
+        Ok(action)
     }
 }

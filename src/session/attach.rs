@@ -14,7 +14,6 @@ use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Auth, Context, Operation, Terms};
 use crate::secret::Secret;
 use crate::site::Origin;
-
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 
@@ -24,25 +23,18 @@ pub(super) fn prepare<O: Operation>(
     operation: &O,
     terms: &Terms,
     token: Option<&AccessToken>,
+    credentials: Option<&Credentials>,
     attempt_id: &str,
     time: Duration,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let mut context = Context::new(&settings.site).with_attempt_id(attempt_id);
-    if let Some(token) = token {
-        context = context.with_token(token);
-    }
-    let request = operation.request(&context)?;
-    let origin = Origin::of(request.url());
-    if !origin
-        .is_some_and(|origin| &origin == settings.site.origin() || settings.allowed_origins.contains(&origin))
-    {
-        let problem = "is on an origin that was not allowed when the client was built";
-        return Err(InputError::new("path", problem).into());
-    }
+    let request = unattached(session, operation, terms, token, attempt_id)?;
     let request = match &terms.auth {
         Auth::None => request,
-        Auth::Client => client(request, settings.client_auth, &*session.credentials()?)?,
+        Auth::Client => match credentials {
+            Some(credentials) => client(request, settings.client_auth, credentials)?,
+            None => client(request, settings.client_auth, &*session.credentials()?)?,
+        },
         Auth::ClientBy(how) => client(request, *how, &*session.credentials()?)?,
         Auth::Bearer => bearer(request, terms.name, token)?,
         Auth::Token(own) => bearer(request, terms.name, Some(own))?,
@@ -56,6 +48,35 @@ pub(super) fn prepare<O: Operation>(
         ..Limits::default()
     };
     Ok(request.header(USER_AGENT, settings.user_agent.clone()).limits(limits))
+}
+
+/// The request without its credential, and only if it goes where that may go.
+pub(super) fn unattached<O: Operation>(
+    session: &Session,
+    operation: &O,
+    terms: &Terms,
+    token: Option<&AccessToken>,
+    attempt_id: &str,
+) -> Result<Request, Error> {
+    let settings = session.settings();
+    let mut context = Context::new(&settings.site).with_attempt_id(attempt_id);
+    if let Some(token) = token {
+        context = context.with_token(token);
+    }
+    let request = operation.request(&context)?;
+    let origin = Origin::of(request.url());
+    let origin = origin.as_ref();
+    let is_own = origin == Some(settings.site.origin());
+    let is_allowed = origin.is_some_and(|origin| settings.allowed_origins.contains(origin));
+    let problem = match terms.auth {
+        _ if is_own => return Ok(request),
+        Auth::Client | Auth::ClientBy(_) => {
+            "is on another origin than the service's, and the client's secret goes nowhere else"
+        }
+        _ if is_allowed => return Ok(request),
+        _ => "is on an origin that was not allowed when the client was built",
+    };
+    Err(InputError::new("path", problem).into())
 }
 
 fn bearer(request: Request, operation: &'static str, token: Option<&AccessToken>) -> Result<Request, Error> {

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::acquire::Acquire;
+use super::lifecycle::Loan;
 use super::retry::{Failure, Verdict, verdict};
-use super::{Action, Arrived, Machine, Session, attach};
-use crate::error::{ApiError, Error, Redactor, TransportError, TransportFault};
+use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
+use crate::error::{ApiError, Error, Redactor};
 use crate::operation::{Answer, Auth, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
-use crate::token::Held;
 use crate::wire::Response;
+
+/// The shortest pause between two polls, whatever the operation says.
+const SHORTEST_POLL: Duration = Duration::from_millis(100);
 
 /// The machine for one call of an operation. Turn it with [`Machine::step`]; dropping it hurts nobody.
 pub struct Call<O: Operation> {
@@ -20,7 +23,7 @@ pub struct Call<O: Operation> {
     deadline: Option<Deadline>,
     attempt_id: String,
     phase: Phase,
-    held: Option<Held>,
+    loan: Option<Loan>,
     /// Attempts of the operation since it last got an answer.
     attempts: u32,
     /// The token was refused once; a second refusal is the answer.
@@ -32,7 +35,7 @@ enum Phase {
     /// Nothing has happened.
     Start,
     /// Getting the token.
-    Token(Acquire),
+    Token(Box<Acquire>),
     /// The request has left.
     Sent(Vec<Secret>),
     /// Letting time pass before the next attempt.
@@ -51,7 +54,7 @@ impl<O: Operation> Call<O> {
             deadline,
             attempt_id: String::new(),
             phase: Phase::Start,
-            held: None,
+            loan: None,
             attempts: 0,
             refused: false,
             last: None,
@@ -68,24 +71,33 @@ impl<O: Operation> Call<O> {
     }
 
     fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
-        if self.needs_token() {
-            let acquire = Acquire::new(&self.session, false)?;
-            self.acquire(acquire, now, None, deadline)
-        } else {
-            self.send(now, deadline)
+        if !self.needs_token() {
+            return self.send(now, deadline);
         }
+        let acquire = Box::new(Acquire::new(&self.session, false));
+        let action = self.acquire(acquire, now, None, deadline)?;
+        if let (Phase::Token(_), Auth::Bearer) = (&self.phase, &self.terms.auth) {
+            // A wrong argument is the answer before any request, and before any waiting for a token.
+            let attempt_id = &self.attempt_id;
+            let request = attach::unattached(&self.session, &self.operation, &self.terms, None, attempt_id);
+            if let Err(error) = request {
+                self.phase = Phase::Over;
+                return Err(error);
+            }
+        }
+        Ok(action)
     }
 
     fn acquire(
         &mut self,
-        mut acquire: Acquire,
+        mut acquire: Box<Acquire>,
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         let action = match acquire.step(now, arrived, deadline)? {
-            Action::Done(held) => {
-                self.held = Some(held);
+            Action::Done(loan) => {
+                self.loan = Some(loan);
                 return if deadline.passed(now) {
                     Err(self.late("getting a token", deadline))
                 } else {
@@ -103,9 +115,10 @@ impl<O: Operation> Call<O> {
     fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
         let attempt = self.session.settings().attempt.unwrap_or(self.terms.attempt);
         let time = attempt.min(deadline.remaining(now));
-        let token = self.held.as_ref().map(|held| &held.token);
+        let token = self.loan.as_ref().map(|loan| &loan.held.token);
+        let attempt_id = &self.attempt_id;
         let request =
-            attach::prepare(&self.session, &self.operation, &self.terms, token, &self.attempt_id, time)?;
+            attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);
         log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id);
         self.phase = Phase::Sent(request.secrets().to_vec());
@@ -120,10 +133,15 @@ impl<O: Operation> Call<O> {
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         match arrived {
-            Some(Arrived::Response(response)) => {
-                self.answered(&response.received_at(now.wall), secrets, now, deadline)
+            Some(Arrived::Response(response)) => self.answered(
+                &response.received_at(now.wall).answering(secrets.to_vec()),
+                secrets,
+                now,
+                deadline,
+            ),
+            Some(Arrived::Failed(error)) => {
+                self.failed(Error::Transport(error).redacted(&Redactor::new(secrets)), now, deadline)
             }
-            Some(Arrived::Failed(error)) => self.failed(Error::Transport(error), now, deadline),
             None => self.failed(nothing_arrived(), now, deadline),
         }
     }
@@ -137,7 +155,8 @@ impl<O: Operation> Call<O> {
     ) -> Result<Action<O::Output>, Error> {
         let status = response.status();
         log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id);
-        if status == 401 && self.token_was_refused(now) {
+        let refused = status == 401 && self.token_was_refused(now);
+        if refused && !deadline.passed(now) {
             return self.begin(now, deadline);
         }
         if status.is_client_error() || status.is_server_error() {
@@ -146,7 +165,7 @@ impl<O: Operation> Call<O> {
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
                 Verdict::Unknown => return Err(self.unknown(error)),
-                Verdict::Stop => {}
+                Verdict::Stop | Verdict::NoTime(_) => {}
             }
         }
         match self.operation.response(response) {
@@ -156,10 +175,11 @@ impl<O: Operation> Call<O> {
                 }
                 Ok(Action::Done(output))
             }
-            Ok(Answer::Again(pause)) if pause >= deadline.remaining(now) => {
-                Err(self.late("polling", deadline))
-            }
             Ok(Answer::Again(pause)) => {
+                let pause = pause.max(SHORTEST_POLL);
+                if pause >= deadline.remaining(now) {
+                    return Err(self.late("polling", deadline));
+                }
                 self.attempts = 0;
                 self.pause(pause, None, now)
             }
@@ -172,10 +192,9 @@ impl<O: Operation> Call<O> {
         if self.refused || !self.needs_token() {
             return false;
         }
-        let Some(held) = self.held.take() else { return false };
+        let Some(loan) = self.loan.take() else { return false };
         self.refused = true;
-        let Ok(key) = self.session.key() else { return false };
-        self.session.shared.tokens.slot(&key, now).refused(held.generation, now)
+        loan.refused(now)
     }
 
     fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
@@ -183,11 +202,11 @@ impl<O: Operation> Call<O> {
         match self.verdict(&error, now, deadline) {
             Verdict::After(pause) => self.pause(pause, Some(error), now),
             Verdict::Unknown => Err(self.unknown(error)),
-            Verdict::Stop if error.is_timeout() && deadline.passed(now) => {
+            _ if error.is_timeout() && deadline.passed(now) => {
                 self.last = Some(error);
                 Err(self.late("waiting for the answer", deadline))
             }
-            Verdict::Stop => Err(error),
+            Verdict::Stop | Verdict::NoTime(_) => Err(error),
         }
     }
 
@@ -231,6 +250,12 @@ impl<O: Operation> Machine for Call<O> {
             self.attempt_id = now.identifier();
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
+        let is_sent = match &phase {
+            Phase::Sent(_) => true,
+            Phase::Token(acquire) => acquire.is_sent(),
+            Phase::Start | Phase::Pausing { .. } | Phase::Over => false,
+        };
+        let arrived = arrived.filter(|_| is_sent);
         // What has arrived is looked at even if it is late; nothing new is begun.
         if arrived.is_none() && deadline.passed(now) {
             return Err(match phase {
@@ -239,7 +264,8 @@ impl<O: Operation> Machine for Call<O> {
                 }
                 Phase::Token(_) => self.late("getting a token", &deadline),
                 Phase::Pausing { .. } => self.late("waiting before the next attempt", &deadline),
-                Phase::Start | Phase::Over => self.late("starting", &deadline),
+                Phase::Start => self.late("starting", &deadline),
+                Phase::Over => ended(),
             });
         }
         match phase {
@@ -251,15 +277,7 @@ impl<O: Operation> Machine for Call<O> {
             }
             Phase::Pausing { .. } => self.begin(now, &deadline),
             Phase::Sent(secrets) => self.arrived(arrived, &secrets, now, &deadline),
-            Phase::Over => Err(Error::Transport(TransportError::not_sent(
-                TransportFault::Other,
-                "the call is over; the driver stepped it again",
-            ))),
+            Phase::Over => Err(ended()),
         }
     }
-}
-
-/// The driver came back from a send with nothing: that tells nothing about what was sent.
-pub(super) fn nothing_arrived() -> Error {
-    Error::Transport(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
 }

@@ -1,18 +1,17 @@
-//! The life of tokens: fresh, soft-expired, expired, failed; who fetches the next one, and who waits for it.
+//! The life of one key's token: fresh, soft-expired, expired, failed; who fetches the next one, and who waits for it.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::cache::Numbers;
+use super::claims::Claims;
 use super::lock;
 use crate::error::{Error, ProtocolError, ProtocolFault};
-use crate::time::Now;
+use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Freshness, Held};
 
-/// The most tokens held at once.
-const CAPACITY: usize = 1024;
-/// After a failed renewal of a token that is still valid, the next attempt waits this long.
+/// Two early renewals are begun at least this far apart, whatever comes of the first.
 const SOFT_PAUSE: Duration = Duration::from_secs(10);
 /// Two renewals forced by a 401 are at least this far apart.
 const FORCED_PAUSE: Duration = Duration::from_secs(5);
@@ -20,21 +19,6 @@ const FORCED_PAUSE: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_secs(1);
 /// The longest that a failure is remembered.
 const LONGEST_MEMO: Duration = Duration::from_secs(600);
-
-/// Everything that makes a token what it is. Two keys are the same token only if all of it is the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TokenKey {
-    pub(super) client_id: String,
-    pub(super) grant: Grant,
-    /// Sorted.
-    pub(super) scopes: Vec<String>,
-}
-
-/// How a token is obtained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Grant {
-    ClientCredentials,
-}
 
 /// What a call that needs a token is told.
 pub(super) enum Need {
@@ -44,161 +28,162 @@ pub(super) enum Need {
     Lead(Lease, Option<Held>),
     /// Somebody is fetching it.
     Join(Ticket),
-    /// Ask again after this long.
-    Wait(Duration),
+    /// Ask again after this long; so many attempts were made by then.
+    Wait(Duration, u32),
     /// It failed a moment ago; this is the answer until the memory of it fades.
     Fail(Error),
 }
 
-/// The tokens of one client, bounded.
+/// What a call on its way to a token has seen so far.
 #[derive(Default)]
-pub(super) struct TokenCache(Mutex<Entries>);
-
-#[derive(Default)]
-struct Entries {
-    slots: HashMap<TokenKey, Entry>,
-    clock: u64,
-}
-
-struct Entry {
-    slot: Arc<Slot>,
-    used: u64,
-}
-
-impl TokenCache {
-    /// The slot of a key, made if there is none.
-    pub(super) fn slot(&self, key: &TokenKey, now: &Now) -> Arc<Slot> {
-        let mut entries = lock(&self.0);
-        entries.clock = entries.clock.saturating_add(1);
-        let used = entries.clock;
-        if let Some(entry) = entries.slots.get_mut(key) {
-            entry.used = used;
-            return Arc::clone(&entry.slot);
-        }
-        if entries.slots.len() >= CAPACITY {
-            entries.make_room(now);
-        }
-        let slot = Arc::new(Slot::default());
-        entries.slots.insert(key.clone(), Entry { slot: Arc::clone(&slot), used });
-        slot
-    }
-
-    /// The token of a key, if there is one that may be used.
-    pub(super) fn peek(&self, key: &TokenKey, now: &Now) -> Option<Held> {
-        let slot = Arc::clone(&lock(&self.0).slots.get(key)?.slot);
-        let state = lock(&slot.0);
-        state.held.clone().filter(|held| held.freshness(now) != Freshness::Expired)
-    }
-
-    /// Forgets every token and every failure.
-    pub(super) fn clear(&self) {
-        lock(&self.0).slots.clear();
-    }
-}
-
-impl Entries {
-    /// Drops what is of no use any more; if everything is of use, the longest unused.
-    fn make_room(&mut self, now: &Now) {
-        self.slots.retain(|_, entry| lock(&entry.slot.0).is_of_use(now));
-        if self.slots.len() >= CAPACITY {
-            let oldest = self.slots.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.slots.remove(&key));
-        }
-    }
+pub(super) struct Search {
+    /// Only a token of a later generation will do.
+    pub(super) newer_than: Option<u64>,
+    /// The flight it waited for.
+    pub(super) joined: Option<u64>,
+    /// Attempts that others made before their own time ended.
+    pub(super) tried: u32,
 }
 
 /// The state of one key. Locked for moments only, never across I/O.
-#[derive(Default)]
-pub(super) struct Slot(Mutex<State>);
+pub(super) struct Slot {
+    numbers: Numbers,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    generation: u64,
-    flight: Option<u64>,
-    flights: u64,
+    flight: Option<Flight>,
     waiting: Vec<Box<dyn FnOnce() + Send>>,
     memo: Option<Memo>,
     failures: u32,
-    last_success: Option<Duration>,
-    last_forced: Option<Duration>,
-    soft_pause_until: Duration,
+    /// No token is asked for before this, unless the last one was refused.
+    next: Duration,
+    next_forced: Duration,
+    next_soft: Duration,
 }
 
-struct Memo {
-    error: Error,
+/// A fetch under way. After `until` its caller has no time left, and whoever comes next takes over.
+#[derive(Clone, Copy)]
+struct Flight {
+    number: u64,
     until: Duration,
 }
 
+/// What became of a flight that brought no token.
+struct Memo {
+    flight: u64,
+    error: Error,
+    until: Duration,
+    /// The caller's own time ended before its attempts did: whoever has time goes on from so many, after `until`.
+    open: Option<u32>,
+}
+
 impl State {
-    fn is_of_use(&self, now: &Now) -> bool {
-        self.flight.is_some()
-            || self.held.as_ref().is_some_and(|held| held.freshness(now) != Freshness::Expired)
-            || self.memo.as_ref().is_some_and(|memo| now.monotonic < memo.until)
+    fn flying(&self, now: &Now) -> Option<Flight> {
+        self.flight.filter(|flight| now.monotonic < flight.until)
     }
 }
 
 impl Slot {
-    /// What a call that needs this token is to do. `force` asks for a new one even if the current one is fresh.
-    pub(super) fn need(self: &Arc<Self>, now: &Now, force: bool) -> Need {
-        let mut state = lock(&self.0);
-        let held = state.held.clone().map(|held| (held.freshness(now), held));
-        if !force {
-            match held {
-                Some((Freshness::Fresh, held)) => return Need::Use(held),
-                Some((Freshness::Soft, held)) => {
-                    if state.flight.is_some() || now.monotonic < state.soft_pause_until {
-                        return Need::Use(held);
-                    }
-                    return Need::Lead(self.lead(&mut state), Some(held));
-                }
-                Some((Freshness::Expired, _)) | None => {}
-            }
-        }
-        if let Some(flight) = state.flight {
-            return Need::Join(Ticket { slot: Arc::clone(self), flight, within: Duration::MAX });
-        }
-        if let Some(memo) = &state.memo {
-            if now.monotonic < memo.until {
-                return Need::Fail(memo.error.clone());
-            }
-        }
-        let pace = state.last_success.map(|at| at.saturating_add(PACE).saturating_sub(now.monotonic));
-        match pace {
-            Some(rest) if !rest.is_zero() && !force && state.last_forced < state.last_success => {
-                Need::Wait(rest)
-            }
-            _ => Need::Lead(self.lead(&mut state), None),
-        }
+    pub(super) fn new(numbers: Numbers) -> Self {
+        Slot { numbers, state: Mutex::default() }
     }
 
-    fn lead(self: &Arc<Self>, state: &mut State) -> Lease {
-        state.flights = state.flights.saturating_add(1);
-        state.flight = Some(state.flights);
-        Lease { slot: Arc::clone(self), flight: state.flights, settled: false }
+    /// The token, if there is one that may be used.
+    pub(super) fn peek(&self, now: &Now) -> Option<Held> {
+        let mut state = lock(&self.state);
+        let held = state.held.as_mut()?;
+        (held.freshness(now) != Freshness::Expired).then(|| held.clone())
+    }
+
+    pub(super) fn is_fetching(&self) -> bool {
+        lock(&self.state).flight.is_some()
+    }
+
+    /// False if nothing in here matters any more.
+    pub(super) fn is_of_use(&self, now: &Now) -> bool {
+        let state = lock(&self.state);
+        let remembers = state.memo.as_ref().is_some_and(|memo| now.monotonic < memo.until);
+        let fetches = state.flight.is_some();
+        drop(state);
+        remembers || fetches || self.peek(now).is_some()
+    }
+
+    /// What a call that needs this token is to do.
+    pub(super) fn need(self: &Arc<Self>, now: &Now, search: &Search, deadline: &Deadline) -> Need {
+        let state = &mut *lock(&self.state);
+        let flying = state.flying(now);
+        let newer = |held: &Held| search.newer_than.is_none_or(|than| held.generation > than);
+        if let Some(held) = state.held.as_mut().filter(|held| newer(held)) {
+            match held.freshness(now) {
+                Freshness::Fresh => return Need::Use(held.clone()),
+                Freshness::Soft => {
+                    let held = held.clone();
+                    if flying.is_some() || now.monotonic < state.next_soft.max(state.next) {
+                        return Need::Use(held);
+                    }
+                    state.next_soft = now.monotonic.saturating_add(SOFT_PAUSE);
+                    return Need::Lead(self.lead(state, now, 0, deadline), Some(held));
+                }
+                Freshness::Expired => state.held = None,
+            }
+        }
+        let remaining = deadline.remaining(now);
+        if let Some(Flight { number, until }) = flying {
+            let within = remaining.min(until.saturating_sub(now.monotonic));
+            return Need::Join(Ticket { queue: Queue::Token(Arc::clone(self)), number, within });
+        }
+        let mut tried = search.tried;
+        if let Some(memo) = &state.memo {
+            let rest = memo.until.saturating_sub(now.monotonic);
+            // Who waited for that flight has its answer, however late it wakes.
+            let waited_for = search.joined == Some(memo.flight);
+            match memo.open {
+                Some(tried) if !rest.is_zero() && rest < remaining => return Need::Wait(rest, tried),
+                Some(made) if rest.is_zero() && waited_for => tried = made,
+                Some(_) if rest.is_zero() => {}
+                None if rest.is_zero() && !waited_for => {}
+                _ => return Need::Fail(memo.error.clone()),
+            }
+        }
+        let pace = state.next.saturating_sub(now.monotonic);
+        if !pace.is_zero() && search.newer_than.is_none() {
+            return Need::Wait(pace, tried);
+        }
+        Need::Lead(self.lead(state, now, tried, deadline), None)
+    }
+
+    fn lead(self: &Arc<Self>, state: &mut State, now: &Now, tried: u32, deadline: &Deadline) -> Lease {
+        let number = self.numbers.next();
+        let until = now.monotonic.saturating_add(deadline.remaining(now));
+        state.flight = Some(Flight { number, until });
+        Lease { slot: Arc::clone(self), flight: number, tried, settled: false }
     }
 
     /// A token of this generation was refused with 401. True if the call may be made again: the token was dropped, or a
     /// newer one is there or on its way. A newer token is never dropped.
     pub(super) fn refused(&self, generation: u64, now: &Now) -> bool {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.held.as_ref().is_none_or(|held| held.generation != generation) {
             return true;
         }
-        let recent = state.last_forced.is_some_and(|at| now.monotonic < at.saturating_add(FORCED_PAUSE));
-        if recent {
+        if now.monotonic < state.next_forced {
             return false;
         }
         state.held = None;
-        state.last_forced = Some(now.monotonic);
+        state.next = Duration::ZERO;
+        state.next_forced = now.monotonic.saturating_add(FORCED_PAUSE);
         true
     }
 
-    fn settle(&self, flight: u64, change: impl FnOnce(&mut State)) {
+    /// False if another flight has taken over.
+    fn settle(&self, flight: u64, change: impl FnOnce(&mut State)) -> bool {
         let waiting = {
-            let mut state = lock(&self.0);
-            if state.flight != Some(flight) {
-                return;
+            let mut state = lock(&self.state);
+            if state.flight.is_none_or(|current| current.number != flight) {
+                return false;
             }
             change(&mut state);
             state.flight = None;
@@ -206,6 +191,7 @@ impl Slot {
         };
         // Outside the lock: what is woken may come back at once.
         waiting.into_iter().for_each(|wake| wake());
+        true
     }
 }
 
@@ -213,68 +199,62 @@ impl Slot {
 pub(super) struct Lease {
     slot: Arc<Slot>,
     flight: u64,
+    /// Attempts made before it began.
+    pub(super) tried: u32,
     settled: bool,
 }
 
 impl Lease {
     /// The token that was fetched. `asked` is when the request left.
     pub(super) fn succeed(mut self, token: AccessToken, asked: &Now, now: &Now) -> Result<Held, Error> {
+        let mut held = Held::new(token, self.slot.numbers.next(), asked);
+        if held.freshness(now) == Freshness::Expired {
+            let fault = ProtocolFault::UnusableToken { problem: "it is over already when it arrives" };
+            let error = Error::Protocol(ProtocolError::new("oauth.token", 200, fault));
+            self.fail(&error, now);
+            return Err(error);
+        }
         self.settled = true;
-        let mut outcome = None;
         self.slot.settle(self.flight, |state| {
-            state.generation = state.generation.saturating_add(1);
-            let held = Held::new(token, state.generation, asked);
-            state.last_success = Some(now.monotonic);
-            if held.freshness(now) == Freshness::Expired {
-                let problem = "it is over already when it arrives";
-                let fault = ProtocolFault::UnusableToken { problem };
-                let error = Error::Protocol(ProtocolError::new("oauth.token", 200, fault));
-                state.remember(&error, now);
-                outcome = Some(Err(error));
-            } else {
-                state.held = Some(held.clone());
-                state.memo = None;
-                state.failures = 0;
-                outcome = Some(Ok(held));
-            }
+            state.held = Some(held.clone());
+            state.next = now.monotonic.saturating_add(PACE);
+            state.memo = None;
+            state.failures = 0;
         });
-        outcome.unwrap_or_else(|| {
-            let problem = "the credentials were replaced while it was fetched";
-            Err(Error::Protocol(ProtocolError::new(
-                "oauth.token",
-                200,
-                ProtocolFault::UnusableToken { problem },
-            )))
-        })
+        Ok(held)
     }
 
     /// It failed for everybody: remembered, so that those who waited get the same answer without asking again.
     pub(super) fn fail(mut self, error: &Error, now: &Now) {
         self.settled = true;
-        self.slot.settle(self.flight, |state| {
-            state.soft_pause_until = now.monotonic.saturating_add(SOFT_PAUSE);
-            let valid = state.held.as_ref().is_some_and(|held| held.freshness(now) != Freshness::Expired);
-            if !valid {
-                state.remember(error, now);
-            }
+        let flight = self.flight;
+        self.slot.settle(flight, |state| {
+            let until = now.monotonic.saturating_add(memory(error, state.failures));
+            state.failures = state.failures.saturating_add(1);
+            state.memo = Some(Memo { flight, error: error.clone(), until, open: None });
+        });
+    }
+
+    /// It failed, but its caller did not try as often as one may: whoever has the time goes on after `pause`, and the
+    /// others have this answer.
+    pub(super) fn hand_over(mut self, error: &Error, tried: u32, pause: Duration, now: &Now) {
+        self.settled = true;
+        let flight = self.flight;
+        self.slot.settle(flight, |state| {
+            let until = now.monotonic.saturating_add(pause);
+            state.memo = Some(Memo { flight, error: error.clone(), until, open: Some(tried) });
         });
     }
 }
 
-impl State {
-    fn remember(&mut self, error: &Error, now: &Now) {
-        let doubled = Duration::from_secs(1_u64.checked_shl(self.failures.min(5)).unwrap_or(32));
-        let backoff = doubled.min(Duration::from_secs(30));
-        self.failures = self.failures.saturating_add(1);
-        let length = match error.as_api() {
-            Some(api) if api.has_code("invalid_grant") => Duration::MAX,
-            Some(api) if api.status() == 429 => {
-                api.retry_after().unwrap_or(backoff).min(LONGEST_MEMO).max(PACE)
-            }
-            Some(api) if (400..500).contains(&api.status()) && api.status() != 408 => Duration::from_secs(30),
-            _ => backoff,
-        };
-        self.memo = Some(Memo { error: error.clone(), until: now.monotonic.saturating_add(length) });
+/// How long a failure is remembered: never for ever, whatever the service says.
+fn memory(error: &Error, failures: u32) -> Duration {
+    let doubled = Duration::from_secs(1_u64.checked_shl(failures.min(5)).unwrap_or(32));
+    let backoff = doubled.min(Duration::from_secs(30));
+    match error.as_api() {
+        Some(api) if api.status() == 429 => api.retry_after().unwrap_or(backoff).min(LONGEST_MEMO).max(PACE),
+        Some(api) if (400..500).contains(&api.status()) && api.status() != 408 => Duration::from_secs(30),
+        _ => backoff,
     }
 }
 
@@ -286,24 +266,50 @@ impl Drop for Lease {
     }
 }
 
-/// A place in the queue for a token that another call is fetching.
-pub struct Ticket {
+/// A token with the slot it came from, so that a refusal of it finds that slot and no other.
+pub(super) struct Loan {
+    pub(super) held: Held,
     slot: Arc<Slot>,
-    flight: u64,
+}
+
+impl Loan {
+    pub(super) fn new(held: Held, slot: Arc<Slot>) -> Self {
+        Loan { held, slot }
+    }
+
+    /// True if there is, or may be, another token to try with.
+    pub(super) fn refused(self, now: &Now) -> bool {
+        self.slot.refused(self.held.generation, now)
+    }
+}
+
+/// A place in the queue for what another call is doing.
+pub struct Ticket {
+    queue: Queue,
+    number: u64,
     within: Duration,
 }
 
+enum Queue {
+    Token(Arc<Slot>),
+    Claim(Arc<Claims>, String),
+}
+
 impl Ticket {
-    /// The longest that this caller may wait: what is left of its own deadline.
+    /// The longest that this caller may wait: until its own deadline or the other's, whichever is first.
     pub fn within(&self) -> Duration {
         self.within
     }
 
     /// Calls `wake` once the fetch has settled, at once if it has already. It may be called from another thread.
     pub fn on_settled(&self, wake: impl FnOnce() + Send + 'static) {
+        let slot = match &self.queue {
+            Queue::Token(slot) => slot,
+            Queue::Claim(claims, name) => return claims.on_ended(name, self.number, Box::new(wake)),
+        };
         {
-            let mut state = lock(&self.slot.0);
-            if state.flight == Some(self.flight) {
+            let mut state = lock(&slot.state);
+            if state.flight.is_some_and(|current| current.number == self.number) {
                 state.waiting.push(Box::new(wake));
                 return;
             }
@@ -311,16 +317,18 @@ impl Ticket {
         wake();
     }
 
-    pub(super) fn limited(self, within: Duration) -> Self {
-        Ticket { within, ..self }
+    pub(super) fn flight(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn of_claim(claims: &Arc<Claims>, name: &str, number: u64, within: Duration) -> Self {
+        Ticket { queue: Queue::Claim(Arc::clone(claims), name.to_owned()), number, within }
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("flight", &self.flight)
-            .field("within", &self.within)
-            .finish_non_exhaustive()
+        let Ticket { queue: _, number, within } = self;
+        f.debug_struct("Ticket").field("number", number).field("within", within).finish_non_exhaustive()
     }
 }

@@ -35,6 +35,8 @@ pub(super) enum Verdict {
     Unknown,
     /// Again after this pause.
     After(Duration),
+    /// It might be done again after this pause, but the caller has not got the time.
+    NoTime(Duration),
 }
 
 /// Decides by what failed, whether it may be repeated, how often it was tried, and the time left.
@@ -72,17 +74,20 @@ pub(super) fn verdict(
     let pause = match asked {
         Some(asked) if asked > LONGEST => return Verdict::Stop,
         // Ten percent around what was asked for, so that those who were refused together do not return together.
-        Some(asked) if !asked.is_zero() => asked.mul_f64(0.9 + 0.2 * now.fraction(0)),
+        Some(asked) if !asked.is_zero() => asked.mul_f64(0.9 + 0.2 * now.fraction(0)).min(LONGEST),
         _ => {
             let doubled =
                 base.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
             doubled.min(CEILING).mul_f64(now.fraction(0))
         }
     };
-    if pause >= remaining || !quota.spend(cost) {
-        return Verdict::Stop;
+    if pause >= remaining {
+        Verdict::NoTime(pause)
+    } else if quota.spend(cost) {
+        Verdict::After(pause)
+    } else {
+        Verdict::Stop
     }
-    Verdict::After(pause)
 }
 
 /// What all calls of a client together may spend on repeating: a burst of ten, then about one in ten.
@@ -209,7 +214,7 @@ mod tests {
             verdict(Failure::Answer(&error), Effect::Read, attempt, remaining, &now(255), quota)
         };
         assert_eq!(check(3, LEFT, &Quota::default()), Verdict::Stop);
-        assert_eq!(check(1, Duration::from_millis(50), &Quota::default()), Verdict::Stop);
+        assert!(matches!(check(1, Duration::from_millis(50), &Quota::default()), Verdict::NoTime(_)));
         let quota = Quota::default();
         let made = (0..10_000).filter(|_| check(1, LEFT, &quota) != Verdict::Stop).count();
         assert_eq!(made, 10);

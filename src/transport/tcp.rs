@@ -1,7 +1,7 @@
-//! TCP for the ureq transport, in place of ureq's own for three reasons: its writes take their whole time anew whenever
-//! the peer takes a little, so a slow reader could hold a call beyond its deadline; it reports the end of the stream as
-//! an end of the answer, which after a last chunk without its final line break was believed; and it sends head and body
-//! of a request in two packets, where one is enough.
+//! TCP for the ureq transport, in place of ureq's own, which reports the end of the stream as an end of the answer (a
+//! last chunk without its final line break was believed; here it is an error) and sends head and body of a request in
+//! two packets, where one is enough. Besides, a write counts its time over all its pieces, and the bytes received are
+//! counted.
 
 use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -79,6 +79,7 @@ impl UreqTransport {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .allow_non_standard_methods(true)
             .proxy(proxy)
             .user_agent(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION")))
             .accept("")
@@ -152,9 +153,13 @@ impl Transport for UreqTransport {
         if limits.total.is_zero() {
             return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
         }
+        let method = request.method().clone();
+        if method == Method::CONNECT || (method == Method::HEAD && !request.body().is_empty()) {
+            let message = "CONNECT, and HEAD with a body, are not requests that can be sent";
+            return Err(TransportError::not_sent(TransportFault::Refused, message));
+        }
         // A proxy is never asked for this machine.
         let direct = self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback());
-        let method = request.method().clone();
         let (head, body) = request.into_head_and_body();
         let answer = if body.is_empty() && !matches!(method, Method::POST | Method::PUT | Method::PATCH) {
             self.run(head, &limits, direct)

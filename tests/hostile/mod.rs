@@ -4,6 +4,7 @@
 //! script, a request that is not HTTP, and any I/O error other than the client's leaving are
 //! problems of the server: [`Server::check`] and the server's drop fail the test on them.
 //! Nothing here sleeps; a test waits with a [`Latch`] or with [`Server::wait_until`].
+#![allow(clippy::disallowed_methods, reason = "the server has a clock of its own")]
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the server")]
 
 mod latch;
