@@ -14,9 +14,11 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+mod check;
 mod jwk;
 mod jws;
 
+pub(crate) use check::verifies;
 pub use jwk::{Jwk, JwkSet};
 pub use jws::sign_compact;
 

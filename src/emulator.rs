@@ -31,28 +31,45 @@ use crate::wire::Request;
 mod agents;
 mod answer;
 mod ask;
+mod authorize;
 mod bearer;
 mod builder;
+mod client;
 mod clock;
+mod control;
+mod device;
 mod discovery;
+mod documents;
 mod engine;
+mod exchange;
 mod faults;
+mod grants;
 mod incoming;
+mod inspect;
+mod issue;
 mod log;
+mod mcp;
+mod page;
+mod redeem;
 mod route;
 mod seed;
 mod serve;
 mod state;
 mod token;
+mod tokens;
 mod transport;
+mod workload;
 
 pub use answer::{Cut, Fault, Reply};
 pub use builder::{BuildError, EmulatorBuilder};
+pub use control::{DecisionError, PendingConsent};
 pub use faults::{FaultRule, FaultRuleError};
 pub use log::{AuditEntry, LogEntry};
-pub use seed::{AgentSeed, BudgetSeed, Tenant};
+pub use seed::{AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
 pub use serve::{ServeError, Served};
+pub use tokens::TokenKind;
 pub use transport::InProcess;
+pub use workload::WorkloadIssuer;
 
 use clock::Clock;
 use engine::Settings;
@@ -206,7 +223,7 @@ impl Emulator {
         self.state().world.rules.clear();
     }
 
-    /// Back to the seed: agents, tokens, logs, counts, faults and rate limits. The clock and the keys stay.
+    /// Back to the seed: agents, consents, codes, devices, tokens, logs, counts, faults and rate limits. The clock and the keys stay.
     pub fn reset(&self) {
         self.state().world = World::new(&self.0.tenants);
     }
@@ -265,7 +282,7 @@ impl Emulator {
     /// [`UnknownAgent`].
     pub fn revoke_tokens(&self, client_id: &str) -> Result<(), UnknownAgent> {
         self.change(client_id, |_| {})?;
-        self.state().world.tokens.revoke(client_id);
+        self.state().world.tokens.revoke_client(client_id);
         Ok(())
     }
 

@@ -4,18 +4,20 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::bearer::bearer;
+use super::bearer::{bearer, own_token};
 use super::engine::Call;
+use super::issue::profile;
 use super::seed::AgentSeed;
 use super::state::{Agent, LiveTenant, State};
 use super::token::is_scope;
+use super::tokens::{Principal, Token};
 use crate::site::segment;
 
 /// The capability that lets an agent register others.
 const MAY_REGISTER: &str = "agents:register";
 
 fn live<'s>(state: &'s mut State, call: &mut Call<'_>) -> Result<(&'s mut LiveTenant, String), Answer> {
-    let token = bearer(state, call)?;
+    let token = own_token(state, call)?;
     let tenant = state.world.tenants.get_mut(call.tenant).ok_or_else(Answer::invalid_tenant)?;
     Ok((tenant, token.client_id))
 }
@@ -24,9 +26,13 @@ fn gone() -> Answer {
     Answer::plain(StatusCode::UNAUTHORIZED, "invalid_token", "The agent is gone")
 }
 
-/// `oauth.userinfo`: the agent's record. Looking at the budget costs nothing.
+/// `oauth.userinfo`: the agent's record, or a user's claims. Looking at the budget costs nothing.
 pub(super) fn userinfo(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let now = call.now;
+    let token = bearer(state, call)?;
+    if token.principal != Principal::Agent {
+        return user(state, &token);
+    }
     let (tenant, client_id) = live(state, call)?;
     let slug = tenant.seed.slug.clone();
     let agent = tenant.agent_mut(&client_id).ok_or_else(gone)?;
@@ -45,6 +51,18 @@ pub(super) fn userinfo(state: &mut State, call: &mut Call<'_>) -> Result<Answer,
         body.insert("budget_policy".into(), budget);
     }
     Ok(Answer::ok(&body))
+}
+
+/// The claims that the scopes let the client know (OpenID Connect Core 1.0 section 5.3).
+fn user(state: &State, token: &Token) -> Result<Answer, Answer> {
+    if !token.scopes.iter().any(|scope| scope == "openid") {
+        let problem = "The token lacks the scope openid";
+        return Err(Answer::oauth(StatusCode::FORBIDDEN, "insufficient_scope", problem)
+            .challenge("Bearer error=\"insufficient_scope\", scope=\"openid\""));
+    }
+    let mut claims = profile(state, token);
+    claims.insert("sub".into(), json!(token.subject));
+    Ok(Answer::ok(&Value::Object(claims)))
 }
 
 /// `agents.me`: identity, roles and workspace.
@@ -73,7 +91,7 @@ pub(super) fn me(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answe
 pub(super) fn register(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let now = call.now;
     let new_id = state.ids.next("agt_");
-    let token = bearer(state, call)?;
+    let token = own_token(state, call)?;
     let body = call.incoming.json_object().map_err(Answer::bad)?;
     let asked = Registration::read(&body)?;
     // Client ids are unique over all tenants: one of another tenant is nobody's to register here.

@@ -63,6 +63,12 @@ impl Answer {
         }
     }
 
+    /// Nothing but a status, and not for caches.
+    pub(super) fn empty(status: StatusCode) -> Self {
+        let headers = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        Answer { status, headers, body: Vec::new() }
+    }
+
     /// 200 with JSON.
     pub(super) fn ok(body: &Value) -> Self {
         Answer::json(StatusCode::OK, body)

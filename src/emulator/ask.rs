@@ -5,10 +5,11 @@ use http::header::USER_AGENT;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::bearer::bearer;
+use super::bearer::own_token;
 use super::engine::Call;
 use super::log::AuditEntry;
-use super::state::{State, Token};
+use super::state::State;
+use super::tokens::Token;
 
 /// The reason of a denial for want of a capability.
 pub(super) const INSUFFICIENT_PERMISSIONS: &str = "insufficient_permissions";
@@ -18,7 +19,7 @@ const OWN_KEYS: [&str; 4] = ["ip", "userAgent", "requestMethod", "requestPath"];
 
 /// Decides by the agent's capabilities. The token's scopes do not matter here: the service judges agents so.
 pub(super) fn ask(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let token = bearer(state, call)?;
+    let token = own_token(state, call)?;
     let mut body = call.incoming.json_object().map_err(Answer::bad)?;
     let context = match body.remove("context") {
         None => Map::new(),

@@ -4,39 +4,56 @@ use http::StatusCode;
 
 use super::answer::Answer;
 use super::engine::Call;
-use super::state::{State, Token};
+use super::route::Place;
+use super::state::State;
+use super::tokens::{Principal, Token};
 use crate::site::Route;
 
+/// Why a token is not taken (RFC 6750 section 3.1). Without a code there was none to judge.
+pub(super) struct Refused {
+    pub status: StatusCode,
+    pub code: Option<&'static str>,
+    pub problem: &'static str,
+}
+
 /// The token's record. Exactly one `Authorization: Bearer`, nothing in the query or the body.
-pub(super) fn bearer(state: &State, call: &mut Call<'_>) -> Result<Token, Answer> {
+pub(super) fn access_token(state: &State, call: &mut Call<'_>) -> Result<Token, Refused> {
     let incoming = call.incoming;
+    let malformed =
+        |problem| Refused { status: StatusCode::BAD_REQUEST, code: Some("invalid_request"), problem };
     if incoming.query_has("access_token") || incoming.form_has("access_token") {
-        return Err(refusal(
-            call,
-            400,
-            Some("invalid_request"),
-            "The token belongs in the Authorization header",
-        ));
+        return Err(malformed("The token belongs in the Authorization header"));
     }
-    let authorization =
-        incoming.authorization().map_err(|problem| refusal(call, 400, Some("invalid_request"), problem))?;
-    let credentials = match authorization {
+    let unauthorized = |code, problem| Refused { status: StatusCode::UNAUTHORIZED, code, problem };
+    let credentials = match incoming.authorization().map_err(malformed)? {
         Some((scheme, credentials)) if scheme.eq_ignore_ascii_case("bearer") => credentials,
         // No code without a token, or with a scheme that is not supported (RFC 6750 section 3.1).
-        _ => return Err(refusal(call, 401, None, "Authentication is required")),
+        _ => return Err(unauthorized(None, "Authentication is required")),
     };
     if !is_token(credentials) {
-        return Err(refusal(call, 400, Some("invalid_request"), "The token is malformed"));
+        return Err(malformed("The token is malformed"));
     }
-    match state.world.tokens.find(credentials, call.now) {
+    match state.world.tokens.access(credentials, call.now) {
         Some(token) if token.tenant == call.tenant => {
             call.client_id = Some(token.client_id.clone());
             Ok(token.clone())
         }
-        _ => {
-            Err(refusal(call, 401, Some("invalid_token"), "The access token is invalid, expired or revoked"))
-        }
+        _ => Err(unauthorized(Some("invalid_token"), "The access token is invalid, expired or revoked")),
     }
+}
+
+/// The token's record, or a refusal in the route's envelope.
+pub(super) fn bearer(state: &State, call: &mut Call<'_>) -> Result<Token, Answer> {
+    access_token(state, call).map_err(|refused| refusal(call, &refused))
+}
+
+/// The record of an agent's own token. A user's is refused: what an agent may is not what its users may.
+pub(super) fn own_token(state: &State, call: &mut Call<'_>) -> Result<Token, Answer> {
+    let token = bearer(state, call)?;
+    if token.principal == Principal::Agent {
+        return Ok(token);
+    }
+    Err(Answer::plain(StatusCode::FORBIDDEN, "agent_token_required", "This needs the agent's own token"))
 }
 
 /// The syntax `b64token` (RFC 6750 section 2.1).
@@ -46,14 +63,14 @@ fn is_token(text: &str) -> bool {
 }
 
 /// A refusal with its challenge (RFC 6750 section 3), in the route's envelope.
-fn refusal(call: &Call<'_>, status: u16, code: Option<&str>, problem: &str) -> Answer {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+fn refusal(call: &Call<'_>, refused: &Refused) -> Answer {
+    let Refused { status, code, problem } = *refused;
     let mut challenge = format!("Bearer realm=\"{}\"", call.slug);
     if let Some(code) = code {
         challenge.push_str(&format!(", error=\"{code}\", error_description=\"{problem}\""));
     }
     let code = code.unwrap_or("invalid_token");
-    let answer = if call.route == Route::UserInfo {
+    let answer = if call.place == Place::Known(Route::UserInfo) {
         Answer::oauth(status, code, problem)
     } else {
         Answer::plain(status, code, problem)

@@ -1,18 +1,22 @@
 //! Makes an emulator: tenants, lifetimes, limits, the signing key. Everything that can be wrong is found here.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Emulator;
+use super::authorize::Mode;
 use super::clock::START;
 use super::engine::Settings;
 use super::seed::Tenant;
-use super::token::is_scope;
-use super::{Emulator, agents};
+use super::workload::WorkloadIssuer;
 use crate::crypto::{CryptoError, KeyPair, base64url, random_bytes};
 use crate::error::ConfigError;
 use crate::secret::Secret;
 use crate::site::{Layout, Site};
 use crate::time::Timestamp;
+
+mod check;
+
+use check::check;
 
 /// Where an emulator in the same process seems to be: a name that no DNS knows (RFC 6761 section 6.2).
 const BASE_URL: &str = "https://lumoauth.test";
@@ -23,8 +27,10 @@ const PRODUCTION: [&str; 2] = ["lumoauth.dev", "lumoauth.com"];
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// There is no tenant, or the first one has no agent.
-    #[error("an emulator needs a tenant, and its first tenant needs an agent")]
+    /// There is no tenant, or the first one's first agent is none with a secret.
+    #[error(
+        "an emulator needs a tenant, and its first tenant needs an agent with a secret before all others"
+    )]
     Empty,
     /// A text of the seed cannot go where it has to go.
     #[error("{what} {value:?} cannot be used: {problem}")]
@@ -53,8 +59,8 @@ pub enum BuildError {
     /// The base URL cannot be used.
     #[error(transparent)]
     BadBaseUrl(#[from] ConfigError),
-    /// The lifetime of access tokens is less than a second.
-    #[error("access tokens must live for one second at least")]
+    /// A lifetime is less than a second.
+    #[error("codes and tokens must live for one second at least")]
     BadLifetime,
     /// The signing key cannot be used or made.
     #[error(transparent)]
@@ -72,6 +78,13 @@ pub struct EmulatorBuilder {
     base_url: String,
     start: Timestamp,
     pem: Option<Secret>,
+    code_lifetime: Duration,
+    refresh_lifetime: Duration,
+    consent: Mode,
+    rfc_actor_order: bool,
+    too_wide_is_invalid_scope: bool,
+    pushed_is_ok: bool,
+    issuers_in_resource_metadata: bool,
 }
 
 impl EmulatorBuilder {
@@ -84,6 +97,13 @@ impl EmulatorBuilder {
             base_url: BASE_URL.to_owned(),
             start: START,
             pem: None,
+            code_lifetime: Duration::from_secs(600),
+            refresh_lifetime: Duration::from_secs(30 * 86_400),
+            consent: Mode::Page,
+            rfc_actor_order: false,
+            too_wide_is_invalid_scope: false,
+            pushed_is_ok: false,
+            issuers_in_resource_metadata: false,
         }
     }
 
@@ -131,6 +151,57 @@ impl EmulatorBuilder {
         self
     }
 
+    /// How long authorization codes live, in whole seconds; ten minutes by default.
+    pub fn code_lifetime(mut self, lifetime: Duration) -> Self {
+        self.code_lifetime = lifetime;
+        self
+    }
+
+    /// How long refresh tokens live, in whole seconds; 30 days by default.
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.refresh_lifetime = lifetime;
+        self
+    }
+
+    /// Answers authorization requests at once, as if this user had approved. Without it there is a page.
+    pub fn auto_consent(mut self, user: impl Into<String>) -> Self {
+        self.consent = Mode::Consent(user.into());
+        self
+    }
+
+    /// Answers authorization requests at once, as if the user had refused.
+    pub fn auto_deny(mut self) -> Self {
+        self.consent = Mode::Deny;
+        self
+    }
+
+    /// Writes `act` with the newest agent outermost, as RFC 8693 section 4.1 has it. By default the first agent is
+    /// outermost, as LumoAuth's guide has it.
+    pub fn rfc_actor_order(mut self, on: bool) -> Self {
+        self.rfc_actor_order = on;
+        self
+    }
+
+    /// Refuses an exchange that asks for too much with `invalid_scope` (RFC 8693 section 2.2.2) instead of
+    /// `insufficient_scope`.
+    pub fn too_wide_is_invalid_scope(mut self, on: bool) -> Self {
+        self.too_wide_is_invalid_scope = on;
+        self
+    }
+
+    /// Answers a pushed authorization request with 200 instead of 201 (RFC 9126 section 2.2).
+    pub fn pushed_requests_answer_200(mut self, on: bool) -> Self {
+        self.pushed_is_ok = on;
+        self
+    }
+
+    /// Lists issuers in `authorization_servers`, as RFC 9728 section 2 has it. By default they are metadata URLs, as
+    /// LumoAuth lists them.
+    pub fn issuers_in_resource_metadata(mut self, on: bool) -> Self {
+        self.issuers_in_resource_metadata = on;
+        self
+    }
+
     /// Makes the emulator, its signing key and the secrets that are not fixed.
     ///
     /// # Errors
@@ -147,11 +218,13 @@ impl EmulatorBuilder {
             return Err(BuildError::ProductionIssuer);
         }
         let lifetime = self.lifetime.as_secs();
-        if lifetime == 0 {
+        let (code_lifetime, refresh_lifetime) =
+            (self.code_lifetime.as_secs(), self.refresh_lifetime.as_secs());
+        if [lifetime, code_lifetime, refresh_lifetime].contains(&0) {
             return Err(BuildError::BadLifetime);
         }
         for agent in self.tenants.iter_mut().flat_map(|tenant| tenant.agents.iter_mut()) {
-            if agent.secret.is_none() {
+            if agent.secret.is_none() && !agent.public {
                 agent.secret = Some(Secret::new(format!("secret_{}", base64url(&random_bytes::<32>()?))));
             }
         }
@@ -159,59 +232,40 @@ impl EmulatorBuilder {
             Some(pem) => KeyPair::from_pem(pem.expose().as_bytes())?,
             None => KeyPair::generate_p256()?,
         };
-        let settings =
-            Settings { lifetime, rate_limit: self.rate_limit, token_rate_limit: self.token_rate_limit };
+        if let Mode::Consent(user) = &self.consent {
+            let mut users = self.tenants.iter().flat_map(|tenant| &tenant.users);
+            if !users.any(|own| own.name == *user) {
+                let problem = "no tenant has such a user";
+                return Err(BuildError::BadText { what: "auto_consent", value: user.clone(), problem });
+            }
+        }
+        let mut issuers: Vec<WorkloadIssuer> = Vec::new();
+        let workloads = self.tenants.iter().flat_map(|tenant| &tenant.agents);
+        for workload in workloads.filter_map(|agent| agent.workload.as_ref()) {
+            if !issuers.iter().any(|own| own.issuer() == workload.issuer) {
+                issuers.push(WorkloadIssuer::new(workload.issuer.clone())?);
+            }
+        }
+        let settings = Settings {
+            lifetime,
+            rate_limit: self.rate_limit,
+            token_rate_limit: self.token_rate_limit,
+            code_lifetime,
+            refresh_lifetime,
+            consent: self.consent,
+            rfc_actor_order: self.rfc_actor_order,
+            too_wide_is_invalid_scope: self.too_wide_is_invalid_scope,
+            pushed_is_ok: self.pushed_is_ok,
+            issuers_in_resource_metadata: self.issuers_in_resource_metadata,
+            issuers,
+        };
         Emulator::new(self.tenants, site, key, settings, self.start, random_bytes()?)
     }
 }
 
-fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
-    let bad =
-        |what, value: &str, problem| Err(BuildError::BadText { what, value: value.to_owned(), problem });
-    let mut slugs = BTreeSet::new();
-    let mut ids = BTreeSet::new();
-    for tenant in tenants {
-        let slug = tenant.slug.as_str();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-        if slug.is_empty() || matches!(slug, "." | "..") || !slug.bytes().all(plain) {
-            return bad("tenant", slug, "a slug has letters, digits and -_.~ only");
-        }
-        if !slugs.insert(slug) {
-            return Err(BuildError::Twice { what: "tenant", value: slug.to_owned() });
-        }
-        let mut names = BTreeSet::new();
-        for agent in &tenant.agents {
-            let id = agent.client_id.as_str();
-            if !agents::is_client_id(id) {
-                return bad("client id", id, "it must be visible ASCII and no path");
-            }
-            if !ids.insert(id) {
-                return Err(BuildError::Twice { what: "client id", value: id.to_owned() });
-            }
-            if agent.name.is_empty() || !names.insert(agent.name.as_str()) {
-                return Err(BuildError::Twice { what: "agent name", value: agent.name.clone() });
-            }
-            if agent.secret.as_ref().is_some_and(Secret::is_empty) {
-                return Err(BuildError::EmptySecret(id.to_owned()));
-            }
-            let mut words = agent.capabilities.iter().chain(&agent.scopes);
-            if let Some(word) = words.find(|word| !is_scope(word)) {
-                return bad("capability", word, "it must be one word of a scope (RFC 6749 section 3.3)");
-            }
-            for resource in &agent.resources {
-                let absolute = resource.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some());
-                if !absolute || resource.contains('#') {
-                    return bad("resource", resource, "it must be an absolute URI without fragment");
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::seed::AgentSeed;
+    use super::super::seed::{AgentSeed, McpServerSeed, UserSeed};
     use super::*;
 
     fn build(tenant: Tenant) -> Result<Emulator, BuildError> {
@@ -253,6 +307,17 @@ mod tests {
             (Tenant::new("a").agent(agent().secret("")), "empty"),
             (Tenant::new("a").agent(agent().capability("a b")), "capability"),
             (Tenant::new("a").agent(agent().resource("nothing")), "resource"),
+            (Tenant::new("a").agent(agent().redirect_uri("https://a.test/#x")), "redirect URI"),
+            (Tenant::new("a").agent(agent().workload("moon", "i", "s", "a")), "provider"),
+            (Tenant::new("a").agent(agent().secret("x").public()), "public"),
+            (Tenant::new("a").agent(agent()).user(UserSeed::new("a b")), "user"),
+            (Tenant::new("a").agent(agent()).user(UserSeed::new("a")).user(UserSeed::new("a")), "twice"),
+            (Tenant::new("a").agent(agent()).consent("a", "agt_x", ["x"]), "no such user"),
+            (Tenant::new("a").agent(agent()).mcp_server(McpServerSeed::new("a/b")), "MCP server"),
+            (
+                Tenant::new("a").agent(agent()).mcp_server(McpServerSeed::new("a").resource_uri("x")),
+                "Resource",
+            ),
         ] {
             let error = build(tenant).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

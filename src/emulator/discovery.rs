@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::engine::Call;
+use super::seed::STANDARD_SCOPES;
+use super::token::GRANT_TYPES;
 use crate::crypto::JwkSet;
 use crate::site::Route;
 
 /// Metadata may be kept for an hour.
-fn cacheable(body: &Value) -> Answer {
+pub(super) fn cacheable(body: &Value) -> Answer {
     Answer::json(StatusCode::OK, body).with(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"))
 }
 
@@ -19,8 +21,7 @@ pub(super) fn jwks(call: &Call<'_>) -> Answer {
     cacheable(&JwkSet::new([call.key.public_jwk().clone()]).to_json())
 }
 
-/// The metadata of RFC 8414 section 2. It names what the emulator has; the authorization endpoint, which the service's
-/// documents always name, comes with the grants that need it.
+/// The metadata of RFC 8414 section 2. It names what the emulator has, and nothing else.
 pub(super) fn authorization_server(call: &Call<'_>) -> Answer {
     cacheable(&common(call))
 }
@@ -40,15 +41,29 @@ pub(super) fn openid_configuration(call: &Call<'_>) -> Answer {
 
 fn common(call: &Call<'_>) -> Value {
     let issuer = call.issuer();
-    let url = |path: &str| format!("{issuer}/{path}");
+    let url = |route: Route| format!("{issuer}/{}", route.path());
+    let with_secret = ["client_secret_basic", "client_secret_post"];
+    let any = ["client_secret_basic", "client_secret_post", "none"];
     json!({
         "issuer": issuer,
-        "authorization_endpoint": url("oauth/authorize"),
-        "token_endpoint": url(Route::Token.path()),
-        "jwks_uri": url(Route::Jwks.path()),
+        "authorization_endpoint": url(Route::Authorize),
+        "token_endpoint": url(Route::Token),
+        "jwks_uri": url(Route::Jwks),
+        "pushed_authorization_request_endpoint": url(Route::PushedAuthorization),
+        "device_authorization_endpoint": url(Route::DeviceAuthorization),
+        "revocation_endpoint": url(Route::Revoke),
+        "introspection_endpoint": url(Route::Introspect),
         "response_types_supported": ["code"],
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": GRANT_TYPES,
+        "scopes_supported": STANDARD_SCOPES,
+        "token_endpoint_auth_methods_supported": any,
+        "revocation_endpoint_auth_methods_supported": any,
+        "introspection_endpoint_auth_methods_supported": with_secret,
         "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "resource_indicators_supported": true,
     })
 }

@@ -10,9 +10,10 @@ use super::answer::{Answer, Reply};
 use super::faults::{self, Order};
 use super::incoming::Incoming;
 use super::log::LogEntry;
-use super::route::{self, Entry, Prefix, Target};
+use super::route::{self, Entry, Place, Prefix, Target};
 use super::state::{Quota, State, Window};
-use super::{agents, ask, discovery, token};
+use super::workload::WorkloadIssuer;
+use super::{agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
 use crate::crypto::KeyPair;
 use crate::site::Route;
 use crate::time::Timestamp;
@@ -30,13 +31,30 @@ pub(super) struct Settings {
     pub rate_limit: Option<u32>,
     /// Requests a minute and tenant to the token endpoint.
     pub token_rate_limit: Option<u32>,
+    /// How long codes live, in seconds.
+    pub code_lifetime: u64,
+    /// How long refresh tokens live, in seconds.
+    pub refresh_lifetime: u64,
+    pub consent: authorize::Mode,
+    /// `act` with the newest agent outermost, as RFC 8693 has it.
+    pub rfc_actor_order: bool,
+    /// An exchange that asks for too much is `invalid_scope`, not `insufficient_scope`.
+    pub too_wide_is_invalid_scope: bool,
+    /// A pushed request is answered with 200, not 201.
+    pub pushed_is_ok: bool,
+    /// `authorization_servers` are issuers, not metadata URLs.
+    pub issuers_in_resource_metadata: bool,
+    /// The platforms whose tokens are known.
+    pub issuers: Vec<WorkloadIssuer>,
 }
 
 /// One request on its way to a handler.
 pub(super) struct Call<'a> {
     pub incoming: &'a Incoming<'a>,
     pub now: Timestamp,
-    pub route: Route,
+    pub place: Place,
+    /// The id in the path, where the route has one.
+    pub id: &'a str,
     pub prefix: Prefix,
     /// The tenant, as its place in the list.
     pub tenant: usize,
@@ -93,7 +111,8 @@ pub(super) fn reply(
                     let mut call = Call {
                         incoming,
                         now,
-                        route: entry.route,
+                        place: entry.place,
+                        id: target.id,
                         prefix: target.prefix,
                         tenant: index,
                         slug: &slug,
@@ -150,8 +169,22 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
         return Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is too large");
     }
     let either = |result: Result<Answer, Answer>| result.unwrap_or_else(|refusal| refusal);
-    match entry.route {
+    let route = match entry.place {
+        Place::Known(route) => route,
+        Place::DevicePage => return device::shown(state, call),
+        Place::Documents => return either(documents::documents(state, call)),
+        Place::McpServers => return either(mcp::list(state, call)),
+        Place::McpServer => return either(mcp::get(state, call)),
+        Place::McpChallenge => return either(mcp::challenged(state, call)),
+        Place::McpMetadata => return either(mcp::metadata(state, call)),
+    };
+    match route {
         Route::Token => token::token(state, call),
+        Route::Authorize => authorize::authorize(state, call),
+        Route::PushedAuthorization => either(authorize::push(state, call)),
+        Route::DeviceAuthorization => either(device::begin(state, call)),
+        Route::Revoke => either(inspect::revoke(state, call)),
+        Route::Introspect => either(inspect::introspect(state, call)),
         Route::UserInfo => either(agents::userinfo(state, call)),
         Route::Ask => either(ask::ask(state, call)),
         Route::Me => either(agents::me(state, call)),
@@ -159,6 +192,7 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
         Route::OpenIdConfiguration => discovery::openid_configuration(call),
         Route::AuthorizationServerMetadata => discovery::authorization_server(call),
         Route::Jwks => discovery::jwks(call),
+        Route::ProtectedResource => either(mcp::root(state, call)),
     }
 }
 
@@ -170,7 +204,7 @@ fn limit(
     settings: &Settings,
     now: Timestamp,
 ) -> Option<Quota> {
-    let is_token = entry.is_some_and(|entry| entry.route == Route::Token);
+    let is_token = entry.is_some_and(|entry| entry.place == Place::Known(Route::Token));
     let limit = if is_token { settings.token_rate_limit } else { settings.rate_limit }?;
     let window = state.world.windows.entry((tenant, is_token)).or_insert_with(|| Window::new(now));
     Some(window.take(limit, now))

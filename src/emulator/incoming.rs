@@ -1,5 +1,7 @@
 //! The request as the engine reads it: header fields, media types, form and JSON bodies. Strict, as the RFCs are.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
@@ -98,30 +100,40 @@ impl Incoming<'_> {
 }
 
 /// The parameters of a token request (RFC 6749 section 3.2).
-pub(super) struct Parameters(Vec<(String, Zeroizing<String>)>);
+pub(super) struct Parameters {
+    pairs: Vec<(String, Zeroizing<String>)>,
+    repeated: Vec<String>,
+}
+
+/// Parameters that may be there more than once (RFC 8707 section 2, RFC 8693 section 2.1).
+fn may_repeat(name: &str) -> bool {
+    matches!(name, "resource" | "audience")
+}
+
+/// The pairs of a form, decoded.
+fn form(bytes: &[u8]) -> Result<Vec<(String, Zeroizing<String>)>, &'static str> {
+    let mut pairs = Vec::new();
+    for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let mut half = || decoded(halves.next().unwrap_or_default());
+        let (name, value) = half().zip(half()).ok_or("The form is not encoded as it must be")?;
+        pairs.push((name.to_string(), value));
+    }
+    Ok(pairs)
+}
 
 impl Parameters {
     /// Reads them out of a form, or out of a JSON object whose values are texts. Each may be there once, but `resource`
-    /// (RFC 8707 section 2). One without a value counts as absent.
+    /// (RFC 8707 section 2) and `audience` (RFC 8693 section 2.1). One without a value counts as absent.
     pub(super) fn read(incoming: &Incoming<'_>) -> Result<Self, &'static str> {
         let mut pairs = Vec::new();
         match incoming.media() {
-            Media::Form => {
-                for pair in incoming.body.unwrap_or_default().split(|byte| *byte == b'&') {
-                    if pair.is_empty() {
-                        continue;
-                    }
-                    let mut halves = pair.splitn(2, |byte| *byte == b'=');
-                    let mut half = || decoded(halves.next().unwrap_or_default());
-                    let (name, value) = half().zip(half()).ok_or("The form is not encoded as it must be")?;
-                    pairs.push((name.to_string(), value));
-                }
-            }
+            Media::Form => pairs = form(incoming.body.unwrap_or_default())?,
             Media::Json => {
                 for (name, value) in incoming.json_object()? {
                     match value {
                         Value::String(text) => pairs.push((name, Zeroizing::new(text))),
-                        Value::Array(items) if name == "resource" => {
+                        Value::Array(items) if may_repeat(&name) => {
                             for item in items {
                                 let text = item.as_str().ok_or("A parameter is not a text")?;
                                 pairs.push((name.clone(), Zeroizing::new(text.to_owned())));
@@ -133,13 +145,35 @@ impl Parameters {
             }
             Media::Other => return Err("Content-Type must be application/x-www-form-urlencoded"),
         }
-        for (index, (name, _)) in pairs.iter().enumerate() {
-            if name != "resource" && pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err("A parameter is repeated");
-            }
-        }
+        let parameters = Parameters::new(pairs);
+        if parameters.repeated.is_empty() { Ok(parameters) } else { Err("A parameter is repeated") }
+    }
+
+    /// Reads the query of an authorization request (RFC 6749 section 3.1). Repeated parameters are told apart by
+    /// [`Parameters::repeats`], since some of them are answered with a redirect.
+    pub(super) fn query(incoming: &Incoming<'_>) -> Result<Self, &'static str> {
+        form(incoming.query.unwrap_or_default().as_bytes()).map(Parameters::new)
+    }
+
+    fn new(mut pairs: Vec<(String, Zeroizing<String>)>) -> Self {
+        let mut seen = HashSet::new();
+        let repeated = pairs
+            .iter()
+            .filter(|(name, _)| !may_repeat(name) && !seen.insert(name.as_str()))
+            .map(|(name, _)| name.clone())
+            .collect();
         pairs.retain(|(_, value)| !value.is_empty());
-        Ok(Parameters(pairs))
+        Parameters { pairs, repeated }
+    }
+
+    /// True if this parameter is there more than once and must not be.
+    pub(super) fn repeats(&self, name: &str) -> bool {
+        self.repeated.iter().any(|own| own == name)
+    }
+
+    /// True if any parameter is there more than once and must not be.
+    pub(super) fn repeats_any(&self) -> bool {
+        !self.repeated.is_empty()
     }
 
     /// A parameter.
@@ -149,7 +183,7 @@ impl Parameters {
 
     /// Every value of a parameter.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -203,7 +237,7 @@ mod tests {
             base: "",
         };
         let parameters = Parameters::read(&incoming)?;
-        Ok(parameters.0.into_iter().map(|(name, value)| (name, value.to_string())).collect())
+        Ok(parameters.pairs.into_iter().map(|(name, value)| (name, value.to_string())).collect())
     }
 
     const FORM: &str = "application/x-www-form-urlencoded";

@@ -5,30 +5,88 @@ use crate::site::Route;
 /// The name under which requests to no route are logged.
 pub(super) const UNKNOWN: &str = "unknown";
 
+/// What is behind a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A route of the library's table.
+    Known(Route),
+    /// The page where a person enters a device's code.
+    DevicePage,
+    /// The API to try tokens on.
+    Documents,
+    McpServers,
+    /// One MCP server.
+    McpServer,
+    McpChallenge,
+    /// The metadata of one MCP server.
+    McpMetadata,
+}
+
+impl Place {
+    /// The id in the path, if the path is this place's; empty for places without one.
+    fn id(self, path: &str) -> Option<&str> {
+        let fixed = |own: &str| (path == own).then_some("");
+        let one = |id: &'_ str| -> bool { !id.is_empty() && !id.contains('/') };
+        match self {
+            Place::Known(route) => fixed(route.path()),
+            Place::DevicePage => fixed("oauth/device"),
+            Place::Documents => fixed("documents"),
+            Place::McpServers => fixed("mcp/servers"),
+            Place::McpServer => path.strip_prefix("mcp/servers/").filter(|id| one(id)),
+            Place::McpChallenge => path.strip_prefix("mcp/")?.strip_suffix("/challenge").filter(|id| one(id)),
+            Place::McpMetadata => {
+                path.strip_prefix(Route::ProtectedResource.path())?.strip_prefix("/mcp/").filter(|id| one(id))
+            }
+        }
+    }
+}
+
 /// One route of the emulator.
 pub(super) struct Entry {
-    pub route: Route,
+    pub place: Place,
     /// The operation's name, as in `docs/wire.md`.
     pub name: &'static str,
     /// The methods it takes, as `Allow` lists them (RFC 9110 section 10.2.1).
     pub allow: &'static str,
 }
 
+const fn known(route: Route, name: &'static str, allow: &'static str) -> Entry {
+    Entry { place: Place::Known(route), name, allow }
+}
+
+const fn other(place: Place, name: &'static str, allow: &'static str) -> Entry {
+    Entry { place, name, allow }
+}
+
 /// Every route that is served. A route that is added to the library and not here has no answer but 404.
 const ENTRIES: &[Entry] = &[
-    Entry { route: Route::Token, name: "oauth.token", allow: "POST" },
-    Entry { route: Route::UserInfo, name: "oauth.userinfo", allow: "GET, HEAD, POST" },
-    Entry { route: Route::Ask, name: "agents.ask", allow: "POST" },
-    Entry { route: Route::Me, name: "agents.me", allow: "GET, HEAD" },
-    Entry { route: Route::Register, name: "agents.register", allow: "POST" },
-    Entry { route: Route::OpenIdConfiguration, name: "wellknown.openid_configuration", allow: "GET, HEAD" },
-    Entry {
-        route: Route::AuthorizationServerMetadata,
-        name: "wellknown.oauth_authorization_server",
-        allow: "GET, HEAD",
-    },
-    Entry { route: Route::Jwks, name: "wellknown.jwks", allow: "GET, HEAD" },
+    known(Route::Token, "oauth.token", "POST"),
+    known(Route::Authorize, "oauth.authorize", "GET, POST"),
+    known(Route::PushedAuthorization, "oauth.par", "POST"),
+    known(Route::DeviceAuthorization, "oauth.device_authorization", "POST"),
+    other(Place::DevicePage, "oauth.device", "GET, POST"),
+    known(Route::Revoke, "oauth.revoke", "POST"),
+    known(Route::Introspect, "oauth.introspect", "POST"),
+    known(Route::UserInfo, "oauth.userinfo", "GET, HEAD, POST"),
+    known(Route::Ask, "agents.ask", "POST"),
+    known(Route::Me, "agents.me", "GET, HEAD"),
+    known(Route::Register, "agents.register", "POST"),
+    known(Route::OpenIdConfiguration, "wellknown.openid_configuration", "GET, HEAD"),
+    known(Route::AuthorizationServerMetadata, "wellknown.oauth_authorization_server", "GET, HEAD"),
+    known(Route::Jwks, "wellknown.jwks", "GET, HEAD"),
+    known(Route::ProtectedResource, "wellknown.oauth_protected_resource", "GET, HEAD"),
+    other(Place::McpMetadata, "wellknown.oauth_protected_resource.mcp", "GET, HEAD"),
+    other(Place::McpServers, "mcp.servers.list", "GET, HEAD"),
+    other(Place::McpServer, "mcp.servers.get", "GET, HEAD"),
+    other(Place::McpChallenge, "mcp.challenge", "GET, POST"),
+    other(Place::Documents, "documents.list", "GET, HEAD"),
 ];
+
+/// The route of a path behind the API base, and the id in it.
+fn behind(path: &str) -> (Option<&'static Entry>, &str) {
+    let found = ENTRIES.iter().find_map(|entry| Some((entry, entry.place.id(path)?)));
+    found.map_or((None, ""), |(entry, id)| (Some(entry), id))
+}
 
 /// True if requests can be logged under this name.
 pub(super) fn is_name(name: &str) -> bool {
@@ -55,32 +113,31 @@ pub(super) struct Target<'p> {
     pub slug: Option<&'p str>,
     /// The route; none if there is none of that path.
     pub entry: Option<&'static Entry>,
+    /// The id in the path, where the route has one.
+    pub id: &'p str,
 }
 
 /// Reads a path behind the base URL's own. None if it is in no layout. Nothing is decoded or tidied up: a path that is
 /// written in another way is another path.
 pub(super) fn find(path: &str) -> Option<Target<'_>> {
-    let behind = |rest: &str| ENTRIES.iter().find(|entry| entry.route.path() == rest);
-    let slugged = |rest: &'_ str| -> Option<(usize, Option<&'static Entry>)> {
-        let (slug, rest) = rest.split_once('/')?;
-        let rest = rest.strip_prefix("api/v1/")?;
-        (!slug.is_empty()).then(|| (slug.len(), behind(rest)))
-    };
+    let target = |prefix, slug, (entry, id)| Some(Target { prefix, slug, entry, id });
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         if let Some(rest) = path.strip_prefix(start) {
-            let (length, entry) = slugged(rest)?;
-            return Some(Target { prefix, slug: rest.get(..length), entry });
+            let (slug, rest) = rest.split_once('/')?;
+            let rest = rest.strip_prefix("api/v1/").filter(|_| !slug.is_empty())?;
+            return target(prefix, Some(slug), behind(rest));
         }
     }
     if let Some(rest) = path.strip_prefix("/api/v1/") {
-        return Some(Target { prefix: Prefix::Bare, slug: None, entry: behind(rest) });
+        return target(Prefix::Bare, None, behind(rest));
     }
     let rest = path.strip_prefix('/')?;
     if !rest.starts_with(".well-known/") {
         return None;
     }
-    if let Some(entry) = behind(rest) {
-        return Some(Target { prefix: Prefix::Root, slug: None, entry: Some(entry) });
+    let found = behind(rest);
+    if found.0.is_some() {
+        return target(Prefix::Root, None, found);
     }
     // RFC 8414 section 3.1: the well-known part goes between the host and the issuer's path.
     let metadata = Route::AuthorizationServerMetadata.path();
@@ -88,7 +145,7 @@ pub(super) fn find(path: &str) -> Option<Target<'_>> {
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         let slug = issuer.strip_prefix(start).and_then(|rest| rest.strip_suffix("/api/v1"));
         if let Some(slug) = slug.filter(|slug| !slug.is_empty() && !slug.contains('/')) {
-            return Some(Target { prefix, slug: Some(slug), entry: behind(metadata) });
+            return target(prefix, Some(slug), behind(metadata));
         }
     }
     None
@@ -146,6 +203,26 @@ mod tests {
             ["/t/acme/api/v1/agents/ask/", "/t/acme/api/v1/agents%2Fask", "/t/acme/api/v1//agents/ask"]
         {
             assert!(find(path).unwrap().entry.is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn ids_are_one_segment() {
+        let found = |path: &str| {
+            let target = find(path).unwrap();
+            (target.entry.map_or(UNKNOWN, |entry| entry.name), target.id.to_owned())
+        };
+        let id = |name, id: &str| (name, id.to_owned());
+        assert_eq!(found("/t/a/api/v1/mcp/servers"), id("mcp.servers.list", ""));
+        assert_eq!(found("/t/a/api/v1/mcp/servers/mcp_1"), id("mcp.servers.get", "mcp_1"));
+        assert_eq!(found("/api/v1/mcp/mcp_1/challenge"), id("mcp.challenge", "mcp_1"));
+        let metadata = id("wellknown.oauth_protected_resource.mcp", "x");
+        assert_eq!(found("/.well-known/oauth-protected-resource/mcp/x"), metadata);
+        assert_eq!(found("/t/a/api/v1/.well-known/oauth-protected-resource/mcp/x"), metadata);
+        for path in
+            ["mcp/servers/", "mcp/servers/a/b", "mcp//challenge", "mcp/challenge", "mcp/a/b/challenge"]
+        {
+            assert_eq!(found(&format!("/api/v1/{path}")).0, UNKNOWN, "{path}");
         }
     }
 

@@ -4,6 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::secret::Secret;
 
+mod demo;
+mod mcp;
+mod people;
+
+pub use mcp::McpServerSeed;
+pub use people::UserSeed;
+pub(super) use people::{Consent, STANDARD_SCOPES, is_standard};
+
 /// A tenant to start with.
 #[derive(Clone, Debug)]
 #[must_use = "a tenant does nothing until it is handed to the builder"]
@@ -11,6 +19,9 @@ pub struct Tenant {
     pub(super) slug: String,
     pub(super) name: String,
     pub(super) agents: Vec<AgentSeed>,
+    pub(super) users: Vec<UserSeed>,
+    pub(super) consents: Vec<Consent>,
+    pub(super) mcp_servers: Vec<McpServerSeed>,
     /// Action to reason.
     pub(super) denials: BTreeMap<String, String>,
 }
@@ -19,7 +30,15 @@ impl Tenant {
     /// A tenant with this slug: letters, digits, `-`, `_`, `.` and `~`.
     pub fn new(slug: impl Into<String>) -> Self {
         let slug = slug.into();
-        Tenant { name: slug.clone(), slug, agents: Vec::new(), denials: BTreeMap::new() }
+        Tenant {
+            name: slug.clone(),
+            slug,
+            agents: Vec::new(),
+            users: Vec::new(),
+            consents: Vec::new(),
+            mcp_servers: Vec::new(),
+            denials: BTreeMap::new(),
+        }
     }
 
     /// Its name for people; the slug if none is set.
@@ -40,29 +59,28 @@ impl Tenant {
         self
     }
 
-    /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`.
-    pub fn demo() -> Self {
-        let agent = AgentSeed::new("agt_demo")
-            .name("research-bot")
-            .capabilities([
-                "read:documents",
-                "document.read",
-                "read_document",
-                "tool:search_web",
-                "delegate:on_behalf",
-            ])
-            .role("ROLE_RESEARCHER")
-            .budget(
-                BudgetSeed::new()
-                    .max_tokens_per_day(100_000)
-                    .tokens_used_today(1_250)
-                    .max_api_calls_per_hour(1_000)
-                    .allowed_models(["gpt-4", "claude-3-opus"]),
-            );
-        Tenant::new("acme-corp")
-            .name("Acme Corp")
-            .agent(agent)
-            .denial("delete_user", super::ask::INSUFFICIENT_PERMISSIONS)
+    /// Adds a user. Names are unique within a tenant.
+    pub fn user(mut self, user: UserSeed) -> Self {
+        self.users.push(user);
+        self
+    }
+
+    /// Says that a user has agreed to these scopes for a client already, as if by its consent page.
+    pub fn consent<S: Into<String>>(
+        mut self,
+        user: impl Into<String>,
+        client_id: impl Into<String>,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let scopes = scopes.into_iter().map(Into::into).collect();
+        self.consents.push(Consent { user: user.into(), client_id: client_id.into(), scopes });
+        self
+    }
+
+    /// Adds an MCP server. Ids and names are unique within a tenant.
+    pub fn mcp_server(mut self, server: McpServerSeed) -> Self {
+        self.mcp_servers.push(server);
+        self
     }
 }
 
@@ -77,6 +95,9 @@ pub struct AgentSeed {
     pub(super) capabilities: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
+    pub(super) redirect_uris: Vec<String>,
+    pub(super) public: bool,
+    pub(super) workload: Option<WorkloadSeed>,
     pub(super) roles: Vec<String>,
     pub(super) budget: Option<BudgetSeed>,
 }
@@ -93,6 +114,9 @@ impl AgentSeed {
             capabilities: Vec::new(),
             scopes: Vec::new(),
             resources: Vec::new(),
+            redirect_uris: Vec::new(),
+            public: false,
+            workload: None,
             roles: Vec::new(),
             budget: None,
         }
@@ -133,6 +157,38 @@ impl AgentSeed {
         self
     }
 
+    /// Adds a redirect URI for its consent flow, compared exactly. One of `http://127.0.0.1` or `http://[::1]` stands for
+    /// every port (RFC 8252 section 7.3).
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Makes it a public client (RFC 6749 section 2.1): it has no secret, and only the flows with PKCE or a device.
+    pub fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
+    /// Lets it sign in with a platform's token (workload identity federation). `provider` is `kubernetes`, `aws`, `gcp`,
+    /// `azure` or `oidc`; the token must be of this issuer, subject and audience. The emulator has a key for each issuer:
+    /// [`Emulator::workload_token`](super::Emulator::workload_token).
+    pub fn workload(
+        mut self,
+        provider: impl Into<String>,
+        issuer: impl Into<String>,
+        subject: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Self {
+        self.workload = Some(WorkloadSeed {
+            provider: provider.into(),
+            issuer: issuer.into(),
+            subject: subject.into(),
+            audience: audience.into(),
+        });
+        self
+    }
+
     /// Adds a role, as `ROLE_RESEARCHER`.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.roles.push(role.into());
@@ -144,6 +200,15 @@ impl AgentSeed {
         self.budget = Some(budget);
         self
     }
+}
+
+/// The platform identity of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WorkloadSeed {
+    pub provider: String,
+    pub issuer: String,
+    pub subject: String,
+    pub audience: String,
 }
 
 /// What an agent may spend and has spent (`budget_policy`). What is not set is no limit.

@@ -1,4 +1,4 @@
-//! What changes while the emulator runs: agents, tokens, windows of the rate limit, logs, rules.
+//! What changes while the emulator runs: agents, consents, windows of the rate limit, logs, rules.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,14 @@ use sha2::{Digest, Sha256};
 
 use super::clock::Clock;
 use super::faults::Rule;
+use super::grants::Grants;
 use super::log::Log;
-use super::seed::{AgentSeed, BudgetSeed, Tenant};
+use super::seed::{AgentSeed, BudgetSeed, Consent, McpServerSeed, Tenant, UserSeed};
+use super::tokens::{Actor, Tokens};
+use crate::crypto::base64url;
+use crate::secret::Secret;
 use crate::time::{Timestamp, hex};
 
-/// From how many tokens on the expired ones are swept out.
-const TOKENS_BEFORE_SWEEP: usize = 4096;
 const MINUTE: u64 = 60;
 
 pub(super) struct State {
@@ -25,6 +27,7 @@ pub(super) struct State {
 pub(super) struct World {
     pub tenants: Vec<LiveTenant>,
     pub tokens: Tokens,
+    pub grants: Grants,
     pub log: Log,
     pub rules: Vec<Rule>,
     pub windows: HashMap<(usize, bool), Window>,
@@ -35,6 +38,7 @@ impl World {
         World {
             tenants: tenants.iter().map(LiveTenant::new).collect(),
             tokens: Tokens::default(),
+            grants: Grants::default(),
             log: Log::default(),
             rules: Vec::new(),
             windows: HashMap::new(),
@@ -50,12 +54,13 @@ impl World {
 pub(super) struct LiveTenant {
     pub seed: Tenant,
     pub agents: Vec<Agent>,
+    pub consents: Vec<Consent>,
 }
 
 impl LiveTenant {
     fn new(tenant: &Tenant) -> Self {
         let agents = tenant.agents.iter().cloned().map(Agent::new).collect();
-        LiveTenant { seed: tenant.clone(), agents }
+        LiveTenant { seed: tenant.clone(), agents, consents: tenant.consents.clone() }
     }
 
     pub(super) fn agent(&self, client_id: &str) -> Option<&Agent> {
@@ -64,6 +69,43 @@ impl LiveTenant {
 
     pub(super) fn agent_mut(&mut self, client_id: &str) -> Option<&mut Agent> {
         self.agents.iter_mut().find(|agent| agent.seed.client_id == client_id)
+    }
+
+    pub(super) fn user(&self, name: &str) -> Option<&UserSeed> {
+        self.seed.users.iter().find(|user| user.name == name)
+    }
+
+    /// The MCP server that goes by this name.
+    pub(super) fn mcp_server(&self, name: &str) -> Option<&McpServerSeed> {
+        self.seed.mcp_servers.iter().find(|server| server.is_called(name))
+    }
+
+    /// The MCP server of this Resource URI.
+    pub(super) fn mcp_resource(&self, uri: &str) -> Option<&McpServerSeed> {
+        self.seed.mcp_servers.iter().find(|server| server.resource_uri.as_deref() == Some(uri))
+    }
+
+    /// What the user has agreed to for this client.
+    pub(super) fn consented(&self, user: &str, client_id: &str) -> Option<&[String]> {
+        let same = |consent: &&Consent| consent.user == user && consent.client_id == client_id;
+        self.consents.iter().find(same).map(|consent| consent.scopes.as_slice())
+    }
+
+    /// Adds to what the user has agreed to.
+    pub(super) fn consent(&mut self, user: &str, client_id: &str, scopes: &[String]) {
+        let same = |consent: &&mut Consent| consent.user == user && consent.client_id == client_id;
+        match self.consents.iter_mut().find(same) {
+            Some(consent) => {
+                let fresh: Vec<String> =
+                    scopes.iter().filter(|scope| !consent.scopes.contains(scope)).cloned().collect();
+                consent.scopes.extend(fresh);
+            }
+            None => self.consents.push(Consent {
+                user: user.to_owned(),
+                client_id: client_id.to_owned(),
+                scopes: scopes.to_vec(),
+            }),
+        }
     }
 }
 
@@ -93,6 +135,11 @@ impl Agent {
     /// `sub` of its tokens.
     pub(super) fn subject(&self) -> String {
         format!("agent:{}", self.seed.name)
+    }
+
+    /// The agent as one link of a chain.
+    pub(super) fn actor(&self) -> Actor {
+        Actor { client_id: self.seed.client_id.clone(), subject: self.subject() }
     }
 
     pub(super) fn has_capability(&self, capability: &str) -> bool {
@@ -166,38 +213,6 @@ impl Agent {
     }
 }
 
-/// What is known of a token that was given out. The token itself is not kept, only its digest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
-    pub tenant: usize,
-    pub client_id: String,
-    pub scopes: Vec<String>,
-    pub expires_at: Timestamp,
-}
-
-/// The tokens that are valid, until they expire or are revoked.
-#[derive(Default)]
-pub(super) struct Tokens(HashMap<[u8; 32], Token>);
-
-impl Tokens {
-    pub(super) fn insert(&mut self, text: &str, token: Token, now: Timestamp) {
-        if self.0.len() >= TOKENS_BEFORE_SWEEP {
-            self.0.retain(|_, token| token.expires_at > now);
-        }
-        self.0.insert(Sha256::digest(text).into(), token);
-    }
-
-    /// The token, if it was given out by this emulator, was not revoked, and has not expired.
-    pub(super) fn find(&self, text: &str, now: Timestamp) -> Option<&Token> {
-        let digest: [u8; 32] = Sha256::digest(text).into();
-        self.0.get(&digest).filter(|token| now < token.expires_at)
-    }
-
-    pub(super) fn revoke(&mut self, client_id: &str) {
-        self.0.retain(|_, token| token.client_id != client_id);
-    }
-}
-
 /// A minute of the rate limit, from the first request in it.
 #[derive(Clone, Copy)]
 pub(super) struct Window {
@@ -250,10 +265,18 @@ impl Ids {
 
     /// `prefix` and 16 hexadecimal digits.
     pub(super) fn next(&mut self, prefix: &str) -> String {
+        format!("{prefix}{}", hex(self.bytes().get(..8).unwrap_or_default()))
+    }
+
+    /// `prefix` and 256 bits: codes and tokens.
+    pub(super) fn secret(&mut self, prefix: &str) -> Secret {
+        Secret::new(format!("{prefix}{}", base64url(&self.bytes())))
+    }
+
+    /// Bytes that nobody can guess and that do not repeat.
+    pub(super) fn bytes(&mut self) -> [u8; 32] {
         self.counter = self.counter.saturating_add(1);
-        let digest: [u8; 32] =
-            Sha256::new().chain_update(self.seed).chain_update(self.counter.to_be_bytes()).finalize().into();
-        format!("{prefix}{}", hex(digest.get(..8).unwrap_or_default()))
+        Sha256::new().chain_update(self.seed).chain_update(self.counter.to_be_bytes()).finalize().into()
     }
 }
 
@@ -263,20 +286,6 @@ mod tests {
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_unix(seconds)
-    }
-
-    #[test]
-    fn tokens_end_on_the_second_and_when_revoked() {
-        let token = Token { tenant: 0, client_id: "a".into(), scopes: Vec::new(), expires_at: at(100) };
-        let mut tokens = Tokens::default();
-        tokens.insert("secret", token, at(1));
-        assert!(tokens.find("secret", at(99)).is_some());
-        assert!(tokens.find("secret", at(100)).is_none());
-        assert!(tokens.find("Secret", at(1)).is_none());
-        tokens.revoke("b");
-        assert!(tokens.find("secret", at(1)).is_some());
-        tokens.revoke("a");
-        assert!(tokens.find("secret", at(1)).is_none());
     }
 
     #[test]

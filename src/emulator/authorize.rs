@@ -1,0 +1,250 @@
+//! The authorization endpoint (RFC 6749 section 4.1.1): a page for a person, or an answer at once.
+
+use http::header::{LOCATION, REFERRER_POLICY};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::json;
+
+use super::answer::Answer;
+use super::client;
+use super::engine::{Call, Settings};
+use super::grants::{Code, Pending, Pushed};
+use super::incoming::Parameters;
+use super::page;
+use super::state::{LiveTenant, State};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+mod asked;
+
+pub(super) use asked::{Asked, Prompt};
+
+/// How long a page and a pushed request wait, in seconds.
+pub(super) const PATIENCE: u64 = 600;
+/// What pushed requests are called (RFC 9126 section 2.2).
+const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// Who decides about consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A person on the page.
+    Page,
+    /// This user agrees to everything.
+    Consent(String),
+    /// Nobody agrees to anything.
+    Deny,
+}
+
+/// Why a request gets no code.
+pub(super) enum Refused {
+    /// It is not known where the answer should go, or it would be wrong to send it there.
+    Here(&'static str),
+    /// The client is told (RFC 6749 section 4.1.2.1).
+    Back { to: String, state: Option<String>, code: &'static str, description: &'static str },
+}
+
+pub(super) fn in_seconds(now: Timestamp, seconds: u64) -> Timestamp {
+    Timestamp::from_unix(now.unix().saturating_add(seconds))
+}
+
+/// `GET`: a request. `POST`: the decision of the page.
+pub(super) fn authorize(state: &mut State, call: &mut Call<'_>) -> Answer {
+    let (status, result) = if call.incoming.method == Method::POST {
+        (StatusCode::SEE_OTHER, decide(state, call))
+    } else {
+        (StatusCode::FOUND, begin(state, call))
+    };
+    match result {
+        Ok(Next::Page(answer)) => answer,
+        Ok(Next::Go(location)) => redirect(status, &location),
+        Err(Refused::Here(problem)) => page::problem(problem),
+        Err(Refused::Back { to, state, code, description }) => {
+            let issuer = call.issuer();
+            redirect(
+                status,
+                &back(&to, &issuer, state.as_deref(), &[("error", code), ("error_description", description)]),
+            )
+        }
+    }
+}
+
+enum Next {
+    Page(Answer),
+    Go(Secret),
+}
+
+fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
+    let parameters = Parameters::query(call.incoming).map_err(Refused::Here)?;
+    let asked = match parameters.get("request_uri") {
+        Some(uri) => {
+            let client_id = parameters.get("client_id").unwrap_or_default();
+            let grants = &mut state.world.grants;
+            grants
+                .take_pushed(&Secret::new(uri), client_id, call.tenant, call.now)
+                .filter(|_| !parameters.repeats("client_id") && !parameters.repeats("request_uri"))
+                .ok_or(Refused::Here("The pushed request is unknown, expired, used or another client's"))?
+        }
+        None => {
+            let tenant = state.world.tenants.get(call.tenant).ok_or(Refused::Here("No such tenant"))?;
+            Asked::read(tenant, &parameters)?
+        }
+    };
+    call.client_id = Some(asked.client_id.clone());
+    let refuse = |asked: Asked, code, description| {
+        Err(Refused::Back { to: asked.redirect_uri, state: asked.state, code, description })
+    };
+    match &call.settings.consent {
+        Mode::Deny => refuse(asked, "access_denied", "The user has refused"),
+        Mode::Consent(user) => {
+            let tenant = state.world.tenants.get(call.tenant);
+            let consented = tenant.and_then(|tenant| tenant.consented(user, &asked.client_id));
+            let covered =
+                consented.is_some_and(|consented| asked.scopes.iter().all(|scope| consented.contains(scope)));
+            if asked.prompt == Prompt::None && !covered {
+                return refuse(asked, "consent_required", "The user has not agreed to this yet");
+            }
+            let issuer = call.issuer();
+            approve(state, call.settings, call.tenant, &issuer, asked, user, call.now).map(Next::Go)
+        }
+        Mode::Page if asked.prompt == Prompt::None => refuse(asked, "login_required", "Nobody is signed in"),
+        Mode::Page => {
+            let pending = Pending {
+                id: state.ids.next("req_"),
+                csrf: state.ids.secret(""),
+                tenant: call.tenant,
+                issuer: call.issuer(),
+                asked: Some(asked),
+                expires_at: in_seconds(call.now, PATIENCE),
+            };
+            let tenant = state.world.tenants.get(call.tenant).ok_or(Refused::Here("No such tenant"))?;
+            let shown = page::consent(tenant, &pending);
+            state.world.grants.wait(pending, call.now);
+            Ok(Next::Page(shown))
+        }
+    }
+}
+
+/// The form of the page. Its secret shows that the page was seen, and is good for one time.
+fn decide(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
+    let parameters = Parameters::read(call.incoming).map_err(Refused::Here)?;
+    let field = |name| parameters.get(name).unwrap_or_default();
+    let csrf = Secret::new(field("csrf"));
+    let pending = state.world.grants.answered(field("request"), &csrf, call.tenant, call.now);
+    let stale = Refused::Here("This page is out of date: start again at the application");
+    let Some(Pending { issuer, asked: Some(asked), .. }) = pending else { return Err(stale) };
+    call.client_id = Some(asked.client_id.clone());
+    match field("decision") {
+        "approve" => {
+            let user = field("user");
+            approve(state, call.settings, call.tenant, &issuer, asked, user, call.now).map(Next::Go)
+        }
+        _ => Ok(Next::Go(denied(&issuer, &asked))),
+    }
+}
+
+/// Where a person who refuses is sent.
+pub(super) fn denied(issuer: &str, asked: &Asked) -> Secret {
+    let error = [("error", "access_denied"), ("error_description", "The user has refused")];
+    back(&asked.redirect_uri, issuer, asked.state.as_deref(), &error)
+}
+
+/// The user agrees: keeps the consent and a code, and says where to go with it.
+pub(super) fn approve(
+    state: &mut State,
+    settings: &Settings,
+    tenant: usize,
+    issuer: &str,
+    asked: Asked,
+    user: &str,
+    now: Timestamp,
+) -> Result<Secret, Refused> {
+    let live = state.world.tenants.get_mut(tenant).ok_or(Refused::Here("No such tenant"))?;
+    let Some(scopes) = granted(live, &asked.client_id, user, &asked.scopes) else {
+        return Err(Refused::Back {
+            to: asked.redirect_uri,
+            state: asked.state,
+            code: "access_denied",
+            description: "The user cannot give any of this",
+        });
+    };
+    let text = state.ids.secret("code_");
+    let to = back(&asked.redirect_uri, issuer, asked.state.as_deref(), &[("code", text.expose())]);
+    let family = state.world.grants.family();
+    let code = Code {
+        tenant,
+        asked,
+        user: user.to_owned(),
+        scopes,
+        auth_time: now,
+        expires_at: in_seconds(now, settings.code_lifetime),
+        kept_until: in_seconds(now, settings.code_lifetime.max(settings.refresh_lifetime)),
+        family,
+        used: false,
+    };
+    state.world.grants.insert_code(&text, code, now);
+    Ok(to)
+}
+
+/// What the user can give of what is asked; the consent is kept. None if that is nothing, or there is no such user.
+pub(super) fn granted(
+    tenant: &mut LiveTenant,
+    client_id: &str,
+    user: &str,
+    asked: &[String],
+) -> Option<Vec<String>> {
+    let seed = tenant.user(user)?;
+    let scopes: Vec<String> = asked.iter().filter(|scope| seed.may_grant(scope)).cloned().collect();
+    if scopes.is_empty() && !asked.is_empty() {
+        return None;
+    }
+    tenant.consent(user, client_id, &scopes);
+    Some(scopes)
+}
+
+/// The redirect URI with the answer in its query, and who answers (RFC 9207).
+fn back(to: &str, issuer: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Secret {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(answer);
+    if let Some(state) = state {
+        query.append_pair("state", state);
+    }
+    query.append_pair("iss", issuer);
+    let separator = if to.contains('?') { '&' } else { '?' };
+    Secret::new(format!("{to}{separator}{}", query.finish()))
+}
+
+fn redirect(status: StatusCode, to: &Secret) -> Answer {
+    let answer = Answer::empty(status).with(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    match HeaderValue::from_str(to.expose()) {
+        Ok(mut value) => {
+            value.set_sensitive(true);
+            answer.with(LOCATION, value)
+        }
+        Err(_) => page::problem("The redirect URI cannot be used"),
+    }
+}
+
+/// `oauth.par` (RFC 9126 section 2): the client hands its request over beforehand.
+pub(super) fn push(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    let parameters = client::parameters(call)?;
+    let client_id = client::identify(state, call, &parameters)?;
+    if parameters.get("request_uri").is_some() {
+        return Err(Answer::bad_oauth("invalid_request", "request_uri has no place in a pushed request"));
+    }
+    let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
+    let asked = Asked::read(tenant, &parameters).map_err(|refused| match refused {
+        Refused::Here(problem) => Answer::bad_oauth("invalid_request", problem),
+        Refused::Back { code, description, .. } => Answer::bad_oauth(code, description),
+    })?;
+    if asked.client_id != client_id {
+        return Err(Answer::bad_oauth(
+            "invalid_request",
+            "client_id differs from the one that authenticated",
+        ));
+    }
+    let uri = state.ids.secret(REQUEST_URI);
+    let body = json!({"request_uri": uri.expose(), "expires_in": PATIENCE});
+    let expires_at = in_seconds(call.now, PATIENCE);
+    state.world.grants.push(Pushed { uri, tenant: call.tenant, asked, expires_at }, call.now);
+    let status = if call.settings.pushed_is_ok { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(Answer::json(status, &body))
+}

@@ -1,0 +1,135 @@
+//! What can be wrong with a seed.
+
+use std::collections::BTreeSet;
+
+use super::BuildError;
+use crate::emulator::agents::is_client_id;
+use crate::emulator::seed::{AgentSeed, Tenant};
+use crate::emulator::token::is_scope;
+use crate::emulator::workload::PROVIDERS;
+use crate::secret::Secret;
+
+fn bad(what: &'static str, value: &str, problem: &'static str) -> BuildError {
+    BuildError::BadText { what, value: value.to_owned(), problem }
+}
+
+fn twice(what: &'static str, value: &str) -> BuildError {
+    BuildError::Twice { what, value: value.to_owned() }
+}
+
+/// A text that is one path segment as it stands.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(plain)
+}
+
+fn is_absolute(uri: &str) -> bool {
+    uri.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some()) && !uri.contains('#')
+}
+
+fn words<'a>(what: &'static str, words: impl IntoIterator<Item = &'a String>) -> Result<(), BuildError> {
+    match words.into_iter().find(|word| !is_scope(word)) {
+        Some(word) => Err(bad(what, word, "it must be one word of a scope (RFC 6749 section 3.3)")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
+    let mut slugs = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for tenant in tenants {
+        let slug = tenant.slug.as_str();
+        if !is_plain(slug) {
+            return Err(bad("tenant", slug, "a slug has letters, digits and -_.~ only"));
+        }
+        if !slugs.insert(slug) {
+            return Err(twice("tenant", slug));
+        }
+        let mut names = BTreeSet::new();
+        for agent in &tenant.agents {
+            check_agent(agent)?;
+            if !ids.insert(agent.client_id.as_str()) {
+                return Err(twice("client id", &agent.client_id));
+            }
+            if agent.name.is_empty() || !names.insert(agent.name.as_str()) {
+                return Err(twice("agent name", &agent.name));
+            }
+        }
+        check_people(tenant)?;
+        check_servers(tenant)?;
+    }
+    Ok(())
+}
+
+fn check_agent(agent: &AgentSeed) -> Result<(), BuildError> {
+    let id = agent.client_id.as_str();
+    if !is_client_id(id) {
+        return Err(bad("client id", id, "it must be visible ASCII and no path"));
+    }
+    if agent.secret.as_ref().is_some_and(Secret::is_empty) {
+        return Err(BuildError::EmptySecret(id.to_owned()));
+    }
+    if agent.public && agent.secret.is_some() {
+        return Err(bad("public client", id, "it has a secret, which public clients cannot keep"));
+    }
+    words("capability", agent.capabilities.iter().chain(&agent.scopes))?;
+    if let Some(resource) = agent.resources.iter().find(|resource| !is_absolute(resource)) {
+        return Err(bad("resource", resource, "it must be an absolute URI without fragment"));
+    }
+    let usable = |uri: &&String| is_absolute(uri) && http::HeaderValue::from_str(uri).is_ok();
+    if let Some(uri) = agent.redirect_uris.iter().find(|uri| !usable(uri)) {
+        return Err(bad("redirect URI", uri, "it must be an absolute URI without fragment"));
+    }
+    let provider = agent.workload.as_ref().map(|workload| workload.provider.as_str());
+    if let Some(provider) = provider.filter(|provider| !PROVIDERS.contains(provider)) {
+        return Err(bad("provider", provider, "it must be kubernetes, aws, gcp, azure or oidc"));
+    }
+    Ok(())
+}
+
+fn check_people(tenant: &Tenant) -> Result<(), BuildError> {
+    let mut names = BTreeSet::new();
+    for user in &tenant.users {
+        if !is_plain(&user.name.replacen('@', "-", 1)) {
+            return Err(bad("user", &user.name, "a name has letters, digits and -_.~@ only"));
+        }
+        if !names.insert(user.name.as_str()) {
+            return Err(twice("user", &user.name));
+        }
+        words("scope", &user.scopes)?;
+    }
+    for consent in &tenant.consents {
+        words("scope", &consent.scopes)?;
+        if !names.contains(consent.user.as_str()) {
+            return Err(bad("consent", &consent.user, "the tenant has no such user"));
+        }
+        if !tenant.agents.iter().any(|agent| agent.client_id == consent.client_id) {
+            return Err(bad("consent", &consent.client_id, "the tenant has no such agent"));
+        }
+    }
+    Ok(())
+}
+
+fn check_servers(tenant: &Tenant) -> Result<(), BuildError> {
+    let mut names = BTreeSet::new();
+    for server in &tenant.mcp_servers {
+        for name in [&server.server_id, &server.name] {
+            if !is_plain(name) {
+                return Err(bad("MCP server", name, "ids and names have letters, digits and -_.~ only"));
+            }
+            if !names.insert(name.as_str()) {
+                return Err(twice("MCP server", name));
+            }
+        }
+        words("scope", server.scopes.iter().chain(server.required.iter().flatten()))?;
+        if let Some(uri) = &server.resource_uri {
+            if !is_absolute(uri) {
+                return Err(bad("Resource URI", uri, "it must be an absolute URI without fragment"));
+            }
+            if !names.insert(uri.as_str()) {
+                return Err(twice("Resource URI", uri));
+            }
+        }
+    }
+    Ok(())
+}

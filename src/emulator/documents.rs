@@ -1,0 +1,39 @@
+//! A protected API to try tokens on: it says who acts for whom.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::bearer::bearer;
+use super::engine::Call;
+use super::issue;
+use super::state::State;
+use super::tokens::Actor;
+
+/// What it wants of a token.
+const SCOPE: &str = "read:documents";
+
+/// `GET documents`. A token for another resource, such as an MCP server, does not fit here (RFC 8707 section 2).
+pub(super) fn documents(state: &State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    let token = bearer(state, call)?;
+    let here = [token.client_id.clone(), call.incoming.base.to_owned(), call.issuer()];
+    if !token.audience.iter().any(|audience| here.contains(audience)) {
+        let problem = "The token is for another audience";
+        return Err(Answer::plain(StatusCode::UNAUTHORIZED, "invalid_token", problem)
+            .challenge(&format!("Bearer realm=\"{}\", error=\"invalid_token\"", call.slug)));
+    }
+    if !token.scopes.iter().any(|scope| scope == SCOPE) {
+        let challenge =
+            format!("Bearer realm=\"{}\", error=\"insufficient_scope\", scope=\"{SCOPE}\"", call.slug);
+        return Err(Answer::missing_scope(SCOPE, &token.scopes).challenge(&challenge));
+    }
+    let chain: Vec<&str> = token.actors.iter().map(|Actor { subject, .. }| subject.as_str()).collect();
+    Ok(Answer::ok(&json!({
+        "documents": [{"id": "doc_1", "title": "Quarterly report"}, {"id": "doc_2", "title": "Travel policy"}],
+        "sub": token.subject,
+        "act": issue::act(&token.actors, call.settings.rfc_actor_order),
+        "principal": {"subject": token.subject, "actor_chain": chain},
+        "client_id": token.client_id,
+        "scope": token.scopes.join(" "),
+    })))
+}

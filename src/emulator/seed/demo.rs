@@ -1,0 +1,58 @@
+//! The tenant that everybody starts with.
+
+use super::super::ask::INSUFFICIENT_PERMISSIONS;
+use super::{AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
+
+impl Tenant {
+    /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`, three sub-agents that it may
+    /// delegate to, the users `alice` and `bob`, and the MCP server `my-mcp-server`.
+    pub fn demo() -> Self {
+        let agent = AgentSeed::new("agt_demo")
+            .name("research-bot")
+            .capabilities([
+                "read:documents",
+                "document.read",
+                "read_document",
+                "tool:search_web",
+                "delegate:on_behalf",
+            ])
+            .scopes(["write:documents", "mcp:read", "mcp:write"])
+            .role("ROLE_RESEARCHER")
+            .redirect_uri("https://myapp.com/consent")
+            .redirect_uri("http://127.0.0.1/callback")
+            .budget(
+                BudgetSeed::new()
+                    .max_tokens_per_day(100_000)
+                    .tokens_used_today(1_250)
+                    .max_api_calls_per_hour(1_000)
+                    .allowed_models(["gpt-4", "claude-3-opus"]),
+            );
+        let sub_agent = |client_id: &str, name: &str| {
+            AgentSeed::new(client_id).name(name).capabilities(["read:documents", "delegate:on_behalf"])
+        };
+        let user = |name: &str, display: &str| {
+            UserSeed::new(name).email(format!("{name}@acme.test")).display_name(display).scopes([
+                "read:documents",
+                "write:documents",
+                "mcp:read",
+                "mcp:write",
+            ])
+        };
+        Tenant::new("acme-corp")
+            .name("Acme Corp")
+            .agent(agent)
+            .agent(sub_agent("agt_search", "search-tool"))
+            .agent(sub_agent("agt_scraper", "web-scraper"))
+            .agent(sub_agent("agt_reader", "pdf-reader"))
+            .user(user("alice", "Alice Adams"))
+            .user(user("bob", "Bob Brown"))
+            .mcp_server(
+                McpServerSeed::new("my-mcp-server")
+                    .server_id("mcp_0001")
+                    .resource_uri("https://mcp.acme.test/my-mcp-server")
+                    .scopes(["mcp:read", "mcp:write"])
+                    .required_scopes(["mcp:read"]),
+            )
+            .denial("delete_user", INSUFFICIENT_PERMISSIONS)
+    }
+}

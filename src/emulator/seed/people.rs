@@ -1,0 +1,61 @@
+//! The users of a tenant, and what they have agreed to.
+
+/// A user to start with: who signs in and consents.
+#[derive(Clone, Debug)]
+#[must_use = "a user does nothing until it is handed to a tenant"]
+pub struct UserSeed {
+    pub(in super::super) name: String,
+    pub(in super::super) email: Option<String>,
+    pub(in super::super) display: Option<String>,
+    pub(in super::super) scopes: Vec<String>,
+}
+
+impl UserSeed {
+    /// A user of this name: letters, digits and `-_.~@`. The `sub` of the user's tokens is `user:<name>`.
+    pub fn new(name: impl Into<String>) -> Self {
+        UserSeed { name: name.into(), email: None, display: None, scopes: Vec::new() }
+    }
+
+    /// The address, for the scope `email` (OpenID Connect Core 1.0 section 5.4).
+    pub fn email(mut self, email: impl Into<String>) -> Self {
+        self.email = Some(email.into());
+        self
+    }
+
+    /// The name for people, for the scope `profile` and the consent page.
+    pub fn display_name(mut self, name: impl Into<String>) -> Self {
+        self.display = Some(name.into());
+        self
+    }
+
+    /// Adds a scope that the user may give to a client. What a user does not have, no consent gives.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        self.scopes([scope])
+    }
+
+    /// Adds scopes that the user may give to a client.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// True if the user may give this scope away: its own, and those of OpenID Connect.
+    pub(in super::super) fn may_grant(&self, scope: &str) -> bool {
+        is_standard(scope) || self.scopes.iter().any(|own| own == scope)
+    }
+}
+
+/// The scopes that every client may ask a user for (OpenID Connect Core 1.0 sections 5.4 and 11).
+pub(in super::super) const STANDARD_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+pub(in super::super) fn is_standard(scope: &str) -> bool {
+    STANDARD_SCOPES.contains(&scope)
+}
+
+/// What a user lets a client do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Consent {
+    pub user: String,
+    pub client_id: String,
+    pub scopes: Vec<String>,
+}
