@@ -69,16 +69,6 @@ pub enum Route {
     AuthorizationServerMetadata,
     /// `wellknown.jwks`: the keys of the tenant's tokens.
     Jwks,
-    /// `oauth.authorize`: `GET oauth/authorize`, in a browser.
-    Authorize,
-    /// `oauth.par`: `POST oauth/par` (RFC 9126).
-    PushedAuthorization,
-    /// `oauth.device_authorization`: `POST oauth/device_authorization` (RFC 8628).
-    DeviceAuthorization,
-    /// `oauth.revoke`: `POST oauth/revoke` (RFC 7009).
-    Revoke,
-    /// `oauth.introspect`: `POST oauth/introspect` (RFC 7662).
-    Introspect,
     /// `wellknown.oauth_protected_resource` (RFC 9728).
     ProtectedResource,
 }
@@ -100,11 +90,6 @@ impl Route {
             Route::OpenIdConfiguration => ".well-known/openid-configuration",
             Route::AuthorizationServerMetadata => ".well-known/oauth-authorization-server",
             Route::Jwks => ".well-known/jwks.json",
-            Route::Authorize => "oauth/authorize",
-            Route::PushedAuthorization => "oauth/par",
-            Route::DeviceAuthorization => "oauth/device_authorization",
-            Route::Revoke => "oauth/revoke",
-            Route::Introspect => "oauth/introspect",
             Route::ProtectedResource => ".well-known/oauth-protected-resource",
         }
     }
