@@ -87,9 +87,11 @@ impl Came {
 
 const MACHINES: usize = 6;
 
+type Step = dyn FnMut(&mut World, Option<Arrived>) -> Result<Action<String>, Error>;
+
 /// A machine with what is known of it from outside.
 struct Watched {
-    machine: Box<dyn FnMut(&mut World, Option<Arrived>) -> Result<Action<String>, Error>>,
+    machine: Box<Step>,
     once: bool,
     out: bool,
     unknown: bool,
