@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 
 use super::names::{Names, SharedNames};
 use super::options::{Proxy, TransportOptions};
-use super::tls::{self, TlsConnector};
+use super::statistics::Statistics;
+use super::tls::TlsConnector;
+use super::trust;
 use crate::client::blocking::Transport;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::site::Origin;
@@ -34,16 +36,6 @@ pub struct UreqTransport {
     names: Arc<Names>,
     connections: Arc<AtomicU64>,
     proxied: bool,
-}
-
-/// What a transport has done so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Statistics {
-    /// Connections opened.
-    pub connections: u64,
-    /// Host names looked up.
-    pub lookups: u64,
 }
 
 impl UreqTransport {
@@ -87,7 +79,7 @@ impl UreqTransport {
         let chain =
             ().chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
-                .chain(TlsConnector(tls::client_config(options)?));
+                .chain(TlsConnector(trust::client_config(options)?));
         let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections) };
         let agent = ureq::Agent::with_parts(config, dial, SharedNames(Arc::clone(&names)));
         Ok(UreqTransport { agent, names, connections, proxied })
