@@ -3,13 +3,26 @@
 #[cfg(feature = "ureq")]
 mod names;
 mod options;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod statistics;
 #[cfg(feature = "ureq")]
 mod tcp;
 #[cfg(feature = "ureq")]
 mod tls;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod trust;
 #[cfg(feature = "ureq")]
 mod ureq;
 
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use self::reqwest::ReqwestTransport;
 #[cfg(feature = "ureq")]
-pub use self::ureq::{Statistics, UreqTransport};
+#[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+pub use self::ureq::UreqTransport;
 pub use options::TransportOptions;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "ureq", feature = "reqwest"))))]
+pub use statistics::Statistics;

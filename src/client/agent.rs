@@ -113,15 +113,18 @@ impl CachedInfo {
 #[dual(AFIT)]
 impl Agent {
     /// Gets a new token with these scopes (`[]`: what the agent is registered for), and keeps them as the agent's
-    /// scopes. Callers at the same time share one request.
+    /// scopes if they are granted. Callers at the same time share one request.
     ///
     #[doc = example!("agent.authenticate([\"read:documents\"])", "?;\nassert!(agent.token_scopes().contains(\"read:documents\"));")]
     ///
     /// # Errors
     /// [`Error::Api`] if the credentials or scopes are refused (`is_unauthorized()`), and all that a call can end with.
     pub async fn authenticate(&self, scopes: impl Into<Scopes> + Send) -> Result<AccessToken, Error> {
-        self.driver.session.set_scopes(scopes);
-        self.driver.turn(self.driver.session.new_token()).await
+        // Kept only once they are granted: scopes that are refused must not spoil the calls that follow.
+        let session = self.driver.session.with_scopes(scopes);
+        let token = self.driver.turn(session.new_token()).await?;
+        self.driver.session.set_scopes(session.scopes());
+        Ok(token)
     }
 
     /// The agent's token: the current one, or a new one if it is not fresh any more.

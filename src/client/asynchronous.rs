@@ -196,3 +196,28 @@ impl SessionStore for MemoryStore {
         Box::pin(async move { Ok(self.all()) })
     }
 }
+
+#[cfg(feature = "reqwest")]
+impl AgentBuilder {
+    /// An agent on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<Agent, crate::error::Error> {
+        let transport = crate::transport::ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl Agent {
+    /// An agent with every setting from the environment: [`AgentBuilder::environment`].
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) naming the variable that is missing or wrong. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn from_env() -> Result<Agent, crate::error::Error> {
+        Agent::builder().environment().build()
+    }
+}

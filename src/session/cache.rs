@@ -110,8 +110,14 @@ impl Entries {
         }
         if self.slots.len() >= CAPACITY {
             // A fetch under way goes last: callers wait for it.
-            let order = |entry: &Entry| (entry.slot.is_fetching(), entry.used);
-            let oldest = self.slots.iter().min_by_key(|(_, entry)| order(entry)).map(|(key, _)| key.clone());
+            let oldest = self.slots.iter().min_by_key(|(_, entry)| entry.used);
+            let oldest = match oldest {
+                Some((_, entry)) if entry.slot.is_fetching() => {
+                    self.slots.iter().min_by_key(|(_, entry)| (entry.slot.is_fetching(), entry.used))
+                }
+                other => other,
+            };
+            let oldest = oldest.map(|(key, _)| key.clone());
             oldest.and_then(|key| self.slots.remove(&key));
         }
     }

@@ -6,9 +6,9 @@ use crate::secret::Secret;
 /// followed, nothing is compressed.
 #[derive(Clone, Debug, Default)]
 pub struct TransportOptions {
-    #[cfg_attr(not(feature = "ureq"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(super) roots: Vec<Vec<u8>>,
-    #[cfg_attr(not(feature = "ureq"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(super) proxy: Proxy,
 }
 
@@ -16,7 +16,7 @@ pub struct TransportOptions {
 pub(super) enum Proxy {
     #[default]
     None,
-    #[cfg_attr(not(feature = "ureq"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     Url(Secret),
     Environment,
 }

@@ -14,8 +14,10 @@ use zeroize::Zeroizing;
 
 use super::names::{Names, SharedNames};
 use super::options::{Proxy, TransportOptions};
+use super::statistics::Statistics;
 use super::tcp::Tcp;
-use super::tls::{self, TlsConnector};
+use super::tls::TlsConnector;
+use super::trust;
 use crate::client::blocking::Transport;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::site::Origin;
@@ -37,18 +39,6 @@ pub struct UreqTransport {
     connections: Arc<AtomicU64>,
     received: Arc<AtomicU64>,
     proxied: bool,
-}
-
-/// What a transport has done so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Statistics {
-    /// Connections opened.
-    pub connections: u64,
-    /// Host names looked up.
-    pub lookups: u64,
-    /// Bytes received, those of TLS included.
-    pub received: u64,
 }
 
 impl UreqTransport {
@@ -99,7 +89,7 @@ impl UreqTransport {
         let chain =
             ().chain(ConnectProxyConnector::default())
                 .chain(Tcp { received: Arc::clone(&received) })
-                .chain(TlsConnector(tls::client_config(options)?));
+                .chain(TlsConnector(trust::client_config(options)?));
         let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections) };
         let agent = ureq::Agent::with_parts(config, dial, SharedNames(Arc::clone(&names)));
         Ok(UreqTransport { agent, names, connections, received, proxied })

@@ -102,7 +102,8 @@ fn t6_no_hot_loop() {
 #[test]
 fn t12_a_fleet_does_not_synchronise() {
     let mut report = Vec::new();
-    for lifetime in [1200_u64, 3600, 86_400] {
+    // The second figure is how often the clients look; the busiest moment is counted as coarsely, never finer than 1 s.
+    for (lifetime, look) in [(1200_u64, 500), (3600, 1000), (86_400, 20_000)] {
         let mut instants = Vec::new();
         let mut world = World::new(lifetime);
         world.server.keep_hits = false;
@@ -111,7 +112,7 @@ fn t12_a_fleet_does_not_synchronise() {
         for client in &fleet {
             world.run(client.token()).unwrap();
         }
-        // Each client makes a call every 500 ms; its first token request after the start is its renewal.
+        // A client's first token request after the start is its renewal.
         let begin = world.truth;
         let earliest = lifetime - 300.min(lifetime / 5) - lifetime / 10;
         world.pass_millis(earliest * 1000);
@@ -126,16 +127,19 @@ fn t12_a_fleet_does_not_synchronise() {
                 }
                 !renewed
             });
-            world.pass_millis(500);
+            world.pass_millis(look);
             assert!((world.truth - begin).as_secs() < lifetime, "somebody never renewed early");
         }
         let spread = (instants.iter().max().unwrap() - instants.iter().min().unwrap()) as f64
             / (lifetime as f64 * 10.0);
         let mut seconds: HashMap<u64, usize> = HashMap::new();
-        instants.iter().for_each(|at| *seconds.entry(at / 1000).or_default() += 1);
+        instants.iter().for_each(|at| *seconds.entry(at / look.max(1000)).or_default() += 1);
         let busiest = *seconds.values().max().unwrap() as f64 / 10.0;
         assert!(spread >= 9.0 && busiest <= 3.0, "{lifetime}: {spread} {busiest}");
-        report.push(format!("{lifetime} s: spread {spread:.1} %, busiest second {busiest:.1} %"));
+        report.push(format!(
+            "{lifetime} s: spread {spread:.1} %, busiest {} s {busiest:.1} %",
+            look.max(1000) / 1000
+        ));
     }
     println!("T12: 1,000 clients: {}", report.join("; "));
 }

@@ -87,11 +87,11 @@ impl Came {
 
 const MACHINES: usize = 6;
 
-type Stepper = Box<dyn FnMut(&mut World, Option<Arrived>) -> Result<Action<String>, Error>>;
+type Step = dyn FnMut(&mut World, Option<Arrived>) -> Result<Action<String>, Error>;
 
 /// A machine with what is known of it from outside.
 struct Watched {
-    machine: Stepper,
+    machine: Box<Step>,
     once: bool,
     out: bool,
     unknown: bool,

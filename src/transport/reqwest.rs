@@ -1,0 +1,284 @@
+//! The async transport: reqwest, told exactly what it may do. Nothing outside of this file and its folder names
+//! reqwest or tokio on the clients' behalf.
+
+mod connect;
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::reqwest::{Body, Client, Proxy as Through, Url, redirect, retry};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode};
+use rustls::ClientConfig;
+use zeroize::Zeroizing;
+
+use self::connect::{ATTEMPT, Attempt, DialLayer, Lookup, NotSent, Shared};
+use super::options::{Proxy, TransportOptions};
+use super::statistics::Statistics;
+use super::trust;
+use crate::client::asynchronous::{Io, Transport};
+use crate::error::{ConfigError, TransportError, TransportFault};
+use crate::site::Origin;
+use crate::wire::{Limits, Request, Response};
+
+const IDLE_AGE: Duration = Duration::from_secs(10);
+const IDLE_PER_HOST: usize = 32;
+
+/// The transport behind the async clients: verified TLS, kept connections, no redirects, no compression, limits on
+/// every part. Cheap to clone; clones share the connections.
+///
+/// It stands on tokio: poll its futures inside a tokio runtime with I/O and time enabled. Outside of one, every request
+/// is refused before anything is sent. Making it needs no runtime.
+///
+/// What reqwest leaves no say in: it reads a head of up to about 400 KiB and 100 headers; what is larger than
+/// [`Limits::head`] is refused after that. It has no limit on idle connections over all hosts (32 a host are kept). A
+/// SOCKS proxy is refused if it is set; one that the environment names fails to connect. `localhost` must be this
+/// machine even over https. A path that the URL standard would rewrite is refused.
+#[derive(Clone, Debug)]
+pub struct ReqwestTransport {
+    /// For hosts that are this machine: never through a proxy.
+    local: Clients,
+    /// For all others: https only.
+    remote: Clients,
+    shared: Arc<Shared>,
+}
+
+/// Two connection pools, one of which keeps nothing.
+#[derive(Clone, Debug)]
+struct Clients {
+    kept: Client,
+    fresh: Client,
+}
+
+impl ReqwestTransport {
+    /// A transport with these options. The only place that builds a reqwest client.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
+    pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
+        let config = trust::client_config(options)?;
+        let shared = Arc::new(Shared::default());
+        let clients = |proxy: &Proxy, local: bool| -> Result<Clients, ConfigError> {
+            let client = |idle| client(&config, proxy, local, idle, &shared);
+            Ok(Clients { kept: client(IDLE_PER_HOST)?, fresh: client(0)? })
+        };
+        let (local, remote) = (clients(&Proxy::None, true)?, clients(&options.proxy, false)?);
+        Ok(ReqwestTransport { local, remote, shared })
+    }
+
+    /// What it has done so far.
+    pub fn statistics(&self) -> Statistics {
+        Statistics { connections: self.shared.connections(), lookups: self.shared.lookups(), received: 0 }
+    }
+
+    async fn carry(&self, request: Request) -> Result<Response, TransportError> {
+        let limits = *request.attempt_limits();
+        if limits.total.is_zero() {
+            return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            let message = "this transport works inside a tokio runtime only";
+            return Err(TransportError::not_sent(TransportFault::Refused, message));
+        }
+        let (outgoing, local) = outgoing(&request)?;
+        let clients = if local { &self.local } else { &self.remote };
+        let client = if limits.fresh_connection { &clients.fresh } else { &clients.kept };
+        let attempt = Attempt::new(request.url().host().unwrap_or_default(), &limits);
+        let answer = async {
+            let response = client.execute(outgoing).await.map_err(failed)?;
+            read(response, request.method(), &limits).await
+        };
+        match tokio::time::timeout(limits.total, ATTEMPT.scope(attempt.clone(), answer)).await {
+            Ok(answer) => answer,
+            // Only a pool that keeps nothing tells for sure: elsewhere a kept connection may have been used meanwhile.
+            Err(_) if limits.fresh_connection && !attempt.connected() => {
+                Err(TransportError::not_sent(TransportFault::Timeout, "connecting took too long"))
+            }
+            Err(_) => Err(TransportError::unknown(TransportFault::Timeout, "the answer took too long")),
+        }
+    }
+}
+
+impl Transport for ReqwestTransport {
+    fn send<'a>(&'a self, request: Request) -> Io<'a, Result<Response, TransportError>> {
+        Box::pin(self.carry(request))
+    }
+
+    fn sleep<'a>(&'a self, duration: Duration) -> Io<'a, ()> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            // No timer here; the next request says so.
+            return Box::pin(std::future::ready(()));
+        }
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+fn client(
+    config: &Arc<ClientConfig>,
+    proxy: &Proxy,
+    local: bool,
+    idle: usize,
+    shared: &Arc<Shared>,
+) -> Result<Client, ConfigError> {
+    let bad_proxy = |problem| ConfigError::BadUrl { setting: "proxy", problem };
+    // Named one by one: another crate in the program may have switched on the features behind them.
+    let builder = Client::builder()
+        .tls_backend_preconfigured(ClientConfig::clone(config))
+        .http1_only()
+        .https_only(!local)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .pool_idle_timeout(IDLE_AGE)
+        .pool_max_idle_per_host(idle)
+        .dns_resolver(Lookup { shared: Arc::clone(shared), local })
+        .connector_layer(DialLayer(Arc::clone(shared)));
+    let builder = match proxy {
+        Proxy::None => builder.no_proxy(),
+        Proxy::Environment => builder,
+        Proxy::Url(url) => {
+            let scheme = url.expose().split_once("://").map_or("http", |(scheme, _)| scheme);
+            if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+                return Err(bad_proxy("only http and https proxies are supported"));
+            }
+            let proxy = Through::all(url.expose()).map_err(|_| bad_proxy("write it as http://host:port"))?;
+            builder.proxy(proxy)
+        }
+    };
+    builder.build().map_err(|_| ConfigError::Unavailable("the HTTP client cannot be set up"))
+}
+
+/// The request in reqwest's words, and whether its host is this machine.
+fn outgoing(request: &Request) -> Result<(::reqwest::Request, bool), TransportError> {
+    let refused = |message| TransportError::not_sent(TransportFault::Refused, message);
+    let uri = request.url();
+    let local = Origin::of(uri).is_some_and(|origin| origin.is_loopback());
+    if !local && uri.scheme_str() != Some("https") {
+        return Err(refused("plain http to a host that is not this machine is refused"));
+    }
+    let url = Url::parse(&uri.to_string()).map_err(|_| refused("the URL cannot be sent"))?;
+    // The URL standard rewrites dots, backslashes and numbers that stand for addresses. What leaves is what was checked.
+    let same_host = url.host_str().zip(uri.host()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+    if !same_host || url.path() != uri.path() {
+        return Err(refused("the URL has characters that would be rewritten"));
+    }
+    let mut out = ::reqwest::Request::new(request.method().clone(), url);
+    *out.headers_mut() = request.headers().clone();
+    let empty = request.body().is_empty();
+    if !empty || matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+        *out.body_mut() = Some(Body::from(request.body().to_vec()));
+    }
+    Ok((out, local))
+}
+
+/// Reads the whole body, and only if it is certain where it ends.
+async fn read(
+    mut response: ::reqwest::Response,
+    method: &Method,
+    limits: &Limits,
+) -> Result<Response, TransportError> {
+    let too_large = |what: &str, bytes: usize| {
+        TransportError::unknown(TransportFault::TooLarge, format!("{what} is larger than {bytes} bytes"))
+    };
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let line = |name: usize, value: usize| name.saturating_add(value).saturating_add(4);
+    let sizes = headers.iter().map(|(name, value)| line(name.as_str().len(), value.len()));
+    if sizes.fold(0_usize, usize::saturating_add) > limits.head {
+        return Err(too_large("the head of the answer", limits.head));
+    }
+    let length = announced(&headers, status, method)
+        .map_err(|message| TransportError::unknown(TransportFault::Framing, message))?;
+    let Some(length) = length else { return Ok(Response::new(status, headers, Vec::new())) };
+    if length > limits.body as u64 {
+        return Err(too_large("the answer", limits.body));
+    }
+    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(limits.body)));
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if chunk.len() > limits.body.saturating_sub(body.len()) {
+            return Err(too_large("the answer", limits.body));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response::new(status, headers, std::mem::take(&mut *body)))
+}
+
+/// The length that the head announces, 0 if it comes in chunks; None if there is no body.
+fn announced(headers: &HeaderMap, status: StatusCode, method: &Method) -> Result<Option<u64>, &'static str> {
+    let bodiless =
+        method == Method::HEAD || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let length = match (lengths.next(), codings.next()) {
+        (Some(_), Some(_)) => return Err("the answer has both a length and a transfer coding"),
+        (Some(length), None) => {
+            let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|text| text.parse().ok()).ok_or("the answer's length is not a number")?
+        }
+        (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => 0,
+        (None, Some(_)) => return Err("the answer has a transfer coding other than chunked"),
+        (None, None) if bodiless => 0,
+        (None, None) => return Err("the answer does not say where it ends"),
+    };
+    if lengths.next().is_some() || codings.next().is_some() {
+        return Err("the answer says twice where it ends");
+    }
+    Ok((!bodiless).then_some(length))
+}
+
+/// reqwest's errors as ours. Their texts stay out: some contain the URL.
+fn failed(error: ::reqwest::Error) -> TransportError {
+    if let Some(NotSent(marked)) = below(&error) {
+        return marked.clone();
+    }
+    let connecting = error.is_connect();
+    let because = |failure: TransportError| match below::<std::io::Error>(&error) {
+        Some(io) => failure.because(std::io::Error::from(io.kind())),
+        None => failure,
+    };
+    if connecting {
+        return match below::<rustls::Error>(&error) {
+            Some(tls) => TransportError::not_sent(TransportFault::Tls, format!("TLS failed: {tls}")),
+            None if error.is_timeout() => {
+                TransportError::not_sent(TransportFault::Timeout, "connecting took too long")
+            }
+            None => because(TransportError::not_sent(TransportFault::Connect, "no connection")),
+        };
+    }
+    if error.is_builder() {
+        let message = "the request cannot be written as HTTP";
+        return TransportError::not_sent(TransportFault::Refused, message);
+    }
+    if error.is_timeout() {
+        return TransportError::unknown(TransportFault::Timeout, "the answer took too long");
+    }
+    match below::<hyper::Error>(&error) {
+        Some(hyper) if hyper.is_parse_too_large() => {
+            TransportError::unknown(TransportFault::TooLarge, "the head of the answer is too large")
+        }
+        Some(hyper) if hyper.is_parse() => {
+            TransportError::unknown(TransportFault::Framing, "the answer is not valid HTTP")
+        }
+        _ => because(TransportError::unknown(TransportFault::Broken, "the connection broke")),
+    }
+}
+
+/// The first error of this type in the chain; also inside I/O errors, which hide the one they were made of.
+fn below<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| below::<E>(inner)) {
+            return Some(found);
+        }
+        at = error.source();
+    }
+    None
+}
