@@ -101,6 +101,8 @@ fn client(request: Request, how: ClientAuth, credentials: &Credentials) -> Resul
             let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
             let pair = Zeroizing::new(format!("{}:{}", encode(id), encode(secret.expose())));
             let value = Secret::new(STANDARD.encode(pair.as_bytes()));
+            // Some grants need the client id in the body as well (`docs/wire.md`, T-client-id); it may be there for all.
+            let request = request.append_form(&Form::new().field("client_id", id));
             Ok(request.authorization("Basic", &value)?.carries(secret))
         }
     }
