@@ -528,6 +528,45 @@ fn both_transports_send_the_same() {
     assert_eq!(seen.len(), 20);
 }
 
+/// Every line of every crate below, at every level.
+struct Lines(Mutex<Vec<String>>);
+
+impl log::Log for Lines {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push(format!("{} {}", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+#[test]
+fn s2_no_secret_in_the_log_even_at_trace() {
+    log::set_logger(&LINES).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let token = TOKEN.replace("tok\"", "canary-token-1234\"");
+    let server = Server::start(by_path([
+        ("/oauth/token", always(Reply::json(200, token))),
+        ("/agents/ask", always(Reply::json(200, ALLOW))),
+    ]));
+    let builder = Agent::builder().base_url(server.url()).tenant("acme").client_id("agt_1");
+    let agent = builder.client_secret("canary-secret-5678").build().unwrap();
+    single().block_on(async {
+        assert!(agent.is_allowed("read").await.unwrap());
+        assert_eq!(agent.request(Method::GET, "agents/ask?code=canary-query-9").await.unwrap().status(), 200);
+    });
+    log::set_max_level(log::LevelFilter::Off);
+    let lines = LINES.0.lock().unwrap();
+    assert!(lines.iter().any(|line| line.starts_with("reqwest")), "the log was not read: {lines:#?}");
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("canary")).collect();
+    assert!(told.is_empty(), "{told:#?}");
+}
+
 #[test]
 fn tls_is_verified() {
     for cert in Cert::BAD {
