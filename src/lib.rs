@@ -46,11 +46,14 @@ pub mod wire;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod client;
 #[cfg(any(feature = "blocking", feature = "async"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
 pub mod transport;
 
 #[cfg(feature = "async")]
+#[cfg_attr(docsrs, doc(cfg(feature = "async")))]
 pub use client::asynchronous;
 #[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use client::blocking::{Agent, AgentBuilder, DelegationChain, MemoryStore, SessionStore, Transport};
 pub use credentials::{ClientAuth, Credentials};
 #[cfg(feature = "emulator")]

@@ -459,8 +459,10 @@ fn what_fails_before_the_request_left_is_known_as_not_sent() {
     for url in ["http://example.com", "http://192.0.2.1", "https://127.1"] {
         assert_eq!(ends(get(url).limits(limits())), (TransportFault::Refused, Sent::NotSent), "{url}");
     }
-    let dots = Request::new(Method::GET, "http://127.0.0.1:1/a/%2e%2e/b".parse().unwrap());
-    assert_eq!(ends(dots.limits(limits())), (TransportFault::Refused, Sent::NotSent));
+    for path in ["/a/%2e%2e/b", "/a/../b", "/a?b='"] {
+        let rewritten = Request::new(Method::GET, format!("http://127.0.0.1:1{path}").parse().unwrap());
+        assert_eq!(ends(rewritten.limits(limits())), (TransportFault::Refused, Sent::NotSent), "{path}");
+    }
 }
 
 #[test]
@@ -479,6 +481,90 @@ fn redirects_are_handed_over_and_nothing_is_decoded() {
     let server = Server::start(always(Reply::json(200, "not gzip").header("Content-Encoding", "gzip")));
     let response = carry(&TransportOptions::new(), get(server.url()).limits(limits())).unwrap();
     assert_eq!(response.body(), b"not gzip");
+}
+
+/// What a server sees of the same requests over both transports: method, target, headers, body.
+#[cfg(feature = "ureq")]
+#[test]
+fn both_transports_send_the_same() {
+    use lumoauth::transport::UreqTransport;
+    let server = Server::start(always(Reply::json(200, ALLOW)));
+    let url = |path: &str| format!("{}{path}", server.url()).parse::<Uri>().unwrap();
+    let requests = || {
+        [Method::GET, Method::DELETE, Method::POST, Method::PUT, Method::PATCH].into_iter().flat_map(
+            |method| {
+                let empty = Request::new(method.clone(), url("/t/acme/a%2Fb?x=1%20&y=%27~"));
+                let full = empty.clone().json(&serde_json::json!({ "text": "\u{e4}" }));
+                [empty, full]
+            },
+        )
+    };
+    let (blocking, asynchronous) = (UreqTransport::new(&TransportOptions::new()).unwrap(), single());
+    for request in requests() {
+        lumoauth::Transport::send(&blocking, request).unwrap();
+    }
+    let transport = ReqwestTransport::new(&TransportOptions::new()).unwrap();
+    asynchronous.block_on(async {
+        for request in requests() {
+            Transport::send(&transport, request).await.unwrap();
+        }
+    });
+    let seen: Vec<_> = server
+        .requests()
+        .into_iter()
+        .map(|seen| {
+            let mut headers: Vec<_> = seen
+                .headers
+                .iter()
+                .map(|(name, value)| format!("{}: {value}", name.to_lowercase()))
+                .collect();
+            headers.sort();
+            (seen.method.clone(), seen.target.clone(), headers, seen.body.clone())
+        })
+        .collect();
+    for (blocking, asynchronous) in seen[..10].iter().zip(&seen[10..]) {
+        assert_eq!(blocking, asynchronous);
+    }
+    assert_eq!(seen.len(), 20);
+}
+
+/// Every line of every crate below, at every level.
+struct Lines(Mutex<Vec<String>>);
+
+impl log::Log for Lines {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push(format!("{} {}", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+#[test]
+fn s2_no_secret_in_the_log_even_at_trace() {
+    log::set_logger(&LINES).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let token = TOKEN.replace("tok\"", "canary-token-1234\"");
+    let server = Server::start(by_path([
+        ("/oauth/token", always(Reply::json(200, token))),
+        ("/agents/ask", always(Reply::json(200, ALLOW))),
+    ]));
+    let builder = Agent::builder().base_url(server.url()).tenant("acme").client_id("agt_1");
+    let agent = builder.client_secret("canary-secret-5678").build().unwrap();
+    single().block_on(async {
+        assert!(agent.is_allowed("read").await.unwrap());
+        assert_eq!(agent.request(Method::GET, "agents/ask?code=canary-query-9").await.unwrap().status(), 200);
+    });
+    log::set_max_level(log::LevelFilter::Off);
+    let lines = LINES.0.lock().unwrap();
+    assert!(lines.iter().any(|line| line.starts_with("reqwest")), "the log was not read: {lines:#?}");
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("canary")).collect();
+    assert!(told.is_empty(), "{told:#?}");
 }
 
 #[test]

@@ -85,6 +85,91 @@ flow!(identity_and_record, agent, emulator, |results| {
     agent.run(ApiRequest::get("nothing/here").query("a", "b"));
 });
 
+/// The same over real connections: ureq and reqwest, each against a served emulator of its own.
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
+mod over_http {
+    use super::*;
+
+    /// What differs between two runs by nature: audit ids, ports, and the time of day, which a served emulator keeps.
+    fn timeless(text: &str, url: &str) -> String {
+        let text = text.replace(url, "URL");
+        [("Timestamp(", ')'), ("aud_", '"')].into_iter().fold(text, |text, (begin, end)| {
+            let mut parts = text.split(begin);
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |out, part| out + begin + part.split_once(end).map_or(part, |(_, rest)| rest))
+        })
+    }
+
+    macro_rules! steps {
+        (|$results:ident, $result:ident| $push:expr, [$($step:expr),* $(,)?]) => {
+            $({
+                let $result = $step;
+                $results.push($push);
+            })*
+        };
+    }
+
+    macro_rules! all {
+        ($agent:ident, |$results:ident, $result:ident| $push:expr) => {
+            steps!(|$results, $result| $push, [
+                $agent.is_allowed("read"),
+                $agent.authenticate(["not:granted"]),
+                $agent.authenticate(["read"]),
+                $agent.ensure_authenticated(),
+                $agent.ask(Ask::new("read").context(json!({ "id": 1, "text": "ä\u{1}" }))),
+                $agent.ask("delete_user"),
+                $agent.info(),
+                $agent.identity(),
+                $agent.has_capability("write"),
+                $agent.budget(),
+                $agent.is_budget_exhausted(),
+                $agent.register(Register::new("bot").description("d")),
+                $agent.request(Method::GET, "agents/me"),
+                $agent.request(Method::HEAD, "agents/me"),
+                $agent.request(Method::DELETE, "nothing/here"),
+                $agent.request(Method::GET, "//evil.test"),
+                $agent.run(ApiRequest::get("nothing/here").query("a", "b c&d")),
+            ]);
+        };
+    }
+
+    fn order(emulator: &Emulator) {
+        emulator.fault(FaultRule::on("agents.ask").nth(2).status(503)).unwrap();
+        emulator.fault(FaultRule::on("agents.ask").nth(3).reset()).unwrap();
+        emulator.fault(FaultRule::on("oauth.userinfo").nth(1).truncate(10)).unwrap();
+    }
+
+    #[test]
+    fn every_flow_is_the_same_over_ureq_and_reqwest() {
+        let blocking = {
+            let emulator = emulator();
+            let served = emulator.serve("127.0.0.1:0").unwrap();
+            order(&emulator);
+            let builder = Agent::builder().base_url(served.url()).tenant("acme");
+            let agent = builder.client_id("agt_1").client_secret("fixed").build().unwrap();
+            let (url, mut results) = (served.url().to_owned(), Vec::new());
+            all!(agent, |results, result| timeless(&format!("{result:?}"), &url));
+            (results, seen(&emulator))
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let asynchronous = runtime.block_on(async {
+            let emulator = emulator();
+            let served = emulator.serve("127.0.0.1:0").unwrap();
+            order(&emulator);
+            let builder = asynchronous::Agent::builder().base_url(served.url()).tenant("acme");
+            let agent = builder.client_id("agt_1").client_secret("fixed").build().unwrap();
+            let (url, mut results) = (served.url().to_owned(), Vec::new());
+            all!(agent, |results, result| timeless(&format!("{:?}", result.await), &url));
+            (results, seen(&emulator))
+        });
+        for (blocking, asynchronous) in blocking.0.iter().zip(&asynchronous.0) {
+            assert_eq!(blocking, asynchronous);
+        }
+        assert_eq!(blocking, asynchronous);
+        assert!(blocking.1.len() > 15, "{:#?}", blocking.1);
+    }
+}
+
 #[test]
 fn decisions_and_retries_and_refusals_are_the_same() {
     let order = |emulator: &Emulator| {

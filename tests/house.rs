@@ -28,6 +28,7 @@ const IMPORTS: &[(&str, &str)] = &[
 /// with a reason in Cargo.toml.
 const CORE: usize = 31;
 const DEFAULT: usize = 46;
+const REQWEST: usize = 101;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -251,6 +252,29 @@ fn the_default_build_has_no_runtime_and_no_foreign_build_tool() {
         assert!(!has(&core, name), "{name} is in the core");
     }
     assert!(has(&default, "ureq") && has(&default, "rustls"), "the tree was not read");
+}
+
+#[test]
+fn the_async_build_brings_no_second_tls_and_nothing_that_changes_what_is_read() {
+    let tree = tree(&["--no-default-features", "--features", "reqwest"]);
+    let has = |name: &str| tree.iter().any(|line| line.starts_with(&format!("{name} v")));
+    println!("reqwest {} crates", without_build_tools(&tree));
+    for name in [
+        "ureq",
+        "aws-lc-sys",
+        "native-tls",
+        "openssl-sys",
+        "h2",
+        "encoding_rs",
+        "flate2",
+        "brotli",
+        "cookie_store",
+        "hickory-resolver",
+    ] {
+        assert!(!has(name), "{name} came along");
+    }
+    assert!(has("reqwest") && has("ring"), "the tree was not read");
+    assert!(without_build_tools(&tree) <= REQWEST, "{tree:#?}");
 }
 
 #[test]

@@ -1,5 +1,11 @@
-//! The async mount: the same clients, under the same names, with `.await`. No runtime is assumed; the transport brings
-//! sending and sleeping.
+//! The async clients: the same as at the root of the crate, under the same names, with `.await`.
+//!
+//! With the feature `reqwest` a transport is ready, and an application writes `Agent::from_env()?`; it runs inside tokio.
+//! With `async` alone no runtime is assumed: the transport brings sending and sleeping ([`from_fn`], or a [`Transport`]
+//! of your own) to [`AgentBuilder::build_with`].
+//!
+//! Futures are `Send`, block nothing, and may be dropped at any moment: a call that is dropped while it fetches the
+//! token hands that over to the next one. What a dropped call had already sent may still take effect.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -94,6 +94,7 @@ impl AgentBuilder {
     ///
     /// # Errors
     /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
     pub fn build(self) -> Result<Agent, crate::error::Error> {
         let transport = crate::transport::UreqTransport::new(self.transport_options())?;
         self.build_with(transport)
@@ -106,6 +107,7 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::Config`](crate::error::Error::Config) naming the variable that is missing or wrong. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
     pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ::reqwest::{Body, Client, Proxy as Through, Url, redirect, retry};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
@@ -34,7 +34,8 @@ const IDLE_PER_HOST: usize = 32;
 /// What reqwest leaves no say in: it reads a head of up to about 400 KiB and 100 headers; what is larger than
 /// [`Limits::head`] is refused after that. It has no limit on idle connections over all hosts (32 a host are kept). A
 /// SOCKS proxy is refused if it is set; one that the environment names fails to connect. `localhost` must be this
-/// machine even over https. A path that the URL standard would rewrite is refused.
+/// machine even over https. A URL that the URL standard would rewrite
+/// is refused.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     /// For hosts that are this machine: never through a proxy.
@@ -125,6 +126,7 @@ fn client(
     // Named one by one: another crate in the program may have switched on the features behind them.
     let builder = Client::builder()
         .tls_backend_preconfigured(ClientConfig::clone(config))
+        .user_agent(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION")))
         .http1_only()
         .https_only(!local)
         .redirect(redirect::Policy::none())
@@ -162,16 +164,19 @@ fn outgoing(request: &Request) -> Result<(::reqwest::Request, bool), TransportEr
         return Err(refused("plain http to a host that is not this machine is refused"));
     }
     let url = Url::parse(&uri.to_string()).map_err(|_| refused("the URL cannot be sent"))?;
-    // The URL standard rewrites dots, backslashes and numbers that stand for addresses. What leaves is what was checked.
+    // The URL standard rewrites dots, backslashes, quotes and numbers that stand for addresses. What leaves is what was
+    // checked, and perhaps signed.
     let same_host = url.host_str().zip(uri.host()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
-    if !same_host || url.path() != uri.path() {
-        return Err(refused("the URL has characters that would be rewritten"));
+    if !same_host || url.path() != uri.path() || url.query() != uri.query() {
+        return Err(refused("the URL has characters that would be rewritten: percent-encode them"));
     }
     let mut out = ::reqwest::Request::new(request.method().clone(), url);
     *out.headers_mut() = request.headers().clone();
-    let empty = request.body().is_empty();
-    if !empty || matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+    if !request.body().is_empty() {
         *out.body_mut() = Some(Body::from(request.body().to_vec()));
+    } else if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+        // reqwest would leave it out, and some servers insist on it.
+        out.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     Ok((out, local))
 }
