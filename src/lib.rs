@@ -38,6 +38,9 @@ pub mod operation;
 pub mod operations;
 pub mod session;
 pub mod time;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub mod verify;
 pub mod wire;
 
 #[cfg(any(feature = "blocking", feature = "async"))]
@@ -49,6 +52,9 @@ pub mod transport;
 pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 pub use client::blocking::{Agent, AgentBuilder, Transport};
+#[cfg(all(feature = "blocking", feature = "verify"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]
+pub use client::blocking::{IdTokenVerifier, TokenVerifier};
 pub use credentials::{ClientAuth, Credentials};
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]

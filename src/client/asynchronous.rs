@@ -36,9 +36,16 @@ mod builder;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
+#[cfg(feature = "verify")]
+#[allow(clippy::duplicate_mod)]
+#[path = "verifier.rs"]
+mod verifier;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use verifier::{IdTokenVerifier, TokenVerifier};
 
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -156,7 +156,7 @@ impl Slot {
             }
         }
         if let Some(flight) = state.flight {
-            return Need::Join(Ticket { slot: Arc::clone(self), flight, within: Duration::MAX });
+            return Need::Join(Ticket::new(Arc::clone(self) as Arc<dyn Flights>, flight));
         }
         if let Some(memo) = &state.memo {
             if now.monotonic < memo.until {
@@ -286,14 +286,35 @@ impl Drop for Lease {
     }
 }
 
-/// A place in the queue for a token that another call is fetching.
+/// Something that one call fetches while others wait for it.
+pub(crate) trait Flights: Send + Sync {
+    /// Keeps `wake` until the flight has settled. Gives it back if it has already.
+    fn wait(&self, flight: u64, wake: Box<dyn FnOnce() + Send>) -> Option<Box<dyn FnOnce() + Send>>;
+}
+
+impl Flights for Slot {
+    fn wait(&self, flight: u64, wake: Box<dyn FnOnce() + Send>) -> Option<Box<dyn FnOnce() + Send>> {
+        let mut state = lock(&self.0);
+        if state.flight == Some(flight) {
+            state.waiting.push(wake);
+            return None;
+        }
+        Some(wake)
+    }
+}
+
+/// A place in the queue for something that another call is fetching: a token, or the keys that verify tokens.
 pub struct Ticket {
-    slot: Arc<Slot>,
+    flights: Arc<dyn Flights>,
     flight: u64,
     within: Duration,
 }
 
 impl Ticket {
+    pub(crate) fn new(flights: Arc<dyn Flights>, flight: u64) -> Self {
+        Ticket { flights, flight, within: Duration::MAX }
+    }
+
     /// The longest that this caller may wait: what is left of its own deadline.
     pub fn within(&self) -> Duration {
         self.within
@@ -301,17 +322,12 @@ impl Ticket {
 
     /// Calls `wake` once the fetch has settled, at once if it has already. It may be called from another thread.
     pub fn on_settled(&self, wake: impl FnOnce() + Send + 'static) {
-        {
-            let mut state = lock(&self.slot.0);
-            if state.flight == Some(self.flight) {
-                state.waiting.push(Box::new(wake));
-                return;
-            }
+        if let Some(wake) = self.flights.wait(self.flight, Box::new(wake)) {
+            wake();
         }
-        wake();
     }
 
-    pub(super) fn limited(self, within: Duration) -> Self {
+    pub(crate) fn limited(self, within: Duration) -> Self {
         Ticket { within, ..self }
     }
 }
