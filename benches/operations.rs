@@ -47,15 +47,15 @@ fn main() {
     let credentials = Credentials::new("agt_1", "secret").expect("valid");
     let session = Session::new(Settings::new(Site::tenant("acme").expect("valid")).credentials(credentials));
     let now = Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(1), [7; 32]);
-    black_box(ask(&session, &now));
+    drop(black_box(ask(&session, &now)));
 
     let region = Region::new(ALLOCATOR);
-    black_box(ask(&session, &now));
+    drop(black_box(ask(&session, &now)));
     let allocations = region.change().allocations;
 
     let begun = Instant::now();
     for _ in 0..CALLS {
-        black_box(ask(&session, &now));
+        drop(black_box(ask(&session, &now)));
     }
     let each = begun.elapsed() / CALLS;
     println!(

@@ -4,6 +4,8 @@
 mod names;
 mod options;
 #[cfg(feature = "ureq")]
+mod tcp;
+#[cfg(feature = "ureq")]
 mod tls;
 #[cfg(feature = "ureq")]
 mod ureq;

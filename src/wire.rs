@@ -8,7 +8,7 @@ use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::error::{ApiError, Error, InputError, ProtocolError, ProtocolFault};
+use crate::error::{ApiError, Error, InputError, ProtocolError, ProtocolFault, Redactor};
 use crate::json::{self, Fields};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -153,6 +153,16 @@ impl Request {
         &self.limits
     }
 
+    /// Head and body apart, nothing copied; the body is wiped when it is dropped.
+    #[cfg_attr(not(feature = "ureq"), allow(dead_code))]
+    pub(crate) fn into_head_and_body(self) -> (http::Request<()>, Zeroizing<Vec<u8>>) {
+        let mut head = http::Request::new(());
+        *head.method_mut() = self.method;
+        *head.uri_mut() = self.url;
+        *head.headers_mut() = self.headers;
+        (head, self.body)
+    }
+
     pub(crate) fn secrets(&self) -> &[Secret] {
         &self.secrets
     }
@@ -238,17 +248,24 @@ pub struct Response {
     headers: HeaderMap,
     body: Zeroizing<Vec<u8>>,
     received: Option<Timestamp>,
+    secrets: Vec<Secret>,
 }
 
 impl Response {
     /// A response with status, headers and whole body.
     pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
-        Response { status, headers, body: Zeroizing::new(body.into()), received: None }
+        Response { status, headers, body: Zeroizing::new(body.into()), received: None, secrets: Vec::new() }
     }
 
     /// Sets when it arrived, for dates in its headers. The session does it.
     pub fn received_at(mut self, at: Timestamp) -> Self {
         self.received = Some(at);
+        self
+    }
+
+    /// Names the secrets of its request, so that an echo of them is cut out of the errors made from it.
+    pub(crate) fn answering(mut self, secrets: Vec<Secret>) -> Self {
+        self.secrets = secrets;
         self
     }
 
@@ -303,13 +320,14 @@ impl Response {
     }
 
     fn fault(&self, operation: &'static str, fault: ProtocolFault) -> Error {
-        Error::Protocol(ProtocolError::new(operation, self.status.as_u16(), fault))
+        let error = ProtocolError::new(operation, self.status.as_u16(), fault);
+        Error::Protocol(error).redacted(&Redactor::new(&self.secrets))
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Response { status, headers, body, received } = self;
+        let Response { status, headers, body, received, secrets: _ } = self;
         f.debug_struct("Response")
             .field("status", &status.as_u16())
             .field("headers", &names(headers))
@@ -329,7 +347,7 @@ fn succeeded(operation: &'static str, response: &Response) -> Result<(), Error> 
     } else if status.is_informational() {
         Err(response.fault(operation, ProtocolFault::UnexpectedStatus))
     } else {
-        Err(Error::Api(ApiError::read(operation, response)))
+        Err(Error::Api(ApiError::read(operation, response)).redacted(&Redactor::new(&response.secrets)))
     }
 }
 

@@ -46,7 +46,11 @@ where
     loop {
         let now = transport.now()?;
         match machine.step(&now, arrived.take())? {
-            Action::Send(request) => arrived = Some(transport.send(request).await.into()),
+            Action::Send(request) => {
+                let secrets = request.secrets().to_vec();
+                let answer = transport.send(request).await;
+                arrived = Some(answer.map(|response| response.answering(secrets)).into());
+            }
             Action::Wait(duration) => transport.sleep(duration).await,
             Action::Join(ticket) => transport.join(ticket).await,
             Action::Done(output) => return Ok(output),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -47,34 +48,35 @@ impl Redactor {
         let mut redactor = Redactor { pieces: HashSet::new(), short: Vec::new() };
         for secret in secrets {
             let raw = secret.expose();
-            let reversed: String = raw.chars().rev().collect();
             let percent: String = form_urlencoded::byte_serialize(raw.as_bytes()).collect();
-            // base64 of a text inside a longer one starts at one of three offsets.
-            let shifted = |by: usize| {
-                let mut bytes = vec![b'x'; by];
-                bytes.extend_from_slice(raw.as_bytes());
-                bytes
-            };
+            let hex = crate::time::hex(raw.as_bytes());
             redactor.look_for(raw);
-            redactor.look_for(&reversed);
+            redactor.look_for(&small_escapes(&percent));
             redactor.look_for(&percent);
-            redactor.look_for(&crate::time::hex(raw.as_bytes()));
-            // The first character, or two, depend on what stood before.
-            for (by, skip) in [(0, 0), (1, 2), (2, 3)] {
-                for encoded in [
-                    STANDARD_NO_PAD.encode(shifted(by)),
-                    URL_SAFE_NO_PAD.encode(shifted(by)),
-                    STANDARD.encode(raw),
-                ] {
+            redactor.look_for(&hex.to_ascii_uppercase());
+            redactor.look_for(&hex);
+            // base64 of a text inside a longer one starts at one of three offsets.
+            for by in 0..3_usize {
+                let mut bytes = Zeroizing::new(vec![b'x'; by]);
+                bytes.extend_from_slice(raw.as_bytes());
+                let skip = if by == 0 { 0 } else { by.saturating_add(1) };
+                for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
                     redactor.look_for(encoded.get(skip..).unwrap_or_default());
                 }
             }
+            redactor.look_for(&STANDARD.encode(raw));
         }
         redactor
     }
 
+    /// Looks for the text and for its reverse.
     fn look_for(&mut self, text: &str) {
-        let bytes = text.as_bytes();
+        self.look_for_bytes(text.as_bytes());
+        let reversed: String = text.chars().rev().collect();
+        self.look_for_bytes(reversed.as_bytes());
+    }
+
+    fn look_for_bytes(&mut self, bytes: &[u8]) {
         if bytes.len() >= PIECE {
             self.pieces.extend(bytes.windows(PIECE).map(<[u8]>::to_vec));
         } else if bytes.len() >= 4 {
@@ -132,6 +134,18 @@ impl Redactor {
     }
 }
 
+/// A percent-encoded text with the digits of its escapes in small letters, as some write them.
+fn small_escapes(percent: &str) -> String {
+    let mut since = usize::MAX;
+    percent
+        .chars()
+        .map(|character| {
+            since = if character == '%' { 0 } else { since.saturating_add(1) };
+            if since <= 2 { character.to_ascii_lowercase() } else { character }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +167,9 @@ mod tests {
             reversed,
             form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
             crate::time::hex(secret.as_bytes()),
+            crate::time::hex(secret.as_bytes()).to_ascii_uppercase(),
+            "S3cret%2fwith%2bodd%3dchars%26more".to_owned(),
+            STANDARD.encode(secret).chars().rev().collect(),
             STANDARD.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
             STANDARD.encode(format!("a:{secret}")),

@@ -79,7 +79,7 @@ impl Operation for Ask {
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }
-        if response.header(AGE).is_some_and(|age| age.trim() != "0") {
+        if response.headers().get_all(AGE).iter().any(|age| age.as_bytes().trim_ascii() != b"0") {
             return Err(fields.fault(ProtocolFault::Cached));
         }
         let allowed = fields.required_boolean("allowed")?;

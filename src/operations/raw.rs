@@ -1,5 +1,6 @@
 //! Any request of yours with the agent's credential, its answer handed back as it came.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Method;
@@ -20,7 +21,9 @@ use crate::wire::{Request, Response};
 /// | query, headers, body | OPTIONAL | |
 ///
 /// GET and HEAD are repeated after a failure; PUT, DELETE and OPTIONS too; everything else only if nothing was sent.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows the method, the path without its query, and the names of the headers: never a value, never the body.
+#[derive(Clone)]
 pub struct ApiRequest {
     method: Method,
     path: String,
@@ -143,6 +146,25 @@ impl ApiRequest {
             self.effect = Effect::Repeatable;
         }
         self
+    }
+}
+
+impl fmt::Debug for ApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ApiRequest { method, path, query, headers, body, total, body_limit, effect, fault } = self;
+        let bare = path.split(['?', '#']).next().unwrap_or_default();
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ApiRequest")
+            .field("method", method)
+            .field("path", &bare)
+            .field("query_pairs", &query.len())
+            .field("headers", &names)
+            .field("body_bytes", &body.len())
+            .field("total", total)
+            .field("body_limit", body_limit)
+            .field("effect", effect)
+            .field("fault", fault)
+            .finish()
     }
 }
 

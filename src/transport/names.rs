@@ -54,10 +54,10 @@ impl Names {
         let failed = |fault, message: &str| TransportError::not_sent(fault, format!("{message}: {host}"));
         let receiver = {
             let mut state = lock(&self.state);
-            if let Some((addresses, at)) = state.known.get(host) {
-                if at.elapsed() < REMEMBERED {
-                    return Ok(addresses.clone());
-                }
+            if let Some((addresses, at)) = state.known.get(host)
+                && at.elapsed() < REMEMBERED
+            {
+                return Ok(addresses.clone());
             }
             self.ask(&mut state, host).ok_or_else(|| {
                 failed(TransportFault::Name, "too many name lookups are under way to look up the host")

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode};
-use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector, TcpConnector};
+use http::response::Parts;
+use http::{Method, StatusCode, Version};
+use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector};
 use ureq::{AsSendBody, Timeout};
 use zeroize::Zeroizing;
 
 use super::names::{Names, SharedNames};
 use super::options::{Proxy, TransportOptions};
+use super::tcp::Tcp;
 use super::tls::{self, TlsConnector};
 use crate::client::blocking::Transport;
 use crate::error::{ConfigError, TransportError, TransportFault};
@@ -33,6 +35,7 @@ pub struct UreqTransport {
     agent: ureq::Agent,
     names: Arc<Names>,
     connections: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
     proxied: bool,
 }
 
@@ -44,6 +47,8 @@ pub struct Statistics {
     pub connections: u64,
     /// Host names looked up.
     pub lookups: u64,
+    /// Bytes received, those of TLS included.
+    pub received: u64,
 }
 
 impl UreqTransport {
@@ -70,6 +75,7 @@ impl UreqTransport {
             });
         }
         let proxied = proxy.is_some();
+        let limits = Limits::default();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -77,6 +83,10 @@ impl UreqTransport {
             .user_agent(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION")))
             .accept("")
             .accept_encoding("")
+            .timeout_global(Some(limits.total))
+            .timeout_connect(Some(limits.connect))
+            .timeout_resolve(Some(limits.connect))
+            .max_response_header_size(limits.head)
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE_PER_HOST)
             .max_idle_age(IDLE_AGE)
@@ -84,78 +94,91 @@ impl UreqTransport {
             .output_buffer_size(OUTPUT)
             .build();
         let (names, connections) = (Arc::new(Names::default()), Arc::new(AtomicU64::new(0)));
+        let received = Arc::new(AtomicU64::new(0));
         let chain =
             ().chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(Tcp { received: Arc::clone(&received) })
                 .chain(TlsConnector(tls::client_config(options)?));
         let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections) };
         let agent = ureq::Agent::with_parts(config, dial, SharedNames(Arc::clone(&names)));
-        Ok(UreqTransport { agent, names, connections, proxied })
+        Ok(UreqTransport { agent, names, connections, received, proxied })
     }
 
     /// What it has done so far.
     pub fn statistics(&self) -> Statistics {
-        Statistics { connections: self.connections.load(Ordering::Relaxed), lookups: self.names.lookups() }
+        Statistics {
+            connections: self.connections.load(Ordering::Relaxed),
+            lookups: self.names.lookups(),
+            received: self.received.load(Ordering::Relaxed),
+        }
     }
 
     fn run(
         &self,
-        request: &Request,
-        body: impl AsSendBody,
+        mut request: http::Request<impl AsSendBody>,
+        limits: &Limits,
+        direct: bool,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let limits = request.attempt_limits();
-        let mut out = http::Request::new(body);
-        *out.method_mut() = request.method().clone();
-        *out.uri_mut() = request.url().clone();
-        *out.headers_mut() = request.headers().clone();
-        let mut config = self
-            .agent
-            .configure_request(out)
-            .timeout_global(Some(limits.total))
-            .timeout_connect(Some(limits.connect))
-            .timeout_resolve(Some(limits.connect))
-            .max_response_header_size(limits.head.min(INPUT));
-        if limits.fresh_connection {
-            // A configuration that the pool's connections do not have: neither taken from it nor given back.
-            config = config.output_buffer_size(OUTPUT.saturating_add(1));
+        // The limits of a usual call are the agent's own: nothing has to be configured for it.
+        if direct || limits.fresh_connection || usual(limits) != usual(&Limits::default()) {
+            let mut config = self
+                .agent
+                .configure_request(request)
+                .timeout_global(Some(limits.total))
+                .timeout_connect(Some(limits.connect))
+                .timeout_resolve(Some(limits.connect))
+                .max_response_header_size(limits.head.min(INPUT));
+            if limits.fresh_connection {
+                // A configuration that the pool's connections do not have: neither taken from it nor given back.
+                config = config.output_buffer_size(OUTPUT.saturating_add(1));
+            }
+            if direct {
+                config = config.proxy(None);
+            }
+            request = config.build();
         }
-        if self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback()) {
-            config = config.proxy(None);
-        }
-        self.agent.run(config.build())
+        self.agent.run(request)
     }
+}
+
+/// What ureq has to know of the limits.
+fn usual(limits: &Limits) -> (Duration, Duration, usize) {
+    (limits.total, limits.connect, limits.head)
 }
 
 impl Transport for UreqTransport {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        if request.attempt_limits().total.is_zero() {
+        let limits = *request.attempt_limits();
+        if limits.total.is_zero() {
             return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
         }
-        let empty = request.body().is_empty();
-        let answer = if empty && !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
-            self.run(&request, ())
+        // A proxy is never asked for this machine.
+        let direct = self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback());
+        let method = request.method().clone();
+        let (head, body) = request.into_head_and_body();
+        let answer = if body.is_empty() && !matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+            self.run(head, &limits, direct)
         } else {
-            self.run(&request, request.body())
+            self.run(head.map(|()| body.as_slice()), &limits, direct)
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
-        let mut body = read(&parts.headers, parts.status, request.method(), body, request.attempt_limits())?;
+        let mut body = read(&parts, &method, body, &limits)?;
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }
 }
 
 /// Reads the whole body, and only if it is certain where it ends.
 fn read(
-    headers: &HeaderMap,
-    status: StatusCode,
+    parts: &Parts,
     method: &Method,
     mut body: ureq::Body,
     limits: &Limits,
 ) -> Result<Zeroizing<Vec<u8>>, TransportError> {
     let framing = |message| Err(TransportError::unknown(TransportFault::Framing, message));
     let bodiless =
-        method == Method::HEAD || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        method == Method::HEAD || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
     let length = match (lengths.next(), codings.next()) {
         (Some(_), Some(_)) => return framing("the answer has both a length and a transfer coding"),
         (Some(length), None) => {
@@ -164,6 +187,10 @@ fn read(
                 Some(length) => length,
                 None => return framing("the answer's length is not a number"),
             }
+        }
+        // RFC 9112 section 6.1: such a message has faulty framing.
+        (None, Some(_)) if parts.version != Version::HTTP_11 => {
+            return framing("the answer has a transfer coding, which HTTP/1.0 does not know");
         }
         (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => 0,
         (None, Some(_)) => return framing("the answer has a transfer coding other than chunked"),

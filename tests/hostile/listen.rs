@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// What to do with a connection as soon as it is accepted.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub enum Accept {
     Hang,
     /// Read that many bytes (inside TLS, if any), record them as a request, and end.
     ReadThen(usize, End),
+    /// Read (and throw away) that many bytes after every such pause, and send nothing.
+    Sip(usize, Duration),
     /// Serve it, but only once the latch is open.
     After(Latch),
 }

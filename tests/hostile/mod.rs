@@ -14,6 +14,7 @@ mod reply;
 mod request;
 mod script;
 mod serve;
+mod service;
 mod shared;
 mod tls;
 mod wire;
@@ -24,6 +25,7 @@ pub use plan::{Fault, Plan, Rng};
 pub use reply::{End, Reply};
 pub use request::Recorded;
 pub use script::{Script, always, by_path, nth, script, sequence};
+pub use service::{ASK_ALLOW, ASK_DENY, INFO, ME, REGISTERED, agent, answer, service, token};
 pub use tls::{Cert, TestCa, Tls};
 
 use serve::{OnAccept, Setup};

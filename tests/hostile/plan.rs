@@ -174,10 +174,21 @@ impl Plan {
 
     /// The good script with the plan's faults put in.
     pub fn over(&self, good: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Script {
+        self.over_noting(good, |_, _| ())
+    }
+
+    /// The same; every request is noted with the fault it got, before it is answered.
+    pub fn over_noting(
+        &self,
+        good: impl Fn(&Recorded) -> Reply + Send + Sync + 'static,
+        note: impl Fn(&Recorded, Option<Fault>) + Send + Sync + 'static,
+    ) -> Script {
         let inner = Arc::clone(&self.inner);
         script(move |request| {
             let i = inner.next.fetch_add(1, Ordering::SeqCst);
-            let Some(fault) = inner.fault(i) else {
+            let fault = inner.fault(i);
+            note(request, fault);
+            let Some(fault) = fault else {
                 return good(request);
             };
             let injected = inner.injected.lock();

@@ -73,8 +73,12 @@ impl Reply {
         for (name, value) in &self.headers {
             let _ = write!(text, "{name}: {value}\r\n");
         }
-        if self.endless_headers {
-            let lines = "X-Endless: 1\r\n".repeat(BLOCK / 14);
+        if let Some(piece) = self.endless_headers {
+            if !piece.ends_with('\n') {
+                // The line that goes on is the last one, still open.
+                text.truncate(text.trim_end().len());
+            }
+            let lines = piece.repeat(BLOCK / piece.len());
             return vec![Part::Once(text.into()), Part::Forever(lines.into())];
         }
         let never_a_body = matches!(self.status, 100..=199 | 204 | 304);

@@ -40,7 +40,7 @@ pub struct Reply {
     pub(super) status: u16,
     pub(super) reason: Option<String>,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) endless_headers: bool,
+    pub(super) endless_headers: Option<&'static str>,
     pub(super) body: Vec<u8>,
     pub(super) framing: Framing,
     pub(super) interim: Option<(u16, Option<usize>)>,
@@ -61,7 +61,7 @@ impl Reply {
             status,
             reason: None,
             headers: Vec::new(),
-            endless_headers: false,
+            endless_headers: None,
             body: Vec::new(),
             framing: Framing::Length,
             interim: None,
@@ -147,8 +147,14 @@ impl Reply {
 
     /// Sends header lines for as long as the client reads.
     pub fn endless_headers(mut self) -> Self {
-        self.endless_headers = true;
+        self.endless_headers = Some("X-Endless: 1\r\n");
         self
+    }
+
+    /// Sends one header line that goes on for as long as the client reads.
+    pub fn endless_header_line(mut self) -> Self {
+        self.endless_headers = Some("hhhhhhhhhhhhhhhh");
+        self.header("X-Endless", "1")
     }
 
     /// Sends that many interim (1xx) responses first.

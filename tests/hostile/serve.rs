@@ -46,6 +46,7 @@ fn run(shared: &Arc<Shared>, setup: &Setup, id: usize, stream: Arc<TcpStream>) -
             shared.wait_stopped();
             return Ok(());
         }
+        Accept::Sip(bytes, pause) => return sock.sip(*bytes, *pause),
         Accept::After(latch) => {
             if !shared.wait_latch(latch) {
                 return Ok(());

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A certificate authority of the test's own.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ pub struct Tls {
 enum Mode {
     Serve(Arc<ServerConfig>),
     Canned(Vec<u8>),
+    Dribbled(Vec<u8>, Duration),
     Silent,
 }
 
@@ -202,6 +204,14 @@ impl Tls {
         Self::canned(record)
     }
 
+    /// A listener that answers the ClientHello with one record, a byte at a time with this pause after each.
+    pub fn dribbles(pause: Duration) -> Self {
+        let mut record = vec![0x16, 0x03, 0x03, 0x10, 0x00];
+        record.extend([0x02, 0x00, 0x0f, 0xfc]);
+        record.resize(4096, 0x03);
+        Self { mode: Mode::Dribbled(record, pause), ..Self::canned("") }
+    }
+
     /// A listener that takes the ClientHello and never answers.
     pub fn hangs() -> Self {
         Self { mode: Mode::Silent, ..Self::canned("") }
@@ -227,6 +237,13 @@ impl Tls {
                     sock.write_all(bytes)?;
                 }
                 return sock.finish(End::Fin).map(|()| None);
+            }
+            Mode::Dribbled(bytes, pause) => {
+                let mut hello = [0; 16 * 1024];
+                if sock.read(&mut hello)? > 0 {
+                    sock.dribble(bytes, *pause)?;
+                }
+                return Ok(None);
             }
             Mode::Silent => return sock.finish(End::Stall).map(|()| None),
         };

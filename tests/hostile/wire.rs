@@ -73,6 +73,30 @@ impl Sock {
         }
     }
 
+    /// Reads a little after every pause, until the peer leaves or the server is dropped.
+    pub(super) fn sip(mut self, bytes: usize, pause: Duration) -> io::Result<()> {
+        let mut scratch = vec![0; bytes.max(1)];
+        while !self.shared.stopping() {
+            self.shared.pause(pause);
+            match self.read(&mut scratch) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if peer_left(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes these bytes one by one with a pause after each, then nothing more.
+    pub(super) fn dribble(mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
+        for byte in bytes {
+            self.write_all(&[*byte])?;
+            self.shared.pause(pause);
+        }
+        self.finish(End::Stall)
+    }
+
     /// Ends the connection in the given manner.
     pub(super) fn finish(self, end: End) -> io::Result<()> {
         match end {

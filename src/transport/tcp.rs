@@ -1,0 +1,190 @@
+//! TCP for the ureq transport, in place of ureq's own for three reasons: its writes take their whole time anew whenever
+//! the peer takes a little, so a slow reader could hold a call beyond its deadline; it reports the end of the stream as
+//! an end of the answer, which after a last chunk without its final line break was believed; and it sends head and body
+//! of a request in two packets, where one is enough.
+
+use std::io::{Error as IoError, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ureq::Timeout;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
+};
+use zeroize::Zeroizing;
+
+/// What is held back at most, to leave together.
+const TOGETHER: usize = 16 * 1024;
+/// The shortest time limit that is handed to a socket; zero would mean none.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Opens TCP connections, unless the chain before it has made one.
+#[derive(Debug, Default)]
+pub(super) struct Tcp {
+    pub(super) received: Arc<AtomicU64>,
+}
+
+impl<In: Transport> Connector<In> for Tcp {
+    type Out = Either<In, TcpConnection>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(made) = chained {
+            return Ok(Some(Either::A(made)));
+        }
+        let stream = open(&details.addrs, &Budget::start(details.timeout))?;
+        stream.set_nodelay(true)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        let (received, held_back) = (Arc::clone(&self.received), Zeroizing::default());
+        Ok(Some(Either::B(TcpConnection { stream, buffers, received, held_back, has_just_read: false })))
+    }
+}
+
+/// Tries the addresses in turn, each with half of what is left, the last with all of it.
+fn open(addresses: &[SocketAddr], budget: &Budget) -> Result<TcpStream, ureq::Error> {
+    let mut last = ureq::Error::Io(ErrorKind::AddrNotAvailable.into());
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = match budget.left()? {
+            Some(left) if addresses.len().saturating_sub(tried) > 1 => left.checked_div(2),
+            left => left,
+        };
+        let opened = match left {
+            Some(left) => TcpStream::connect_timeout(address, left.max(SHORTEST)),
+            None => TcpStream::connect(address),
+        };
+        match opened {
+            Ok(stream) => return Ok(stream),
+            Err(error) if is_timeout(&error) => last = ureq::Error::Timeout(budget.reason),
+            Err(error) => last = ureq::Error::Io(error),
+        }
+    }
+    Err(last)
+}
+
+/// One open connection.
+pub(super) struct TcpConnection {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    received: Arc<AtomicU64>,
+    /// Written by ureq and not sent yet: it leaves when an answer is waited for, or when it is enough.
+    held_back: Zeroizing<Vec<u8>>,
+    has_just_read: bool,
+}
+
+impl TcpConnection {
+    fn send(&mut self, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if self.held_back.is_empty() {
+            return Ok(());
+        }
+        let budget = Budget::start(timeout);
+        let mut rest = self.held_back.as_slice();
+        while !rest.is_empty() {
+            self.stream.set_write_timeout(budget.left()?.map(|left| left.max(SHORTEST)))?;
+            match self.stream.write(rest) {
+                Ok(0) => return Err(ended()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(ureq::Error::Timeout(budget.reason)),
+                Err(error) => return Err(ureq::Error::Io(error)),
+            }
+        }
+        self.held_back.clear();
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for TcpConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TcpConnection")
+    }
+}
+
+impl Transport for TcpConnection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        self.held_back.extend_from_slice(output);
+        self.has_just_read = false;
+        if self.held_back.len() < TOGETHER { Ok(()) } else { self.send(timeout.for_write()) }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.send(timeout.for_write())?;
+        let budget = Budget::start(timeout.for_read());
+        loop {
+            self.stream.set_read_timeout(budget.left()?.map(|left| left.max(SHORTEST)))?;
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Ok(0) if self.buffers.input_append_buf().is_empty() => return Ok(false),
+                Ok(0) => return Err(ended()),
+                Ok(amount) => {
+                    self.received.fetch_add(amount as u64, Ordering::Relaxed);
+                    self.buffers.input_appended(amount);
+                    self.has_just_read = true;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(ureq::Error::Timeout(budget.reason)),
+                Err(error) => return Err(ureq::Error::Io(IoError::other(error))),
+            }
+        }
+    }
+
+    /// Nothing waits to be read on a good idle connection, and its other side has not closed it. Asked twice: when the
+    /// connection is put away, right after the answer, and when it is taken out again. Only the second time counts.
+    fn is_open(&mut self) -> bool {
+        if !self.held_back.is_empty() {
+            return false;
+        }
+        if std::mem::take(&mut self.has_just_read) {
+            return true;
+        }
+        let mut byte = [0];
+        let probe = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut byte));
+        let idle = matches!(probe, Err(error) if error.kind() == ErrorKind::WouldBlock);
+        idle && self.stream.set_nonblocking(false).is_ok()
+    }
+}
+
+/// The stream ended although more was to come. Every answer says where it ends, so this is never the end of one; an
+/// error of a kind that ureq does not take for the end.
+pub(super) fn ended() -> ureq::Error {
+    ureq::Error::Io(IoError::other("the connection ended before the answer did"))
+}
+
+fn is_timeout(error: &IoError) -> bool {
+    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
+}
+
+/// The time that one step may take, counted from its start.
+struct Budget {
+    end: Option<Instant>,
+    reason: Timeout,
+}
+
+impl Budget {
+    #[allow(clippy::disallowed_methods)] // a transport has a clock
+    fn start(timeout: NextTimeout) -> Self {
+        let end = match timeout.after {
+            time::Duration::Exact(after) => Instant::now().checked_add(after),
+            time::Duration::NotHappening => None,
+        };
+        Budget { end, reason: timeout.reason }
+    }
+
+    /// What is left, if there is a limit.
+    #[allow(clippy::disallowed_methods)]
+    fn left(&self) -> Result<Option<Duration>, ureq::Error> {
+        let Some(end) = self.end else { return Ok(None) };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ureq::Error::Timeout(self.reason)) } else { Ok(Some(left)) }
+    }
+}
