@@ -66,6 +66,9 @@ pub enum KeyFault {
     /// RSA with less than 2048 or more than 8192 bits, or with an even modulus (RFC 7518 section 3.3).
     #[error("its RSA modulus is weak: 2048 to 8192 bits are taken")]
     WeakModulus,
+    /// RSA with a modulus of the broken generator of CVE-2017-15361 ("ROCA"): the private half can be computed from it.
+    #[error("its RSA modulus was made by a broken generator")]
+    BrokenGenerator,
     /// RSA with an exponent that is 1, even or beyond 33 bits.
     #[error("its RSA exponent is weak")]
     WeakExponent,
@@ -258,7 +261,28 @@ fn rsa(n: &str, e: &str) -> Result<Material, KeyFault> {
     if long || e_last & 1 == 0 || e.as_slice() == [1] {
         return Err(KeyFault::WeakExponent);
     }
+    if is_roca(&n) {
+        return Err(KeyFault::BrokenGenerator);
+    }
     Ok(Material::Rsa(RsaNumbers { n, e }))
+}
+
+/// True for a modulus that is a power of 65537 modulo each of these primes: moduli of CVE-2017-15361 are, others are with
+/// a probability of about 2^-27 (Nemec and others, "The Return of Coppersmith's Attack", section 2.3).
+fn is_roca(n: &[u8]) -> bool {
+    const PRIMES: [u32; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
+        103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+    let modulo = |value: u32, prime: u32| value.checked_rem(prime).unwrap_or_default();
+    PRIMES.iter().all(|&prime| {
+        let digit =
+            |rest: u32, byte: &u8| modulo(rest.wrapping_mul(256).wrapping_add(u32::from(*byte)), prime);
+        let rest = n.iter().fold(0, digit);
+        let next = |power: &u32| Some(modulo(power.wrapping_mul(65537), prime));
+        // A power repeats after less than `prime` steps.
+        std::iter::successors(Some(1), next).take(prime as usize).any(|power| power == rest)
+    })
 }
 
 fn p256(x: &str, y: &str) -> Result<Material, KeyFault> {
