@@ -14,13 +14,16 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
-mod check;
 mod jwk;
 mod jws;
+#[cfg(feature = "verify")]
+mod verify;
 
-pub(crate) use check::verifies;
 pub use jwk::{Jwk, JwkSet};
 pub use jws::sign_compact;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use verify::{KeyFault, VerifyingKey};
 
 /// What a key signs with (RFC 7518 section 3.1, RFC 8037 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +35,8 @@ pub enum Algorithm {
     EdDsa,
     /// RSA PKCS#1 v1.5 with SHA-256.
     Rs256,
+    /// RSA-PSS with SHA-256 and MGF1. Verified only: the house's own keys sign RS256.
+    Ps256,
 }
 
 impl Algorithm {
@@ -41,6 +46,7 @@ impl Algorithm {
             Algorithm::Es256 => "ES256",
             Algorithm::EdDsa => "EdDSA",
             Algorithm::Rs256 => "RS256",
+            Algorithm::Ps256 => "PS256",
         }
     }
 }
@@ -71,6 +77,9 @@ pub enum CryptoError {
     /// The signature could not be made.
     #[error("the signature could not be made")]
     Signing,
+    /// The signature does not verify, or the key is not for the algorithm.
+    #[error("the signature does not verify")]
+    Signature,
 }
 
 /// A private key with its public half, parsed once. A clone shares the key.
@@ -216,10 +225,17 @@ fn from_pkcs8(der: &[u8]) -> Option<Private> {
 }
 
 /// Bytes from the operating system's randomness.
+#[cfg_attr(not(feature = "emulator"), allow(dead_code))] // the emulator draws more than keys
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| CryptoError::Randomness)?;
     Ok(bytes)
+}
+
+/// The bytes of a text in base64url, if it is that in its one right form: no padding, no blanks, no bits left over.
+#[cfg(feature = "verify")]
+pub(crate) fn from_base64url(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// Base64url without padding (RFC 7515 section 2).

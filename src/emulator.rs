@@ -57,6 +57,7 @@ mod serve;
 mod state;
 mod token;
 mod tokens;
+#[cfg(any(feature = "blocking", feature = "async"))]
 mod transport;
 mod workload;
 
@@ -68,6 +69,7 @@ pub use log::{AuditEntry, LogEntry};
 pub use seed::{AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
 pub use serve::{ServeError, Served};
 pub use tokens::TokenKind;
+#[cfg(any(feature = "blocking", feature = "async"))]
 pub use transport::InProcess;
 pub use workload::WorkloadIssuer;
 

@@ -41,6 +41,9 @@ pub mod operation;
 pub mod operations;
 pub mod session;
 pub mod time;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub mod verify;
 pub mod wire;
 
 #[cfg(any(feature = "blocking", feature = "async"))]
@@ -55,6 +58,9 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use client::blocking::{Agent, AgentBuilder, DelegationChain, MemoryStore, SessionStore, Transport};
+#[cfg(all(feature = "blocking", feature = "verify"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]
+pub use client::blocking::{IdTokenVerifier, TokenVerifier};
 pub use credentials::{ClientAuth, Credentials};
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]

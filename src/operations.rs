@@ -16,6 +16,7 @@ pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
 };
 pub use ask::{Ask, Decision};
+#[cfg(any(feature = "blocking", feature = "async"))]
 pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
 pub use delegation::{Delegation, UserSession, UserToken};

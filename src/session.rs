@@ -19,6 +19,9 @@ use http::header::HeaderValue;
 
 pub use acquire::TokenCall;
 pub use call::Call;
+#[cfg_attr(not(feature = "verify"), allow(unused_imports))]
+// tokens are not all that one call fetches for many
+pub(crate) use lifecycle::Flights;
 pub use lifecycle::Ticket;
 
 use crate::credentials::{ClientAuth, Credentials};

@@ -45,10 +45,17 @@ mod delegation;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
+#[cfg(feature = "verify")]
+#[allow(clippy::duplicate_mod)]
+#[path = "verifier.rs"]
+mod verifier;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use verifier::{IdTokenVerifier, TokenVerifier};
 
 pub use super::store::MemoryStore;
 

@@ -34,10 +34,17 @@ mod delegation;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
+#[cfg(feature = "verify")]
+#[allow(clippy::duplicate_mod)]
+#[path = "verifier.rs"]
+mod verifier;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use verifier::{IdTokenVerifier, TokenVerifier};
 
 pub use super::store::MemoryStore;
 
@@ -110,6 +117,30 @@ impl Agent {
     #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
     pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
+    }
+}
+
+#[cfg(all(feature = "ureq", feature = "verify"))]
+impl TokenVerifier {
+    /// A verifier on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let transport = crate::transport::UreqTransport::new(&crate::transport::TransportOptions::default())?;
+        Ok(TokenVerifier::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "ureq", feature = "verify"))]
+impl IdTokenVerifier {
+    /// A verifier on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    pub fn new(config: crate::verify::IdVerifierConfig) -> Result<Self, crate::error::Error> {
+        let transport = crate::transport::UreqTransport::new(&crate::transport::TransportOptions::default())?;
+        Ok(IdTokenVerifier::build_with(config, transport)?)
     }
 }
 

@@ -36,20 +36,30 @@ impl Driver {
     }
 
     /// Turns a machine until it is done.
-    pub(super) async fn turn<M>(&self, mut machine: M) -> Result<M::Output, Error>
+    pub(super) async fn turn<M>(&self, machine: M) -> Result<M::Output, Error>
     where
         M: Machine + Send,
         M::Output: Send,
     {
-        let mut arrived = None;
-        loop {
-            let now = self.transport.now()?;
-            match machine.step(&now, arrived.take())? {
-                Action::Send(request) => arrived = Some(self.transport.send(request).await.into()),
-                Action::Wait(duration) => self.transport.sleep(duration).await,
-                Action::Join(ticket) => self.transport.join(ticket).await,
-                Action::Done(output) => return Ok(output),
-            }
+        turn(self.transport.as_ref(), machine).await
+    }
+}
+
+/// Turns a machine on a transport until it is done.
+#[dual]
+pub(super) async fn turn<M>(transport: &dyn Transport, mut machine: M) -> Result<M::Output, Error>
+where
+    M: Machine + Send,
+    M::Output: Send,
+{
+    let mut arrived = None;
+    loop {
+        let now = transport.now()?;
+        match machine.step(&now, arrived.take())? {
+            Action::Send(request) => arrived = Some(transport.send(request).await.into()),
+            Action::Wait(duration) => transport.sleep(duration).await,
+            Action::Join(ticket) => transport.join(ticket).await,
+            Action::Done(output) => return Ok(output),
         }
     }
 }

@@ -71,7 +71,8 @@ pub struct Delegation {
 }
 
 impl Delegation {
-    pub(crate) fn new(token: AccessToken) -> Self {
+    /// Of a token that an exchange gave.
+    pub fn new(token: AccessToken) -> Self {
         Delegation { token }
     }
 
@@ -96,7 +97,10 @@ impl Delegation {
     }
 
     /// Refuses to hand on what has three actors already, as far as the token can be read; the service refuses it too.
-    pub(crate) fn check_depth(&self) -> Result<(), InputError> {
+    ///
+    /// # Errors
+    /// [`InputError`].
+    pub fn check_depth(&self) -> Result<(), InputError> {
         let depth = self.unverified_claims().map_or(0, |claims| claims.unverified_actors().len());
         if depth < MAX_DEPTH {
             return Ok(());

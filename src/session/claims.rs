@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::lifecycle::Ticket;
+use super::lifecycle::{Flights, Ticket, Wake};
 use super::lock;
 use crate::time::{Deadline, Now};
-
-type Wake = Box<dyn FnOnce() + Send>;
 
 /// The work under way.
 #[derive(Default)]
@@ -37,26 +35,26 @@ impl Claims {
     pub(super) fn claim(self: &Arc<Self>, name: &str, now: &Now, deadline: &Deadline) -> Claim {
         let mut state = lock(&self.0);
         if let Some((number, _)) = state.under_way.get(name) {
-            return Claim::Taken(Ticket::of_claim(self, name, *number, deadline.remaining(now)));
+            let flights = Arc::clone(self) as Arc<dyn Flights>;
+            return Claim::Taken(Ticket::new(flights, *number, deadline.remaining(now)));
         }
         state.numbers = state.numbers.saturating_add(1);
         let number = state.numbers;
         state.under_way.insert(name.to_owned(), (number, Vec::new()));
         Claim::Yours(Lease { claims: Arc::clone(self), name: name.to_owned() })
     }
+}
 
-    /// Calls `wake` when this piece of work has ended, at once if it has already.
-    pub(super) fn on_ended(&self, name: &str, number: u64, wake: Wake) {
-        {
-            let mut state = lock(&self.0);
-            if let Some((current, waiting)) = state.under_way.get_mut(name)
-                && *current == number
-            {
+impl Flights for Claims {
+    fn wait(&self, flight: u64, wake: Wake) -> Option<Wake> {
+        let mut state = lock(&self.0);
+        match state.under_way.values_mut().find(|(number, _)| *number == flight) {
+            Some((_, waiting)) => {
                 waiting.push(wake);
-                return;
+                None
             }
+            None => Some(wake),
         }
-        wake();
     }
 }
 
@@ -87,7 +85,9 @@ mod tests {
         let woken = Arc::new(AtomicU32::new(0));
         let count = || {
             let woken = Arc::clone(&woken);
-            move || drop(woken.fetch_add(1, Ordering::SeqCst))
+            move || {
+                woken.fetch_add(1, Ordering::SeqCst);
+            }
         };
         ticket.on_settled(count());
         assert_eq!(woken.load(Ordering::SeqCst), 0);

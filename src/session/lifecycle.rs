@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::cache::Numbers;
-use super::claims::Claims;
 use super::lock;
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::time::{Deadline, Now};
@@ -55,7 +54,7 @@ pub(super) struct Slot {
 struct State {
     held: Option<Held>,
     flight: Option<Flight>,
-    waiting: Vec<Box<dyn FnOnce() + Send>>,
+    waiting: Vec<Wake>,
     memo: Option<Memo>,
     failures: u32,
     /// No token is asked for before this, unless the last one was refused.
@@ -133,7 +132,7 @@ impl Slot {
         let remaining = deadline.remaining(now);
         if let Some(Flight { number, until }) = flying {
             let within = remaining.min(until.saturating_sub(now.monotonic));
-            return Need::Join(Ticket { queue: Queue::Token(Arc::clone(self)), number, within });
+            return Need::Join(Ticket::new(Arc::clone(self) as Arc<dyn Flights>, number, within));
         }
         let mut tried = search.tried;
         if let Some(memo) = &state.memo {
@@ -283,16 +282,31 @@ impl Loan {
     }
 }
 
-/// A place in the queue for what another call is doing.
-pub struct Ticket {
-    queue: Queue,
-    number: u64,
-    within: Duration,
+/// What is called when a flight has settled.
+pub(crate) type Wake = Box<dyn FnOnce() + Send>;
+
+/// Something that one call does while others wait for it.
+pub(crate) trait Flights: Send + Sync {
+    /// Keeps `wake` until the flight has settled. Gives it back if it has already.
+    fn wait(&self, flight: u64, wake: Wake) -> Option<Wake>;
 }
 
-enum Queue {
-    Token(Arc<Slot>),
-    Claim(Arc<Claims>, String),
+impl Flights for Slot {
+    fn wait(&self, flight: u64, wake: Wake) -> Option<Wake> {
+        let mut state = lock(&self.state);
+        if state.flight.is_some_and(|current| current.number == flight) {
+            state.waiting.push(wake);
+            return None;
+        }
+        Some(wake)
+    }
+}
+
+/// A place in the queue for what another call is doing: fetching a token, or the keys that verify tokens.
+pub struct Ticket {
+    flights: Arc<dyn Flights>,
+    flight: u64,
+    within: Duration,
 }
 
 impl Ticket {
@@ -303,32 +317,23 @@ impl Ticket {
 
     /// Calls `wake` once the fetch has settled, at once if it has already. It may be called from another thread.
     pub fn on_settled(&self, wake: impl FnOnce() + Send + 'static) {
-        let slot = match &self.queue {
-            Queue::Token(slot) => slot,
-            Queue::Claim(claims, name) => return claims.on_ended(name, self.number, Box::new(wake)),
-        };
-        {
-            let mut state = lock(&slot.state);
-            if state.flight.is_some_and(|current| current.number == self.number) {
-                state.waiting.push(Box::new(wake));
-                return;
-            }
+        if let Some(wake) = self.flights.wait(self.flight, Box::new(wake)) {
+            wake();
         }
-        wake();
     }
 
     pub(super) fn flight(&self) -> u64 {
-        self.number
+        self.flight
     }
 
-    pub(super) fn of_claim(claims: &Arc<Claims>, name: &str, number: u64, within: Duration) -> Self {
-        Ticket { queue: Queue::Claim(Arc::clone(claims), name.to_owned()), number, within }
+    pub(crate) fn new(flights: Arc<dyn Flights>, flight: u64, within: Duration) -> Self {
+        Ticket { flights, flight, within }
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ticket { queue: _, number, within } = self;
-        f.debug_struct("Ticket").field("number", number).field("within", within).finish_non_exhaustive()
+        let Ticket { flights: _, flight, within } = self;
+        f.debug_struct("Ticket").field("flight", flight).field("within", within).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,117 @@
+//! The drivers of the verifiers: they fetch an issuer's keys when a check asks for them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::run::turn;
+use super::{Transport, dual};
+use crate::error::ConfigError;
+use crate::secret::Secret;
+use crate::verify::{
+    IdVerifier, IdVerifierConfig, VerifiedIdToken, VerifiedToken, Verifier, VerifierConfig, VerifyError,
+    bearer,
+};
+
+/// Verifies the access tokens that arrive at an API or MCP server ([`crate::verify`]).
+///
+/// Cheap to clone; clones share the issuer's keys. `Send` and `Sync`: one serves all threads and tasks. With its keys at
+/// hand it sends nothing.
+#[derive(Clone)]
+pub struct TokenVerifier {
+    verifier: Verifier,
+    transport: Arc<dyn Transport>,
+}
+
+impl TokenVerifier {
+    /// A verifier on a transport of your own.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting cannot work. Nothing is sent.
+    pub fn build_with(
+        config: VerifierConfig,
+        transport: impl Transport + 'static,
+    ) -> Result<Self, ConfigError> {
+        Ok(TokenVerifier { verifier: Verifier::new(config)?, transport: Arc::new(transport) })
+    }
+
+    /// The verifier behind it: challenges, the RFC 9728 document, and checks for drivers of your own.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+}
+
+#[dual(AFIT)]
+impl TokenVerifier {
+    /// Verifies a token.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; answer with its status and [`Verifier::challenge`].
+    pub async fn verify(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
+        turn(self.transport.as_ref(), self.verifier.check(token)).await?
+    }
+
+    /// Verifies the bearer token in a request's headers.
+    ///
+    /// # Errors
+    /// [`VerifyError`], [`VerifyError::MissingToken`] among them.
+    pub async fn verify_headers(&self, headers: &HeaderMap) -> Result<VerifiedToken, VerifyError> {
+        let token = bearer(headers)?;
+        self.verify(&token).await
+    }
+}
+
+impl fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TokenVerifier { verifier, transport: _ } = self;
+        f.debug_struct("TokenVerifier").field("verifier", verifier).finish_non_exhaustive()
+    }
+}
+
+/// Verifies the ID tokens of sign-ins ([`crate::verify::IdVerifier`]). Cheap to clone.
+#[derive(Clone)]
+pub struct IdTokenVerifier {
+    verifier: IdVerifier,
+    transport: Arc<dyn Transport>,
+}
+
+impl IdTokenVerifier {
+    /// A verifier on a transport of your own.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting cannot work. Nothing is sent.
+    pub fn build_with(
+        config: IdVerifierConfig,
+        transport: impl Transport + 'static,
+    ) -> Result<Self, ConfigError> {
+        Ok(IdTokenVerifier { verifier: IdVerifier::new(config)?, transport: Arc::new(transport) })
+    }
+
+    /// The verifier behind it, for drivers of your own.
+    pub fn verifier(&self) -> &IdVerifier {
+        &self.verifier
+    }
+}
+
+#[dual(AFIT)]
+impl IdTokenVerifier {
+    /// Verifies an ID token against the nonce that the sign-in sent.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn verify(
+        &self,
+        token: &Secret,
+        nonce: Option<&Secret>,
+    ) -> Result<VerifiedIdToken, VerifyError> {
+        turn(self.transport.as_ref(), self.verifier.check(token, nonce)).await?
+    }
+}
+
+impl fmt::Debug for IdTokenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IdTokenVerifier { verifier, transport: _ } = self;
+        f.debug_struct("IdTokenVerifier").field("verifier", verifier).finish_non_exhaustive()
+    }
+}

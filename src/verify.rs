@@ -1,0 +1,189 @@
+//! Tokens that arrive at an API or MCP server of yours: verified here, before anything is done for their bearer.
+//!
+//! A [`Verifier`] is made of an issuer and an audience. Everything else has a strict default: asymmetric algorithms only,
+//! chosen by the key and by settings; `typ` `at+jwt`; claims of exact types; 60 s of leeway. It is pure: [`Verifier::check`]
+//! gives a machine that says when the issuer's keys must be fetched. [`crate::TokenVerifier`] turns it.
+//!
+//! ```
+//! # #[cfg(all(feature = "emulator", feature = "blocking"))] {
+//! use lumoauth::verify::VerifierConfig;
+//! use lumoauth::{Route, TokenVerifier, emulator::Emulator};
+//!
+//! let emulator = Emulator::demo()?;
+//! let config = VerifierConfig::new(emulator.site().api_base(), emulator.client_id());
+//! let verifier = TokenVerifier::build_with(config, emulator.transport())?;
+//!
+//! let token = emulator.agent()?.authenticate(["read:documents"])?;
+//! let verified = verifier.verify(token.secret())?;
+//! assert!(verified.scopes().contains("read:documents"));
+//!
+//! let refused = verifier.verify(&"not.a.token".into()).unwrap_err();
+//! assert_eq!(refused.status(), 401);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A JWT is valid until it ends, whatever has been revoked meanwhile. Keep lifetimes short, or ask the service (token
+//! introspection, RFC 7662) where revocation must be seen at once.
+
+mod bearer;
+mod cache;
+mod check;
+mod compact;
+mod config;
+mod error;
+mod fetch;
+mod id_token;
+mod keys;
+mod rules;
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+pub use bearer::bearer;
+pub use check::{Check, IdCheck};
+pub use config::{IdVerifierConfig, Leeway, TrustedIssuer, VerifierConfig};
+pub use error::VerifyError;
+pub use id_token::VerifiedIdToken;
+pub use keys::IssuerKeys;
+pub use token::VerifiedToken;
+
+use crate::challenge::Challenge;
+use crate::error::ConfigError;
+use crate::secret::Secret;
+use crate::site::absolute;
+use check::Core;
+use compact::Types;
+
+/// Verifies access tokens. Cheap to clone; clones share the issuer's keys.
+#[derive(Clone)]
+pub struct Verifier {
+    core: Arc<Core>,
+    config: Arc<VerifierConfig>,
+    metadata_url: Option<Arc<str>>,
+}
+
+impl Verifier {
+    /// A verifier with these settings and no keys yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting cannot work: an issuer that is not an https URL (or http to this machine), an empty
+    /// audience, type or list of algorithms.
+    pub fn new(config: VerifierConfig) -> Result<Self, ConfigError> {
+        let empty = |texts: &[String]| texts.iter().any(String::is_empty);
+        if empty(&config.audience) {
+            let hint = "it is your own resource identifier, as tokens have it in \"aud\"";
+            return Err(ConfigError::Missing { setting: "audience", hint });
+        }
+        if empty(&config.types) {
+            return Err(ConfigError::Missing { setting: "token_type", hint: "such as \"at+jwt\"" });
+        }
+        let issuer = config.issuer.clone().settle()?;
+        let core = Arc::new(Core::new(issuer, Types::OneOf(config.types.clone()), config.longest));
+        let metadata_url = match &config.resource {
+            Some(url) => {
+                let checked = absolute("resource", url);
+                checked
+                    .map_err(|error| ConfigError::BadUrl { setting: "resource", problem: error.problem() })?;
+                Some(url)
+            }
+            None => config.audience.first().filter(|own| absolute("audience", own).is_ok()),
+        };
+        let metadata_url = metadata_url.map(|url| config::well_known(url, "oauth-protected-resource").into());
+        Ok(Verifier { core, config: Arc::new(config), metadata_url })
+    }
+
+    /// The machine that checks one token.
+    pub fn check(&self, token: &Secret) -> Check {
+        Check::new(self, token)
+    }
+
+    /// The `WWW-Authenticate` challenge for an error (RFC 6750 section 3), with `realm`, `scope` and `resource_metadata` (RFC
+    /// 9728 section 5.1) from the settings. None if the keys cannot be had: answer 503 without one.
+    pub fn challenge(&self, error: &VerifyError) -> Option<Challenge> {
+        let mut challenge = error.challenge()?;
+        if let Some(realm) = &self.config.realm {
+            challenge = challenge.parameter("realm", realm);
+        }
+        if let (VerifyError::MissingToken, false) = (error, self.config.scopes.is_empty()) {
+            challenge = challenge.parameter("scope", self.config.scopes.to_string());
+        }
+        match &self.metadata_url {
+            Some(url) => Some(challenge.parameter("resource_metadata", &**url)),
+            None => Some(challenge),
+        }
+    }
+
+    /// The protected-resource document (RFC 9728 section 2), to be served at [`Verifier::resource_metadata_url`]. None if
+    /// neither the audience nor `resource` is a URL.
+    pub fn resource_metadata(&self) -> Option<Value> {
+        self.metadata_url.as_ref()?;
+        let resource = self.config.resource.as_ref().or(self.config.audience.first())?;
+        let mut document = json!({
+            "resource": resource,
+            "authorization_servers": [self.core.issuer.name],
+            "bearer_methods_supported": ["header"],
+        });
+        let listed = if self.config.scopes_supported.is_empty() {
+            &self.config.scopes
+        } else {
+            &self.config.scopes_supported
+        };
+        if let (false, Some(fields)) = (listed.is_empty(), document.as_object_mut()) {
+            fields.insert("scopes_supported".to_owned(), listed.iter().collect());
+        }
+        Some(document)
+    }
+
+    /// Where clients look for the protected-resource document: the well-known part between host and path (RFC 9728 section
+    /// 3.1).
+    pub fn resource_metadata_url(&self) -> Option<&str> {
+        self.metadata_url.as_deref()
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verifier { core: _, config, metadata_url: _ } = self;
+        f.debug_struct("Verifier").field("config", config).finish_non_exhaustive()
+    }
+}
+
+/// Verifies the ID tokens of sign-ins (OpenID Connect Core 3.1.3.7). Cheap to clone; clones share the issuer's keys.
+#[derive(Clone)]
+pub struct IdVerifier {
+    core: Arc<Core>,
+    config: Arc<IdVerifierConfig>,
+}
+
+impl IdVerifier {
+    /// A verifier with these settings and no keys yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting cannot work.
+    pub fn new(config: IdVerifierConfig) -> Result<Self, ConfigError> {
+        if config.client_id.is_empty() {
+            let hint = "it is the client that people sign in to";
+            return Err(ConfigError::Missing { setting: "client_id", hint });
+        }
+        let issuer = config.issuer.clone().settle()?;
+        let core = Arc::new(Core::new(issuer, Types::JwtOrNone, 16 * 1024));
+        Ok(IdVerifier { core, config: Arc::new(config) })
+    }
+
+    /// The machine that checks one ID token. `nonce` is what the sign-in sent, compared in constant time; give `None` only if
+    /// it sent none, and then a token that has one is refused.
+    pub fn check(&self, token: &Secret, nonce: Option<&Secret>) -> IdCheck {
+        IdCheck::new(self, token, nonce)
+    }
+}
+
+impl fmt::Debug for IdVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IdVerifier { core: _, config } = self;
+        f.debug_struct("IdVerifier").field("config", config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! The machine of one check: keys at hand, or fetched, or waited for; then the signature; then the claims.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::cache::{KeyCache, Need};
+use super::compact::{Compact, Types};
+use super::config::Issuer;
+use super::error::VerifyError;
+use super::fetch::{Fetch, Progress, Source};
+use super::id_token::VerifiedIdToken;
+use super::keys::IssuerKeys;
+use super::rules::Claims;
+use super::token::VerifiedToken;
+use super::{IdVerifier, Verifier};
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::session::{Action, Arrived, Machine};
+use crate::time::{Deadline, Now};
+
+const NAME: &str = "verify";
+/// One attempt to fetch keys.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// One attempt while the keys at hand are good enough.
+const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
+
+/// What checks of one issuer's tokens share.
+pub(super) struct Core {
+    pub(super) issuer: Issuer,
+    pub(super) types: Types,
+    pub(super) longest: usize,
+    cache: Arc<KeyCache>,
+}
+
+impl Core {
+    pub(super) fn new(issuer: Issuer, types: Types, longest: usize) -> Self {
+        let cache = Arc::new(KeyCache::new(issuer.keys_max_age));
+        Core { issuer, types, longest, cache }
+    }
+
+    /// Keys that need no fetch.
+    fn at_hand(&self, now: &Now, key_id: Option<&str>) -> Option<Arc<IssuerKeys>> {
+        match &self.issuer.source {
+            Source::Given(keys) => Some(Arc::clone(keys)),
+            _ => self.cache.fresh(now, key_id),
+        }
+    }
+}
+
+/// Everything up to the claims of a token whose signature verified.
+struct Flow {
+    core: Arc<Core>,
+    token: Secret,
+    deadline: Option<Deadline>,
+    phase: Phase,
+}
+
+enum Phase {
+    Start,
+    Waiting { compact: Compact, until: Duration },
+    Fetching { compact: Compact, fetch: Fetch },
+    Over,
+}
+
+type Step = Result<Action<Map<String, Value>>, VerifyError>;
+
+impl Flow {
+    fn new(core: &Arc<Core>, token: &Secret) -> Self {
+        Flow { core: Arc::clone(core), token: token.clone(), deadline: None, phase: Phase::Start }
+    }
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Step {
+        let total = self.core.issuer.timeout;
+        let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Start => {
+                if self.token.expose().len() > self.core.longest {
+                    return Err(VerifyError::TooLong);
+                }
+                let core = &self.core;
+                let compact = Compact::parse(self.token.expose(), &core.issuer.algorithms, &core.types)?;
+                match core.at_hand(now, compact.key_id.as_deref()) {
+                    Some(keys) => self.finish(&compact, &keys),
+                    None => {
+                        // A token that says itself that it is another issuer's is not worth a request.
+                        Claims(compact.claims(self.token.expose())?).issuer(&core.issuer.name)?;
+                        self.decide(compact, now, &deadline)
+                    }
+                }
+            }
+            Phase::Waiting { compact, until } if now.monotonic < until => {
+                self.phase = Phase::Waiting { compact, until };
+                Ok(Action::Wait(until.saturating_sub(now.monotonic)))
+            }
+            Phase::Waiting { compact, .. } => self.decide(compact, now, &deadline),
+            Phase::Fetching { compact, fetch } => {
+                let time = attempt(fetch.fallback.is_some(), now, &deadline);
+                let progress = fetch.arrived(&self.core.issuer.source, arrived, now, time);
+                self.go_on(compact, progress)
+            }
+            Phase::Over => Err(late("over", &deadline)),
+        }
+    }
+
+    fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Step {
+        let remaining = deadline.remaining(now);
+        match self.core.cache.need(now, compact.key_id.as_deref(), remaining) {
+            Need::Use(keys) => self.finish(&compact, &keys),
+            Need::Fail(error) => Err(VerifyError::Unavailable(error)),
+            _ if remaining.is_zero() => Err(late("waiting for the issuer's keys", deadline)),
+            Need::Join(ticket) => {
+                self.phase = Phase::Waiting { compact, until: Duration::ZERO };
+                Ok(Action::Join(ticket))
+            }
+            Need::Wait(pause) => {
+                let pause = pause.min(remaining);
+                self.phase = Phase::Waiting { compact, until: now.monotonic.saturating_add(pause) };
+                Ok(Action::Wait(pause))
+            }
+            Need::Lead(lease, fallback) => {
+                let time = attempt(fallback.is_some(), now, deadline);
+                let progress = Fetch::start(lease, fallback, &self.core.issuer.source, now, time);
+                self.go_on(compact, progress)
+            }
+        }
+    }
+
+    fn go_on(&mut self, compact: Compact, progress: Progress) -> Step {
+        match progress {
+            Progress::Send(fetch, request) => {
+                self.phase = Phase::Fetching { compact, fetch };
+                Ok(Action::Send(request))
+            }
+            Progress::Done(keys) | Progress::Failed(Some(keys), _) => self.finish(&compact, &keys),
+            Progress::Failed(None, error) => Err(VerifyError::Unavailable(error)),
+        }
+    }
+
+    fn finish(&self, compact: &Compact, keys: &IssuerKeys) -> Step {
+        let key = keys.find(compact.key_id.as_deref(), compact.algorithm)?;
+        compact.verify(self.token.expose(), key)?;
+        compact.claims(self.token.expose()).map(Action::Done)
+    }
+}
+
+fn attempt(at_hand: bool, now: &Now, deadline: &Deadline) -> Duration {
+    let longest = if at_hand { SOFT_ATTEMPT } else { ATTEMPT };
+    longest.min(deadline.remaining(now))
+}
+
+fn late(phase: &'static str, deadline: &Deadline) -> VerifyError {
+    let error = Error::DeadlineExceeded { operation: NAME, total: deadline.total(), phase, last: None };
+    VerifyError::Unavailable(error)
+}
+
+/// A step of the flow, with the claims of a verified signature brought to an end.
+fn end<T>(
+    step: Step,
+    check: impl FnOnce(Map<String, Value>) -> Result<T, VerifyError>,
+) -> Action<Result<T, VerifyError>> {
+    match step {
+        Ok(Action::Send(request)) => Action::Send(request),
+        Ok(Action::Wait(pause)) => Action::Wait(pause),
+        Ok(Action::Join(ticket)) => Action::Join(ticket),
+        Ok(Action::Done(claims)) => Action::Done(check(claims)),
+        Err(error) => Action::Done(Err(error)),
+    }
+}
+
+/// The check of one access token: a machine without I/O, turned by [`crate::TokenVerifier`] or by any driver.
+pub struct Check {
+    flow: Flow,
+    verifier: Verifier,
+}
+
+impl Check {
+    pub(super) fn new(verifier: &Verifier, token: &Secret) -> Self {
+        Check { flow: Flow::new(&verifier.core, token), verifier: verifier.clone() }
+    }
+}
+
+impl Machine for Check {
+    type Output = Result<VerifiedToken, VerifyError>;
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+        let step = self.flow.step(now, arrived);
+        let Verifier { core, config, .. } = &self.verifier;
+        Ok(end(step, |claims| VerifiedToken::check(claims, &core.issuer.name, config, now)))
+    }
+}
+
+/// The check of one ID token, in the same way.
+pub struct IdCheck {
+    flow: Flow,
+    verifier: IdVerifier,
+    nonce: Option<Secret>,
+}
+
+impl IdCheck {
+    pub(super) fn new(verifier: &IdVerifier, token: &Secret, nonce: Option<&Secret>) -> Self {
+        IdCheck { flow: Flow::new(&verifier.core, token), verifier: verifier.clone(), nonce: nonce.cloned() }
+    }
+}
+
+impl Machine for IdCheck {
+    type Output = Result<VerifiedIdToken, VerifyError>;
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+        let step = self.flow.step(now, arrived);
+        let IdVerifier { core, config } = &self.verifier;
+        let nonce = self.nonce.as_ref();
+        Ok(end(step, |claims| VerifiedIdToken::check(claims, &core.issuer.name, config, nonce, now)))
+    }
+}

@@ -1,0 +1,113 @@
+//! A signed JWT taken apart (RFC 7515 section 7.1), before anything in it is believed.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use super::error::VerifyError;
+use crate::crypto::{Algorithm, VerifyingKey, from_base64url};
+use crate::json;
+
+/// Which types of token are taken (`typ`; RFC 7515 section 4.1.9, RFC 8725 section 3.11).
+#[derive(Clone, Debug)]
+pub(super) enum Types {
+    /// One of these, written with or without `application/`.
+    OneOf(Vec<String>),
+    /// `JWT`, or none at all: ID tokens (OpenID Connect Core says nothing about `typ`).
+    JwtOrNone,
+}
+
+impl Types {
+    fn accept(&self, typ: Option<&str>) -> bool {
+        match self {
+            Types::OneOf(types) => {
+                typ.is_some_and(|typ| types.iter().any(|own| short(own).eq_ignore_ascii_case(short(typ))))
+            }
+            Types::JwtOrNone => typ.is_none_or(|typ| short(typ).eq_ignore_ascii_case("JWT")),
+        }
+    }
+}
+
+/// A media type without its `application/`, which may be left out if there is no other slash (RFC 7515 section 4.1.9).
+fn short(typ: &str) -> &str {
+    match typ.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") && !rest.contains('/') => rest,
+        _ => typ,
+    }
+}
+
+/// The parts of a token: what its header says, and where the rest is.
+pub(super) struct Compact {
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
+    input: usize,
+    payload: Range<usize>,
+    signature: Vec<u8>,
+}
+
+impl Compact {
+    /// Takes a token apart and checks its header.
+    pub(super) fn parse(token: &str, algorithms: &[Algorithm], types: &Types) -> Result<Self, VerifyError> {
+        let malformed = VerifyError::Malformed;
+        let (header, rest) = token.split_once('.').ok_or(malformed("it has no dots"))?;
+        let (payload, signature) = rest.split_once('.').ok_or(malformed("it has less than three parts"))?;
+        if signature.contains('.') {
+            return Err(malformed("it has more than three parts (encrypted tokens are not taken)"));
+        }
+        let start = header.len().saturating_add(1);
+        let input = start.saturating_add(payload.len());
+        let header = from_base64url(header).ok_or(malformed("its header is not base64url"))?;
+        let signature = from_base64url(signature).ok_or(malformed("its signature is not base64url"))?;
+        let Ok(Value::Object(header)) = json::parse(&header) else {
+            return Err(malformed("its header is not one JSON object"));
+        };
+        let (algorithm, key_id) = read_header(header, algorithms, types)?;
+        Ok(Compact { algorithm, key_id, input, payload: start..input, signature })
+    }
+
+    /// True if the signature is the key's.
+    pub(super) fn verify(&self, token: &str, key: &VerifyingKey) -> Result<(), VerifyError> {
+        let input = token.get(..self.input).unwrap_or_default();
+        key.verify(self.algorithm, input.as_bytes(), &self.signature).map_err(|_| VerifyError::Signature)
+    }
+
+    /// The claims, not verified by this call.
+    pub(super) fn claims(&self, token: &str) -> Result<Map<String, Value>, VerifyError> {
+        let payload = token.get(self.payload.clone()).unwrap_or_default();
+        let payload =
+            from_base64url(payload).ok_or(VerifyError::Malformed("its payload is not base64url"))?;
+        match json::parse(&payload) {
+            Ok(Value::Object(claims)) => Ok(claims),
+            _ => Err(VerifyError::Malformed("its payload is not one JSON object with each key once")),
+        }
+    }
+}
+
+fn read_header(
+    mut header: Map<String, Value>,
+    algorithms: &[Algorithm],
+    types: &Types,
+) -> Result<(Algorithm, Option<String>), VerifyError> {
+    // Keys and extensions that a token brings along (RFC 7515 sections 4.1.2 to 4.1.6 and 4.1.11, RFC 7797, RFC 7516).
+    for name in ["crit", "jwk", "jku", "x5c", "x5u", "b64", "enc", "zip"] {
+        if header.contains_key(name) {
+            return Err(VerifyError::ForbiddenHeader(name));
+        }
+    }
+    let algorithm = match header.remove("alg") {
+        Some(Value::String(name)) => algorithms.iter().copied().find(|own| own.name() == name),
+        _ => None,
+    };
+    let algorithm = algorithm.ok_or(VerifyError::Algorithm)?;
+    let mut text = |name, problem| match header.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(VerifyError::Malformed(problem)),
+    };
+    let typ = text("typ", "its typ is not a text")?;
+    let key_id = text("kid", "its kid is not a text")?;
+    if !types.accept(typ.as_deref()) {
+        return Err(VerifyError::Type);
+    }
+    Ok((algorithm, key_id))
+}

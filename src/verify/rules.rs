@@ -1,0 +1,130 @@
+//! The rules of claims: exact types, malformed is never absent, and the times with their leeway.
+
+use serde_json::{Map, Number, Value};
+
+use super::config::Leeway;
+use super::error::VerifyError;
+use crate::claims::Actor;
+use crate::scopes::Scopes;
+use crate::time::{Now, Timestamp};
+
+/// The last second of the year 9999: no token lives longer, and larger numbers are mistakes.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// Claims being taken out one by one; what is left over are the token's own.
+pub(super) struct Claims(pub(super) Map<String, Value>);
+
+impl Claims {
+    /// A text that is not empty, or none.
+    pub(super) fn text(&mut self, claim: &'static str) -> Result<Option<String>, VerifyError> {
+        match self.0.remove(claim) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(_) => Err(VerifyError::mistyped(claim)),
+        }
+    }
+
+    pub(super) fn required_text(&mut self, claim: &'static str) -> Result<String, VerifyError> {
+        self.text(claim)?.ok_or(VerifyError::missing(claim))
+    }
+
+    /// `iss` must be this issuer, byte for byte.
+    pub(super) fn issuer(&mut self, issuer: &str) -> Result<(), VerifyError> {
+        if self.required_text("iss")? == issuer { Ok(()) } else { Err(VerifyError::Issuer) }
+    }
+
+    /// `aud`: a text, or a list of texts that is not empty (RFC 7519 section 4.1.3).
+    pub(super) fn audience(&mut self) -> Result<Vec<String>, VerifyError> {
+        let mistyped = VerifyError::mistyped("aud");
+        let items = match self.0.remove("aud") {
+            None => return Err(VerifyError::missing("aud")),
+            Some(Value::Array(items)) if !items.is_empty() => items,
+            Some(one @ Value::String(_)) => vec![one],
+            Some(_) => return Err(mistyped),
+        };
+        let texts = items.into_iter().map(|item| match item {
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => None,
+        });
+        texts.collect::<Option<_>>().ok_or(mistyped)
+    }
+
+    /// A NumericDate (RFC 7519 section 2), decimals allowed; `early` rounds down.
+    fn date(&mut self, claim: &'static str, early: bool) -> Result<Option<Timestamp>, VerifyError> {
+        match self.0.remove(claim) {
+            None => Ok(None),
+            Some(Value::Number(number)) => date(&number, early).map(Some).ok_or(VerifyError::mistyped(claim)),
+            Some(_) => Err(VerifyError::mistyped(claim)),
+        }
+    }
+
+    /// `scope`: words with blanks between (RFC 8693 section 4.2); absent or empty is none.
+    pub(super) fn scopes(&mut self) -> Result<Scopes, VerifyError> {
+        let allowed = |byte: u8| matches!(byte, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        match self.0.remove("scope") {
+            None => Ok(Scopes::none()),
+            Some(Value::String(text)) if text.bytes().all(allowed) => Ok(Scopes::from(text)),
+            Some(_) => Err(VerifyError::mistyped("scope")),
+        }
+    }
+
+    /// `act`, outermost first (RFC 8693 section 4.1).
+    pub(super) fn actors(&mut self) -> Result<Vec<Actor>, VerifyError> {
+        match self.0.remove("act") {
+            None => Ok(Vec::new()),
+            Some(act) => Actor::chain(act).ok_or(VerifyError::mistyped("act")),
+        }
+    }
+
+    /// `cnf`, an object (RFC 7800 section 3.1).
+    pub(super) fn confirmation(&mut self) -> Result<Option<Map<String, Value>>, VerifyError> {
+        match self.0.remove("cnf") {
+            None => Ok(None),
+            Some(Value::Object(map)) if !map.is_empty() => Ok(Some(map)),
+            Some(_) => Err(VerifyError::mistyped("cnf")),
+        }
+    }
+
+    pub(super) fn times(&mut self) -> Result<Times, VerifyError> {
+        Ok(Times {
+            expires_at: self.date("exp", true)?.ok_or(VerifyError::missing("exp"))?,
+            not_before: self.date("nbf", false)?,
+            issued_at: self.date("iat", false)?,
+        })
+    }
+}
+
+/// When a token is valid.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) expires_at: Timestamp,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) issued_at: Option<Timestamp>,
+}
+
+impl Times {
+    /// The rules of RFC 7519 sections 4.1.4 to 4.1.6, with the leeway on every side.
+    pub(super) fn check(&self, now: &Now, leeway: Leeway) -> Result<(), VerifyError> {
+        let leeway = leeway.duration();
+        let ahead = now.wall.saturating_add(leeway);
+        if now.wall >= self.expires_at.saturating_add(leeway) {
+            return Err(VerifyError::Expired);
+        }
+        if self.not_before.is_some_and(|start| ahead < start) {
+            return Err(VerifyError::NotYetValid);
+        }
+        if self.issued_at.is_some_and(|issued| ahead < issued) {
+            return Err(VerifyError::IssuedInFuture);
+        }
+        Ok(())
+    }
+}
+
+fn date(number: &Number, early: bool) -> Option<Timestamp> {
+    if let Some(seconds) = number.as_u64() {
+        return (seconds <= LAST_SECOND).then(|| Timestamp::from_unix(seconds));
+    }
+    let seconds = number.as_f64().filter(|seconds| (0.0..=LAST_SECOND as f64).contains(seconds))?;
+    let millis = seconds * 1000.0;
+    Some(Timestamp::from_unix_millis(if early { millis.floor() } else { millis.ceil() } as u64))
+}

@@ -1,0 +1,317 @@
+//! The issuer's keys: fetched rarely, by one caller, kept through an outage, and never from elsewhere.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use lumoauth::crypto::KeyPair;
+use lumoauth::error::{TransportError, TransportFault};
+use lumoauth::http::{HeaderMap, StatusCode};
+use lumoauth::session::{Action, Arrived, Machine};
+use lumoauth::time::Now;
+use lumoauth::verify::{TrustedIssuer, VerifiedToken, Verifier, VerifierConfig, VerifyError};
+use lumoauth::wire::{Request, Response};
+use lumoauth::{Secret, TokenVerifier};
+use serde_json::{Value, json};
+
+use super::support::*;
+
+const KEYS_URL: &str = "https://issuer.test/keys";
+
+/// An issuer that counts its visitors.
+struct Service {
+    keys: Option<Value>,
+    visits: u32,
+}
+
+fn respond(status: u16, body: &Value) -> Arrived {
+    let status = StatusCode::from_u16(status).unwrap();
+    Arrived::Response(Response::new(status, HeaderMap::new(), body.to_string()))
+}
+
+impl Service {
+    fn answer(&mut self, request: &Request) -> Arrived {
+        self.visits += 1;
+        assert_eq!(request.url().to_string(), KEYS_URL);
+        assert!(
+            request.attempt_limits().body == 1024 * 1024 && request.headers().get("authorization").is_none()
+        );
+        match &self.keys {
+            Some(keys) => respond(200, keys),
+            None => Arrived::Failed(TransportError::not_sent(TransportFault::Connect, "down")),
+        }
+    }
+
+    fn check(
+        &mut self,
+        verifier: &Verifier,
+        token: &Secret,
+        now: &Now,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let mut check = verifier.check(token);
+        let mut arrived = None;
+        let mut now = *now;
+        loop {
+            match check.step(&now, arrived.take()).unwrap() {
+                Action::Send(request) => arrived = Some(self.answer(&request)),
+                Action::Wait(pause) => now.monotonic += pause,
+                Action::Join(_) => panic!("nobody else is there"),
+                Action::Done(result) => return result,
+            }
+        }
+    }
+}
+
+fn fetching() -> Verifier {
+    Verifier::new(VerifierConfig::new(TrustedIssuer::new(ISSUER).jwks_url(KEYS_URL), AUDIENCE)).unwrap()
+}
+
+/// A token of a key that the issuer has, valid for two days.
+fn long(key: &KeyPair) -> Secret {
+    token(key, &json!({"exp": START + 200_000}))
+}
+
+fn with_kid(kid: &str) -> Secret {
+    let mut header = header(p256());
+    header["kid"] = json!(kid);
+    let mut payload = payload();
+    payload["exp"] = json!(START + 200_000);
+    Secret::new(sign_raw(p256(), &header.to_string(), &payload.to_string()))
+}
+
+fn at_millis(millis: u64) -> Now {
+    let now = at(START);
+    Now {
+        wall: now.wall.saturating_add(Duration::from_millis(millis)),
+        monotonic: now.monotonic + Duration::from_millis(millis),
+        ..now
+    }
+}
+
+#[test]
+fn v6_invented_key_ids_cause_one_fetch_in_thirty_seconds() {
+    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+    let good = long(p256());
+    assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
+    let mut random = 1_u64;
+    let (kids, step) = (100_000_u64, 17);
+    for number in 1..=kids {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let now = at_millis(number * step);
+        let result = service.check(&verifier, &with_kid(&format!("{random:x}")), &now);
+        assert!(matches!(result, Err(VerifyError::UnknownKey)), "{result:?}");
+        if number % 1000 == 0 {
+            assert!(service.check(&verifier, &good, &now).is_ok(), "a good key was evicted");
+        }
+    }
+    let allowed = u32::try_from(kids * step / 30_000).unwrap() + 1;
+    println!(
+        "v6: {kids} invented key ids in {} s: {} fetches ({allowed} allowed), 0 of them kept in memory",
+        kids * step / 1000,
+        service.visits
+    );
+    assert!(service.visits <= allowed, "{}", service.visits);
+}
+
+#[test]
+fn v6_a_rotation_is_seen_within_thirty_seconds() {
+    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+    assert!(service.check(&verifier, &long(p256()), &at_millis(0)).is_ok());
+    let next = KeyPair::generate_p256().unwrap();
+    service.keys = Some(jwks(&[p256(), &next]));
+    let seen =
+        (0..=40).find(|second| service.check(&verifier, &long(&next), &at_millis(second * 1000)).is_ok());
+    assert_eq!(seen, Some(30));
+    // The old key is withdrawn: trusted until the set is old, not longer.
+    service.keys = Some(jwks(&[&next]));
+    assert!(service.check(&verifier, &long(p256()), &at_millis(31_000)).is_ok());
+    assert!(service.check(&verifier, &long(&next), &at_millis(631_000)).is_ok());
+    let withdrawn = service.check(&verifier, &long(p256()), &at_millis(632_000));
+    assert!(matches!(withdrawn, Err(VerifyError::UnknownKey)));
+    println!(
+        "v6: a new key is accepted after 30 s, a withdrawn one refused after 10 min; {} fetches",
+        service.visits
+    );
+}
+
+#[test]
+fn v6_an_outage_of_a_day_and_then_nothing() {
+    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+    let good = long(p256());
+    assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
+    service.keys = None;
+    let day = 24 * 60 * 60;
+    for second in 0..day {
+        let result = service.check(&verifier, &good, &at_millis(second * 1000));
+        assert!(result.is_ok(), "{second}: {result:?}");
+    }
+    let during = service.visits;
+    assert!(during <= u32::try_from(day / 30).unwrap(), "{during}");
+    for second in day..day + 600 {
+        let result = service.check(&verifier, &good, &at_millis(second * 1000));
+        let Err(error @ VerifyError::Unavailable(_)) = result else { panic!("{second}: {result:?}") };
+        assert_eq!((error.status(), error.challenge()), (503, None));
+    }
+    let after = service.visits - during;
+    assert!(after <= 30, "{after}");
+    service.keys = Some(jwks(&[p256()]));
+    let healed =
+        (0..=40).find(|more| service.check(&verifier, &good, &at_millis((day + 600 + more) * 1000)).is_ok());
+    assert!(healed.is_some_and(|seconds| seconds <= 30), "{healed:?}");
+    println!(
+        "v6: endpoint down: accepted for 24 h ({during} fetches), then refused ({after} fetches in 600 s), well again after {} s",
+        healed.unwrap()
+    );
+}
+
+#[test]
+fn v6_bad_answers_replace_nothing() {
+    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+    let good = long(p256());
+    assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
+    let bad = [
+        (200, json!([])),
+        (200, json!({"keys": []})),
+        (200, json!({"keys": [{"kty": "oct", "k": "AAAA", "kid": "x"}]})),
+        (206, jwks(&[ed25519()])),
+        (302, jwks(&[ed25519()])),
+        (404, json!({})),
+        (500, json!({})),
+    ];
+    for (number, (status, body)) in bad.into_iter().enumerate() {
+        let now = at_millis((number as u64 + 1) * 700_000);
+        let mut check = verifier.check(&good);
+        let Action::Send(_) = check.step(&now, None).unwrap() else { panic!("old keys are fetched anew") };
+        let step = check.step(&now, Some(respond(status, &body))).unwrap();
+        assert!(matches!(step, Action::Done(Ok(_))), "{status} {body}");
+    }
+    let foreign = service.check(&verifier, &long(ed25519()), &at_millis(10_000_000));
+    assert!(matches!(foreign, Err(VerifyError::UnknownKey)));
+}
+
+#[test]
+fn v6_tokens_of_others_cause_no_fetch() {
+    let verifier = fetching();
+    for token in [
+        token(p256(), &json!({"iss": "https://other.test"})),
+        Secret::new("a.b.c"),
+        Secret::new(sign_raw(p256(), r#"{"alg":"none","typ":"at+jwt"}"#, &payload().to_string())),
+    ] {
+        let step = verifier.check(&token).step(&at(START), None).unwrap();
+        assert!(matches!(step, Action::Done(Err(_))));
+    }
+}
+
+#[test]
+fn v6_sixty_four_threads_make_one_fetch() {
+    let visits = Arc::new(AtomicU32::new(0));
+    let (counted, keys) = (Arc::clone(&visits), jwks(&[p256()]).to_string());
+    let barrier = Arc::new(Barrier::new(64));
+    let slow = move |_request: Request| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::thread::yield_now();
+        Ok(Response::new(StatusCode::OK, HeaderMap::new(), keys.as_bytes()))
+    };
+    // The built-in clock is the real one.
+    let issuer = TrustedIssuer::new(ISSUER).jwks_url(KEYS_URL);
+    let verifier = TokenVerifier::build_with(VerifierConfig::new(issuer, AUDIENCE), slow).unwrap();
+    let good = token(p256(), &json!({"exp": 250_000_000_000_u64}));
+    let threads: Vec<_> = (0..64)
+        .map(|_| {
+            let (verifier, good, barrier) = (verifier.clone(), good.clone(), Arc::clone(&barrier));
+            std::thread::spawn(move || {
+                barrier.wait();
+                verifier.verify(&good).map(|token| token.subject().to_owned())
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap().unwrap(), "agent:bot");
+    }
+    assert_eq!(visits.load(Ordering::SeqCst), 1);
+    println!("v6: 64 threads on an empty cache: 1 fetch");
+}
+
+#[test]
+fn v6_a_leader_that_is_dropped_harms_nobody() {
+    let verifier = fetching();
+    let good = long(p256());
+    let mut leader = verifier.check(&good);
+    assert!(matches!(leader.step(&at(START), None).unwrap(), Action::Send(_)));
+    let mut follower = verifier.check(&good);
+    assert!(matches!(follower.step(&at(START), None).unwrap(), Action::Join(_)));
+    drop(leader);
+    // The follower waits out the pace of a second, and fetches itself.
+    let Action::Wait(pause) = follower.step(&at(START), None).unwrap() else { panic!("a pause") };
+    assert_eq!(pause, Duration::from_secs(1));
+    assert!(matches!(follower.step(&at(START + 1), None).unwrap(), Action::Send(_)));
+    let step = follower.step(&at(START + 1), Some(respond(200, &jwks(&[p256()])))).unwrap();
+    assert!(matches!(step, Action::Done(Ok(_))));
+}
+
+#[test]
+fn the_keys_are_where_the_issuers_own_metadata_says() {
+    let issuer = |issuer: TrustedIssuer| Verifier::new(VerifierConfig::new(issuer, AUDIENCE)).unwrap();
+    let base = "https://issuer.test/t/acme/api/v1";
+    let good = json!({"issuer": ISSUER, "jwks_uri": KEYS_URL});
+    let mut asked = Vec::new();
+    let mut run = |verifier: &Verifier, answers: &[(u16, Value)]| {
+        asked.clear();
+        let token = long(p256());
+        let mut check = verifier.check(&token);
+        let mut arrived = None;
+        for answer in answers {
+            match check.step(&at(START), arrived.take()).unwrap() {
+                Action::Send(request) => asked.push(request.url().to_string()),
+                Action::Done(result) => return (asked.clone(), result.map(drop)),
+                other => panic!("{other:?}"),
+            }
+            arrived = Some(respond(answer.0, &answer.1));
+        }
+        let Action::Done(result) = check.step(&at(START), arrived).unwrap() else {
+            panic!("one more request")
+        };
+        (asked.clone(), result.map(drop))
+    };
+    let keys = (200, jwks(&[p256()]));
+    let verifier = issuer(ISSUER.into());
+    let (urls, result) = run(&verifier, &[(200, good.clone()), keys.clone()]);
+    assert_eq!(urls, [format!("{base}/.well-known/openid-configuration"), KEYS_URL.to_owned()]);
+    result.unwrap();
+
+    let (urls, result) = run(&issuer(ISSUER.into()), &[(404, json!({})), (200, good.clone()), keys.clone()]);
+    let before_the_path = "https://issuer.test/.well-known/oauth-authorization-server/t/acme/api/v1";
+    assert_eq!(urls, [&*format!("{base}/.well-known/openid-configuration"), before_the_path, KEYS_URL]);
+    result.unwrap();
+
+    let elsewhere = "https://issuer.test/meta";
+    let (urls, result) = run(
+        &issuer(TrustedIssuer::new(ISSUER).metadata_url(elsewhere)),
+        &[(200, good.clone()), keys.clone()],
+    );
+    assert_eq!(urls[0], elsewhere);
+    result.unwrap();
+
+    let cdn = json!({"issuer": ISSUER, "jwks_uri": "https://cdn.test/keys"});
+    let allowing = TrustedIssuer::new(ISSUER).allow_keys_from("https://cdn.test");
+    run(&issuer(allowing), &[(200, cdn.clone()), keys.clone()]).1.unwrap();
+    for bad in [
+        cdn,
+        json!({"issuer": format!("{ISSUER}/"), "jwks_uri": KEYS_URL}),
+        json!({"issuer": "https://issuer.test", "jwks_uri": KEYS_URL}),
+        json!({"jwks_uri": KEYS_URL}),
+        json!({"issuer": ISSUER}),
+        json!({"issuer": ISSUER, "jwks_uri": 1}),
+        json!({"issuer": ISSUER, "jwks_uri": "http://issuer.test/keys"}),
+        json!({"issuer": ISSUER, "jwks_uri": "https://issuer.test.evil.test/keys"}),
+        json!({"issuer": ISSUER, "jwks_uri": "https://issuer.test@evil.test/keys"}),
+        json!({"issuer": ISSUER, "jwks_uri": "https://issuer.test:8443/keys"}),
+        json!({"issuer": ISSUER, "jwks_uri": "//issuer.test/keys"}),
+        json!({"issuer": ISSUER, "jwks_uri": "file:///etc/keys"}),
+        json!({"issuer": ISSUER, "jwks_uri": "data:application/json,{}"}),
+    ] {
+        let (urls, result) = run(&issuer(ISSUER.into()), &[(200, bad.clone())]);
+        assert_eq!(urls.len(), 1, "{bad}");
+        assert!(matches!(result, Err(VerifyError::Unavailable(_))), "{bad}");
+    }
+}
