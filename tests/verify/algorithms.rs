@@ -37,11 +37,13 @@ const ALGORITHMS: [&str; 20] = [
 /// Signatures by the names of what made them.
 type Signatures = Vec<(&'static str, Vec<u8>)>;
 
+type Sign = Box<dyn Fn(&[u8]) -> Signatures>;
+
 /// A kind of key: its public JWK, and everything that whoever holds it, or only its public half, may put as a signature.
 struct Kind {
     name: &'static str,
     jwk: Value,
-    sign: Box<dyn Fn(&[u8]) -> Signatures>,
+    sign: Sign,
     /// What must be accepted.
     pinned: &'static [&'static str],
 }
