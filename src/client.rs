@@ -4,7 +4,7 @@
 //! mount them and bring what differs: the transport trait, waiting for another call, and the shape of the examples.
 
 mod clock;
-mod environment;
+pub(crate) mod environment;
 mod store;
 
 #[cfg(feature = "async")]

@@ -121,11 +121,24 @@ impl<'de> Visitor<'de> for Strict<'_> {
 /// The fields of an answer, taken out one by one with their types checked; what is left over is kept by the caller.
 ///
 /// An optional field may be absent or `null`. Any other type than the expected one is a fault.
-#[derive(Debug)]
+///
+/// `Debug` shows the names of the fields: an answer may hold tokens.
 pub struct Fields {
     operation: &'static str,
     status: u16,
     map: Map<String, Value>,
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fields { operation, status, map } = self;
+        let names: Vec<String> = map.keys().map(|name| crate::error::inert(name)).collect();
+        f.debug_struct("Fields")
+            .field("operation", operation)
+            .field("status", status)
+            .field("names", &names)
+            .finish()
+    }
 }
 
 impl Fields {

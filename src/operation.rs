@@ -86,6 +86,8 @@ pub struct Terms {
     pub attempt: Duration,
     /// The largest body that is read, in bytes.
     pub body_limit: usize,
+    /// The caller has set the times of this very call: settings of the client do not change them.
+    pub own_times: bool,
 }
 
 impl Terms {
@@ -98,6 +100,7 @@ impl Terms {
             total: Duration::from_secs(15),
             attempt: Duration::from_secs(5),
             body_limit: 64 * 1024,
+            own_times: false,
         }
     }
 
@@ -110,6 +113,12 @@ impl Terms {
     /// Another longest time of one attempt.
     pub const fn attempt(mut self, attempt: Duration) -> Self {
         self.attempt = attempt;
+        self
+    }
+
+    /// Says that the times are this very call's: settings of the client do not change them.
+    pub const fn own_times(mut self) -> Self {
+        self.own_times = true;
         self
     }
 

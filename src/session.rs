@@ -294,7 +294,8 @@ impl Session {
         &self.shared.settings
     }
 
-    fn epoch(&self) -> u64 {
+    /// Counts how often the credentials were replaced.
+    pub(crate) fn epoch(&self) -> u64 {
         lock(&self.shared.owner).epoch
     }
 

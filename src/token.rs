@@ -38,6 +38,17 @@ impl TokenType {
     }
 }
 
+impl fmt::Display for TokenType {
+    /// As on the wire: `Bearer`, `DPoP`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TokenType::Bearer => "Bearer",
+            TokenType::Dpop => "DPoP",
+            TokenType::Other(text) => text,
+        })
+    }
+}
+
 /// An access token: the secret, its type, what it is good for, and when it ends.
 ///
 /// Prints without the token. The token itself leaves through [`AccessToken::secret`].

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// What one attempt may take. A transport keeps to it; the session sets it for every attempt anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest time until the connection stands: name lookup, TCP and TLS together.
+    /// The longest time until the connection stands: TCP and TLS together. Looking up the name has as long again.
     pub connect: Duration,
     /// The longest time for the whole attempt, the last byte of the answer included.
     pub total: Duration,

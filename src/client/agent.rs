@@ -36,7 +36,10 @@ pub struct Agent {
 
 struct CachedInfo {
     info: AgentInfo,
+    /// When it was asked for, and by whom: other credentials or scopes have another record.
     at: Now,
+    epoch: u64,
+    scopes: Scopes,
 }
 
 impl Agent {
@@ -68,7 +71,7 @@ impl Agent {
     /// agent nor its clones are affected.
     pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
         let session = self.driver.session.with_scopes(scopes);
-        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::clone(&self.info) }
+        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::default() }
     }
 
     /// The same agent with this whole time for each call, in place of every operation's own.
@@ -95,11 +98,11 @@ impl Agent {
 
     fn cached_info(&self) -> Result<Option<AgentInfo>, Error> {
         let now = self.driver.transport.now()?;
-        Ok(self
-            .lock_info()
-            .as_ref()
-            .filter(|cached| cached.is_current(&now))
-            .map(|cached| cached.info.clone()))
+        let (epoch, scopes) = (self.driver.session.epoch(), self.driver.session.scopes());
+        let current = |cached: &&CachedInfo| {
+            cached.is_current(&now) && cached.epoch == epoch && cached.scopes == scopes
+        };
+        Ok(self.lock_info().as_ref().filter(current).map(|cached| cached.info.clone()))
     }
 }
 
@@ -180,9 +183,10 @@ impl Agent {
     /// # Errors
     /// All that a call can end with.
     pub async fn info(&self) -> Result<AgentInfo, Error> {
-        let info = self.driver.run(GetInfo).await?;
         let at = self.driver.transport.now()?;
-        *self.lock_info() = Some(CachedInfo { info: info.clone(), at });
+        let (epoch, scopes) = (self.driver.session.epoch(), self.driver.session.scopes());
+        let info = self.driver.run(GetInfo).await?;
+        *self.lock_info() = Some(CachedInfo { info: info.clone(), at, epoch, scopes });
         Ok(info)
     }
 

@@ -57,7 +57,7 @@ pub use delegation::DelegationChain;
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
 
-pub use super::store::MemoryStore;
+pub use super::store::{MemoryStore, Stored};
 
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -166,7 +166,7 @@ where
 /// Keeps the sessions of a [`DelegationChain`], as opaque bytes. **They are secret**: they hold the tokens of users.
 pub trait SessionStore: Send + Sync {
     /// The bytes of a session and their version.
-    fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<(Vec<u8>, u64)>, StoreError>>;
+    fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<Stored>, StoreError>>;
 
     /// Saves the bytes if the session still has this version; with none, if there is no such session. True if saved.
     /// A version is never used twice for one session.
@@ -185,7 +185,7 @@ pub trait SessionStore: Send + Sync {
 }
 
 impl SessionStore for MemoryStore {
-    fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<(Vec<u8>, u64)>, StoreError>> {
+    fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(async move { Ok(self.get(key)) })
     }
 

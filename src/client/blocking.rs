@@ -46,7 +46,7 @@ pub use delegation::DelegationChain;
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
 
-pub use super::store::MemoryStore;
+pub use super::store::{MemoryStore, Stored};
 
 /// Sends requests, for the blocking clients. The only I/O there is.
 ///
@@ -150,7 +150,7 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError>;
+    fn load(&self, key: &str) -> Result<Option<Stored>, StoreError>;
 
     /// Saves the bytes if the session still has this version; with none, if there is no such session. True if saved.
     /// A version is never used twice for one session.
@@ -173,7 +173,7 @@ pub trait SessionStore: Send + Sync {
 }
 
 impl SessionStore for MemoryStore {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+    fn load(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         Ok(self.get(key))
     }
 

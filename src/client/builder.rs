@@ -102,7 +102,8 @@ impl AgentBuilder {
         self
     }
 
-    /// The whole time of every call, in place of each operation's own (8 s for ask, 20 s for tokens, 15 s else).
+    /// The whole time of every call, in place of each operation's own (8 s for ask, 20 s for tokens, 30 s
+    /// for requests of your own, 15 s else).
     pub fn timeout(mut self, total: Duration) -> Self {
         self.timeout = Some(total);
         self
@@ -114,7 +115,7 @@ impl AgentBuilder {
         self
     }
 
-    /// The longest time until a connection stands (name, TCP, TLS), 3.1 s if not set.
+    /// The longest time until a connection stands (TCP and TLS), 3.1 s if not set; looking up the name has as long again.
     pub fn connect_timeout(mut self, connect: Duration) -> Self {
         self.connect_timeout = Some(connect);
         self
@@ -144,7 +145,7 @@ impl AgentBuilder {
         self
     }
 
-    /// An agent on a transport of your own.
+    /// An agent on a transport of your own. Root certificates and proxy are that transport's matter then.
     ///
     /// # Errors
     /// [`Error::Config`] if a setting is missing or cannot work.

@@ -238,9 +238,9 @@ impl DelegationChain {
         scopes: impl Into<Scopes> + Send,
     ) -> Result<Response, Error> {
         let scopes = scopes.into();
-        let total = request.terms().total;
-        let deadline =
-            Deadline::start(&self.driver.transport.now()?, self.driver.session.total().unwrap_or(total));
+        let terms = request.terms();
+        let total = self.driver.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
+        let deadline = Deadline::start(&self.driver.transport.now()?, total);
         let (token, was_held) = self.delegated(session, scopes.clone(), None, &deadline).await?;
         let response = self.driver.run_within(request.clone().token(token), &deadline).await?;
         if response.status() != 401 || !was_held {

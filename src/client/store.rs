@@ -5,6 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
+/// A session as a store has it: its bytes and their version.
+pub type Stored = (Vec<u8>, u64);
+
 /// Keeps sessions in this process' memory, as secrets: they are wiped when they are replaced or dropped.
 #[derive(Default)]
 pub struct MemoryStore(Mutex<Entries>);
@@ -25,7 +28,7 @@ impl MemoryStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<(Vec<u8>, u64)> {
+    pub(super) fn get(&self, key: &str) -> Option<Stored> {
         self.entries().sessions.get(key).map(|(bytes, version)| (bytes.to_vec(), *version))
     }
 

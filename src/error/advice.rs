@@ -44,7 +44,9 @@ impl Error {
                 (TransportFault::TooLarge, _) => {
                     "Raise the limit of this request if the answer is yours to trust."
                 }
-                (TransportFault::Refused, _) => "Use https, or an address of this machine for http.",
+                (TransportFault::Refused, _) => {
+                    "See the message: such a request is never sent. Plain http is for addresses of this machine."
+                }
                 (_, Sent::NotSent) => "Try again; nothing was sent.",
                 (_, Sent::Unknown) => "Try again if the operation may run twice.",
             },

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::Secret;
 
@@ -131,6 +131,14 @@ impl Redactor {
             ),
             other => other,
         }
+    }
+}
+
+impl Drop for Redactor {
+    /// The pieces are secrets themselves.
+    fn drop(&mut self) {
+        self.pieces.drain().for_each(|mut piece| piece.zeroize());
+        self.short.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -44,6 +44,7 @@ pub enum TransportFault {
 /// A failure below HTTP. Carries no part of the request.
 #[derive(Clone)]
 pub struct TransportError {
+    operation: Option<&'static str>,
     sent: Sent,
     fault: TransportFault,
     message: String,
@@ -53,12 +54,12 @@ pub struct TransportError {
 impl TransportError {
     /// Nothing of the request was sent.
     pub fn not_sent(fault: TransportFault, message: impl Into<String>) -> Self {
-        TransportError { sent: Sent::NotSent, fault, message: message.into(), source: None }
+        TransportError { operation: None, sent: Sent::NotSent, fault, message: message.into(), source: None }
     }
 
     /// Some of the request may have been sent. When in doubt, this one.
     pub fn unknown(fault: TransportFault, message: impl Into<String>) -> Self {
-        TransportError { sent: Sent::Unknown, fault, message: message.into(), source: None }
+        TransportError { operation: None, sent: Sent::Unknown, fault, message: message.into(), source: None }
     }
 
     /// The same error with the one below it. It must not carry the request: its text is shown.
@@ -78,6 +79,17 @@ impl TransportError {
                 .all(|text| redactor.clean(&text) == text)
         });
         self
+    }
+
+    /// The operation whose request it was, unless it was named before.
+    pub(crate) fn of_operation(mut self, operation: &'static str) -> Self {
+        self.operation.get_or_insert(operation);
+        self
+    }
+
+    /// The operation whose request it was.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.operation
     }
 
     /// Whether the service may have seen the request.
@@ -100,6 +112,9 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.operation {
+            write!(f, "{operation}: ")?;
+        }
         f.write_str(&self.message)?;
         if self.sent == Sent::NotSent { f.write_str(" (nothing was sent)") } else { Ok(()) }
     }
@@ -107,8 +122,9 @@ impl fmt::Display for TransportError {
 
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TransportError { sent, fault, message, source } = self;
+        let TransportError { operation, sent, fault, message, source } = self;
         f.debug_struct("TransportError")
+            .field("operation", operation)
             .field("sent", sent)
             .field("fault", fault)
             .field("message", message)

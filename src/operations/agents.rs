@@ -220,7 +220,9 @@ impl Operation for GetIdentity {
         let (name, status) = (own.text("name")?, own.text("status")?);
         let mut extra = own.rest();
         if let Some(rest) = rest.take() {
-            extra.extend(rest.rest());
+            // What the nested object says of the same name counts.
+            const TAKEN: [&str; 6] = ["id", "type", "tenant", "agent_id", "name", "status"];
+            extra.extend(rest.rest().into_iter().filter(|(name, _)| !TAKEN.contains(&name.as_str())));
         }
         Ok(Answer::Done(Identity {
             id,

@@ -87,6 +87,12 @@ impl Operation for Ask {
         if action.is_some_and(|action| action != self.action) {
             return Err(fields.fault(ProtocolFault::OtherAction));
         }
+        // An allow with an error or a failure beside it contradicts itself.
+        let failed =
+            fields.value("error").is_some() || fields.value("success").is_some_and(|said| said != true);
+        if allowed && failed {
+            return Err(fields.fault(ProtocolFault::Other("the answer allows and reports a failure at once")));
+        }
         let explanation = fields.text("explanation")?;
         let context = match fields.object("context")? {
             Some(echoed) => echoed.rest(),
@@ -271,6 +277,8 @@ mod tests {
             (200, "<html>allowed</html>"),
             (200, ""),
             (201, r#"{"allowed":true}"#),
+            (200, r#"{"allowed":true,"error":"access_denied"}"#),
+            (200, r#"{"allowed":true,"success":false}"#),
             (206, r#"{"allowed":true}"#),
             (204, ""),
             (302, r#"{"allowed":true}"#),

@@ -31,7 +31,7 @@ pub struct ApiRequest {
     query: Vec<(String, String)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Vec<u8>,
-    total: Duration,
+    total: Option<Duration>,
     body_limit: usize,
     effect: Effect,
     fault: Option<InputError>,
@@ -54,7 +54,7 @@ impl ApiRequest {
             query: Vec::new(),
             headers: Vec::new(),
             body: Vec::new(),
-            total: Duration::from_secs(30),
+            total: None,
             body_limit: 10 * 1024 * 1024,
             effect,
             fault: None,
@@ -131,9 +131,10 @@ impl ApiRequest {
         self.header(CONTENT_TYPE.as_str(), content_type)
     }
 
-    /// The whole time it may take, 30 s if not set. One attempt may take all of it.
+    /// The whole time it may take, in place of the client's setting; 30 s if neither is set. One attempt may take all
+    /// of it.
     pub fn timeout(mut self, total: Duration) -> Self {
-        self.total = total;
+        self.total = Some(total);
         self
     }
 
@@ -183,10 +184,10 @@ impl Operation for ApiRequest {
 
     fn terms(&self) -> Terms {
         let auth = self.token.clone().map_or(Auth::Bearer, Auth::Token);
-        Terms::new("request", self.effect, auth)
-            .total(self.total)
-            .attempt(self.total)
-            .body_limit(self.body_limit)
+        let total = self.total.unwrap_or(Duration::from_secs(30));
+        let terms = Terms::new("request", self.effect, auth);
+        let terms = terms.total(total).attempt(total).body_limit(self.body_limit);
+        if self.total.is_some() { terms.own_times() } else { terms }
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {

@@ -17,6 +17,8 @@ use crate::wire::{self, Form, Request, Response};
 
 /// The whole time of a token request.
 pub(super) const TOTAL: Duration = Duration::from_secs(20);
+/// The longest token that is taken, in bytes.
+const LONGEST_TOKEN: usize = 8 * 1024;
 /// The lifetime of a token whose answer does not name one.
 const UNNAMED_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -70,6 +72,10 @@ pub(crate) fn access_token(
     let secret = Secret::new(fields.required_text("access_token")?);
     if !secret.expose().bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
         let problem = "it has a character that no header can carry";
+        return Err(fields.fault(ProtocolFault::UnusableToken { problem }));
+    }
+    if secret.expose().len() > LONGEST_TOKEN {
+        let problem = "it is longer than 8 KiB, more than a request's head should carry";
         return Err(fields.fault(ProtocolFault::UnusableToken { problem }));
     }
     // RFC 6749 requires token_type, the vendor's SDKs do not (`docs/wire.md`, T-type).

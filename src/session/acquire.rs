@@ -156,7 +156,7 @@ impl Acquire {
     ) -> Result<Action<Loan>, Error> {
         let outcome = match arrived {
             Some(Arrived::Response(response)) => self.operation.response(&response.received_at(now.wall)),
-            Some(Arrived::Failed(error)) => Err(Error::Transport(error)),
+            Some(Arrived::Failed(error)) => Err(Error::Transport(error.of_operation("oauth.token"))),
             None => Err(nothing_arrived()),
         };
         let error = match outcome {
@@ -242,7 +242,9 @@ pub struct TokenCall {
 
 impl TokenCall {
     pub(super) fn new(session: &Session, force: bool) -> Self {
-        TokenCall { session: session.clone(), force, deadline: None, acquire: None, over: false }
+        // The scopes as they are now: what others set later is not this call's.
+        let session = session.with_scopes(session.scopes());
+        TokenCall { session, force, deadline: None, acquire: None, over: false }
     }
 
     /// Within a deadline that runs already.

@@ -113,7 +113,8 @@ impl<O: Operation> Call<O> {
     }
 
     fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
-        let attempt = self.session.settings().attempt.unwrap_or(self.terms.attempt);
+        let attempt = self.session.settings().attempt.filter(|_| !self.terms.own_times);
+        let attempt = attempt.unwrap_or(self.terms.attempt);
         let time = attempt.min(deadline.remaining(now));
         let token = self.loan.as_ref().map(|loan| &loan.held.token);
         let attempt_id = &self.attempt_id;
@@ -140,7 +141,8 @@ impl<O: Operation> Call<O> {
                 deadline,
             ),
             Some(Arrived::Failed(error)) => {
-                self.failed(Error::Transport(error).redacted(&Redactor::new(secrets)), now, deadline)
+                let error = Error::Transport(error.of_operation(self.terms.name));
+                self.failed(error.redacted(&Redactor::new(secrets)), now, deadline)
             }
             None => self.failed(nothing_arrived(), now, deadline),
         }
@@ -244,7 +246,7 @@ impl<O: Operation> Machine for Call<O> {
     type Output = O::Output;
 
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<O::Output>, Error> {
-        let total = self.session.total.unwrap_or(self.terms.total);
+        let total = self.session.total.filter(|_| !self.terms.own_times).unwrap_or(self.terms.total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
         if self.attempt_id.is_empty() {
             self.attempt_id = now.identifier();

@@ -71,15 +71,14 @@ pub(super) fn verdict(
     if attempt >= ATTEMPTS {
         return Verdict::Stop;
     }
+    let doubled = base.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+    let own = doubled.min(CEILING).mul_f64(now.fraction(0));
     let pause = match asked {
         Some(asked) if asked > LONGEST => return Verdict::Stop,
         // Ten percent around what was asked for, so that those who were refused together do not return together.
-        Some(asked) if !asked.is_zero() => asked.mul_f64(0.9 + 0.2 * now.fraction(0)).min(LONGEST),
-        _ => {
-            let doubled =
-                base.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
-            doubled.min(CEILING).mul_f64(now.fraction(0))
-        }
+        // Asking for a moment does not do away with the pause of our own.
+        Some(asked) if asked >= own => asked.mul_f64(0.9 + 0.2 * now.fraction(0)).min(LONGEST),
+        _ => own,
     };
     if pause >= remaining {
         Verdict::NoTime(pause)

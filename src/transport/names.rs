@@ -113,7 +113,11 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 /// Shared with the connector, which reports failed connections.
 #[derive(Debug, Clone)]
-pub(super) struct SharedNames(pub(super) Arc<Names>);
+pub(super) struct SharedNames {
+    pub(super) names: Arc<Names>,
+    /// The proxy is the one host that may be spoken to in plain http wherever it is.
+    pub(super) proxy: Option<(String, u16)>,
+}
 
 impl Resolver for SharedNames {
     fn resolve(
@@ -128,10 +132,11 @@ impl Resolver for SharedNames {
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         let addresses = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) => self.0.addresses(host, *timeout.after).map_err(refused)?,
+            Err(_) => self.names.addresses(host, *timeout.after).map_err(refused)?,
         };
         // What `localhost` means is the name service's to say; plain http is for this machine only.
-        if uri.scheme_str() == Some("http") && !addresses.iter().all(IpAddr::is_loopback) {
+        let is_proxy = self.proxy.as_ref().is_some_and(|(name, at)| name == host && *at == port);
+        if uri.scheme_str() == Some("http") && !is_proxy && !addresses.iter().all(IpAddr::is_loopback) {
             let message = "plain http to a name that is not only this machine is refused";
             return Err(refused(TransportError::not_sent(TransportFault::Refused, message)));
         }

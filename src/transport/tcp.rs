@@ -3,6 +3,7 @@
 //! two packets, where one is enough. Besides, a write counts its time over all its pieces, and the bytes received are
 //! counted.
 
+use std::cell::Cell;
 use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -164,6 +165,35 @@ fn is_timeout(error: &IoError) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
 
+thread_local! {
+    /// When the connection that this thread is making must stand. A proxy's answer and a TLS handshake take several
+    /// steps, and ureq gives each of them the whole time.
+    static CONNECTING: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Until it is dropped, everything on this thread's connections ends when the time to connect does.
+pub(super) struct ConnectLimit {
+    outer: Option<Instant>,
+}
+
+/// Limits the making of a connection as a whole; one inside another (to a proxy) has no time of its own.
+#[allow(clippy::disallowed_methods)] // a transport has a clock
+pub(super) fn limit_connecting(details: &ConnectionDetails) -> ConnectLimit {
+    let outer = CONNECTING.get();
+    let own = match details.timeout.after {
+        time::Duration::Exact(after) => Instant::now().checked_add(after),
+        time::Duration::NotHappening => None,
+    };
+    CONNECTING.set(outer.or(own));
+    ConnectLimit { outer }
+}
+
+impl Drop for ConnectLimit {
+    fn drop(&mut self) {
+        CONNECTING.set(self.outer);
+    }
+}
+
 /// The time that one step may take, counted from its start.
 struct Budget {
     end: Option<Instant>,
@@ -176,6 +206,10 @@ impl Budget {
         let end = match timeout.after {
             time::Duration::Exact(after) => Instant::now().checked_add(after),
             time::Duration::NotHappening => None,
+        };
+        let end = match (end, CONNECTING.get()) {
+            (Some(end), Some(limit)) => Some(end.min(limit)),
+            (end, limit) => end.or(limit),
         };
         Budget { end, reason: timeout.reason }
     }

@@ -19,6 +19,7 @@ use super::tcp::Tcp;
 use super::tls::TlsConnector;
 use super::trust;
 use crate::client::blocking::Transport;
+use crate::client::environment;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::site::Origin;
 use crate::wire::{Limits, Request, Response};
@@ -49,7 +50,15 @@ impl UreqTransport {
     pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
         let proxy = match &options.proxy {
             Proxy::None => None,
-            Proxy::Environment => ureq::Proxy::try_from_env(),
+            Proxy::Environment => match ureq::Proxy::try_from_env() {
+                None if environment::names_a_proxy() => {
+                    return Err(ConfigError::BadUrl {
+                        setting: "the environment's proxy",
+                        problem: "write ALL_PROXY or HTTPS_PROXY as http://host:port",
+                    });
+                }
+                found => found,
+            },
             Proxy::Url(url) => Some(ureq::Proxy::new(url.expose()).map_err(|_| ConfigError::BadUrl {
                 setting: "proxy",
                 problem: "write it as http://host:port",
@@ -65,6 +74,7 @@ impl UreqTransport {
             });
         }
         let proxied = proxy.is_some();
+        let named = proxy.as_ref().map(|proxy| (proxy.host().to_owned(), proxy.port()));
         let limits = Limits::default();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -90,8 +100,10 @@ impl UreqTransport {
             ().chain(ConnectProxyConnector::default())
                 .chain(Tcp { received: Arc::clone(&received) })
                 .chain(TlsConnector(trust::client_config(options)?));
-        let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections) };
-        let agent = ureq::Agent::with_parts(config, dial, SharedNames(Arc::clone(&names)));
+        let via = named.as_ref().map(|(host, _)| host.clone());
+        let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections), via };
+        let resolver = SharedNames { names: Arc::clone(&names), proxy: named };
+        let agent = ureq::Agent::with_parts(config, dial, resolver);
         Ok(UreqTransport { agent, names, connections, received, proxied })
     }
 
@@ -132,6 +144,15 @@ impl UreqTransport {
     }
 }
 
+/// About how many bytes the head of a request has: ureq cannot send one that its buffer does not hold.
+fn head_size(request: &Request) -> usize {
+    let line = |name: usize, value: usize| name.saturating_add(value).saturating_add(4);
+    let start = request.url().to_string().len().saturating_add(64);
+    request.headers().iter().fold(start, |size, (name, value)| {
+        size.saturating_add(line(name.as_str().len(), value.as_bytes().len()))
+    })
+}
+
 /// What ureq has to know of the limits.
 fn usual(limits: &Limits) -> (Duration, Duration, usize) {
     (limits.total, limits.connect, limits.head)
@@ -146,6 +167,10 @@ impl Transport for UreqTransport {
         let method = request.method().clone();
         if method == Method::CONNECT || (method == Method::HEAD && !request.body().is_empty()) {
             let message = "CONNECT, and HEAD with a body, are not requests that can be sent";
+            return Err(TransportError::not_sent(TransportFault::Refused, message));
+        }
+        if head_size(&request) > OUTPUT {
+            let message = "the head of the request is larger than 16 KiB";
             return Err(TransportError::not_sent(TransportFault::Refused, message));
         }
         // A proxy is never asked for this machine.
@@ -234,6 +259,8 @@ struct Dial<C> {
     chain: C,
     names: Arc<Names>,
     connections: Arc<AtomicU64>,
+    /// The proxy's host: its address may be the one that is old.
+    via: Option<String>,
 }
 
 impl<C: Connector<()>> Connector<()> for Dial<C> {
@@ -244,6 +271,7 @@ impl<C: Connector<()>> Connector<()> for Dial<C> {
         details: &ConnectionDetails,
         chained: Option<()>,
     ) -> Result<Option<C::Out>, ureq::Error> {
+        let _limit = super::tcp::limit_connecting(details);
         match self.chain.connect(details, chained) {
             Ok(connection) => {
                 self.connections.fetch_add(1, Ordering::Relaxed);
@@ -251,6 +279,9 @@ impl<C: Connector<()>> Connector<()> for Dial<C> {
             }
             Err(error) => {
                 self.names.forget(details.uri.host().unwrap_or_default());
+                if let Some(via) = &self.via {
+                    self.names.forget(via);
+                }
                 Err(ureq::Error::Other(Box::new(NotSent(not_connected(error)))))
             }
         }

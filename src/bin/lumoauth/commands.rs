@@ -72,7 +72,7 @@ fn token(settings: &SettingsArgs, scopes: &[String], json: bool) -> Result<Ended
     }
     Ok(Ended::line(json!({
         "access_token": secret,
-        "token_type": format!("{:?}", token.token_type()),
+        "token_type": token.token_type().to_string(),
         "scope": token.scopes().to_string(),
         "expires_at": token.expires_at().unix(),
     })))

@@ -41,6 +41,8 @@ pub enum Failure {
     Library(Error),
     /// Wrong arguments that only a look at the world could find.
     Usage(String),
+    /// This machine would not: a port in use, a disk that is full.
+    Local(String),
 }
 
 impl Failure {
@@ -48,6 +50,7 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
+            Failure::Local(_) => FAILED,
             Failure::Library(error) if error.is_usage() => USAGE,
             Failure::Library(error) if error.is_unauthorized() => UNAUTHENTICATED,
             Failure::Library(error) if error.is_forbidden() => DENIED,
@@ -72,7 +75,7 @@ impl From<lumoauth::error::ConfigError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(problem) => write!(f, "error: {problem}"),
+            Failure::Usage(problem) | Failure::Local(problem) => write!(f, "error: {problem}"),
             Failure::Library(error) => {
                 write!(f, "error: {error}")?;
                 let mut source = std::error::Error::source(error);

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use lumoauth::emulator::Emulator;
+use lumoauth::emulator::{Emulator, ServeError};
 
 use super::usage;
 use crate::exit::{Ended, Failure};
@@ -11,7 +11,10 @@ use crate::exit::{Ended, Failure};
 /// Serves the demo tenant, prints the environment that points at it, and waits.
 pub fn run(listen: SocketAddr) -> Result<Ended, Failure> {
     let emulator = Emulator::demo().map_err(|error| usage(&error.to_string()))?;
-    let served = emulator.serve(&listen.to_string()).map_err(|error| usage(&error.to_string()))?;
+    let served = emulator.serve(&listen.to_string()).map_err(|error| match error {
+        ServeError::Io(_) => Failure::Local(error.to_string()),
+        _ => usage(&error.to_string()),
+    })?;
     let mut out = std::io::stdout().lock();
     let mut printed = Ok(());
     for (name, value) in emulator.environment(&served) {
@@ -19,7 +22,7 @@ pub fn run(listen: SocketAddr) -> Result<Ended, Failure> {
     }
     printed
         .and_then(|()| out.flush())
-        .map_err(|error| usage(&format!("the environment could not be printed: {error}")))?;
+        .map_err(|error| Failure::Local(format!("the environment could not be printed: {error}")))?;
     drop(out);
     let _ = writeln!(
         std::io::stderr(),
