@@ -145,7 +145,7 @@ fn the_time_of_a_request_wins_over_the_time_of_the_agent() {
 fn a_head_that_no_server_takes_is_not_sent() {
     let server = Server::start(service("tok"));
     let agent = hostile::agent(server.url()).build().unwrap();
-    agent.ask("read").unwrap();
+    assert!(agent.ask("read").unwrap().allowed());
     let before = (server.requests().len(), server.bytes_received());
     let large = "h".repeat(17_000);
     for method in [Method::GET, Method::POST] {

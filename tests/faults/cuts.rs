@@ -132,7 +132,7 @@ fn f2_an_answer_cut_at_any_byte_is_never_a_success() {
     let (step, stalls) = if every_byte() { (1, 1) } else { (7, 70) };
     let Figures { cases, worst } = cut_answers(step, stalls);
     println!(
-        "f2: {cases} cut answers (every {step}th byte; stalls at every {stalls}th), 0 successes, worst overshoot {worst:?}"
+        "f2: {cases} cut answers (step {step}, stalls at every step of {stalls}), 0 successes, worst overshoot {worst:?}"
     );
 }
 
@@ -140,5 +140,5 @@ fn f2_an_answer_cut_at_any_byte_is_never_a_success() {
 fn f2_a_request_cut_at_any_byte_is_never_a_success() {
     let step = if every_byte() { 1 } else { 23 };
     let Figures { cases, worst } = cut_requests(step);
-    println!("f2: {cases} cut requests (every {step}th byte), 0 successes, worst overshoot {worst:?}");
+    println!("f2: {cases} cut requests (step {step}), 0 successes, worst overshoot {worst:?}");
 }
