@@ -9,16 +9,23 @@ const IMPORTS: &[(&str, &str)] = &[
     ("time", ""),
     ("secret", ""),
     ("error", "json secret time wire"),
-    ("json", "error"),
+    ("json", "error time"),
+    ("challenge", "scopes"),
+    ("claims", "error json secret"),
     ("scopes", "error"),
     ("site", "error"),
     ("token", "scopes secret time"),
     ("credentials", "error secret site"),
     ("wire", "error json secret time"),
-    ("operation", "error site token wire"),
-    ("operations", "error json operation scopes secret site token wire"),
+    ("pkce", "secret time"),
+    ("operation", "credentials error site token wire"),
+    ("operations", "claims credentials error json operation pkce scopes secret site time token wire"),
     ("session", "credentials error operation operations scopes secret site time token wire"),
-    ("client", "credentials error operation operations scopes secret session site time token transport wire"),
+    (
+        "client",
+        "credentials error operation operations scopes secret session site time token transport verify wire",
+    ),
+    ("verify", "challenge claims crypto error json scopes secret session site time wire"),
     ("transport", "client error secret site wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),
@@ -153,6 +160,7 @@ fn only_the_rooms_for_it_use_clocks_sockets_randomness_and_ring() {
         ("getrandom::", &["client/clock.rs", "emulator/"]),
         ("std::net::Tcp", &["transport/", "emulator/"]),
         ("ring::", &["crypto", "transport/trust.rs"]),
+        ("jsonwebtoken::", &["crypto"]),
         ("ureq::", &["transport/", "transport.rs"]),
         ("tokio::", &["emulator/", "client/asynchronous.rs", "transport/reqwest"]),
         ("reqwest::", &["transport/reqwest", "transport.rs"]),
@@ -285,5 +293,182 @@ fn ureq_has_none_of_the_features_that_change_what_is_sent_or_read() {
     for feature in ["gzip", "brotli", "charset", "cookies", "json", "socks-proxy", "native-tls"] {
         let on = tree.iter().any(|line| line.contains(&format!("ureq feature \"{feature}\"")));
         assert!(!on, "ureq's feature {feature} is on");
+    }
+}
+
+/// Fields that a derived `Debug` may show although the rule below finds them: type, field, and why.
+const SHOWN: &[(&str, &str, &str)] = &[
+    ("Actor", "other", "claims of a verified actor: public statements, not credentials"),
+    ("ConsentError", "code", "the service's error code, such as access_denied"),
+    ("ServerMetadata", "extra", "the published metadata"),
+    ("ActiveToken", "extra", "claims about a token, not the token"),
+    ("AgentInfo", "extra", "an output: what the service says beyond the known fields"),
+    ("Budget", "extra", "an output, as above"),
+    ("Identity", "extra", "an output, as above"),
+    ("Registration", "extra", "an output, as above; registering answers with no secret"),
+    ("Ask", "context", "the caller's own facts about its question"),
+    ("Decision", "context", "an output, as above"),
+    ("Decision", "extra", "an output, as above"),
+    ("Settings", "user_agent", "sent to everybody; holds the product's name only"),
+];
+
+/// Names of fields that hold something secret, if their type is plain text or bytes.
+const SECRET_NAMES: [&str; 9] =
+    ["secret", "token", "password", "verifier", "access", "refresh", "code", "body", "state"];
+
+/// The parts of a list, separated by commas that are in no brackets.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut from) = (Vec::new(), 0_i32, 0);
+    let bytes = list.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'(' | b'[' | b'{' | b'<' => depth += 1,
+            b'>' if at > 0 && bytes[at - 1] == b'-' => {}
+            b')' | b']' | b'}' | b'>' => depth -= 1,
+            b',' if depth == 0 => {
+                parts.push(&list[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&list[from..]);
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect()
+}
+
+/// What is between the bracket at the beginning and the one that closes it.
+fn inside(text: &str) -> &str {
+    let mut depth = 0_i32;
+    for (at, character) in text.char_indices() {
+        match character {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[1..at];
+        }
+    }
+    panic!("a bracket is not closed: {text}");
+}
+
+/// Without attributes and visibility in front.
+fn bare(mut item: &str) -> &str {
+    loop {
+        item = item.trim_start();
+        if let Some(rest) = item.strip_prefix('#') {
+            item = &rest[inside(rest).len() + 2..];
+        } else if let Some(rest) = item.strip_prefix("pub").filter(|rest| rest.starts_with(['(', ' '])) {
+            item = if rest.starts_with('(') { &rest[inside(rest).len() + 2..] } else { rest };
+        } else {
+            return item;
+        }
+    }
+}
+
+/// Name and type of every field in the body of a struct or an enum; fields of tuples have no name.
+fn fields(body: &str, tuple: bool) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for item in parts(body).into_iter().map(bare) {
+        let word = item.len() - item.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').len();
+        let (name, rest) = (&item[..word], item[word..].trim_start());
+        if tuple {
+            found.push((String::new(), item.to_owned()));
+        } else if rest.starts_with('{') {
+            found.extend(fields(inside(rest), false));
+        } else if rest.starts_with('(') {
+            found.extend(fields(inside(rest), true));
+        } else if let Some(kind) = rest.strip_prefix(':') {
+            found.push((name.to_owned(), kind.split_whitespace().collect::<Vec<_>>().join(" ")));
+        }
+    }
+    found
+}
+
+/// The types of a source that derive `Debug`, with their fields.
+fn deriving_debug(code: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("derive(") {
+        let derives = inside(&code[at + "derive".len()..]);
+        if !parts(derives).iter().any(|name| name.rsplit("::").next() == Some("Debug")) {
+            continue;
+        }
+        // Behind the attribute that the derive stands in; it may be the inside of a `cfg_attr`.
+        let from = code[..at].rfind('#').unwrap_or(at);
+        let item = bare(&code[from..]);
+        let Some(rest) = item.strip_prefix("struct ").or_else(|| item.strip_prefix("enum ")) else {
+            panic!("not a type: {}", item.lines().next().unwrap_or_default());
+        };
+        let tuple = item.starts_with("struct ") && {
+            let open = rest.find(['{', '(', ';']).expect("a body");
+            rest[open..].starts_with('(')
+        };
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let open = rest.find(['{', '(', ';']).expect("a body");
+        let body = if rest[open..].starts_with(';') { "" } else { inside(&rest[open..]) };
+        found.push((name, fields(body, tuple)));
+    }
+    found
+}
+
+/// What a derived `Debug` must not show, and does: `Type.field: type`.
+fn shown(code: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (owner, fields) in deriving_debug(code) {
+        for (name, kind) in fields {
+            let holder = ["Zeroizing", "HeaderMap", "HeaderValue", "Map<String, Value>"]
+                .iter()
+                .any(|raw| kind.contains(raw));
+            let named = SECRET_NAMES.contains(&name.as_str())
+                && ["String", "Vec<u8>", "Option<String>"].contains(&kind.as_str());
+            let excused = SHOWN.iter().any(|(of, field, _)| *of == owner && *field == name);
+            if (holder || named) && !excused {
+                wrong.push(format!("{owner}.{name}: {kind}"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn s3_no_derived_debug_shows_a_secret_or_a_raw_answer() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let (mut wrong, mut types) = (Vec::new(), 0);
+    for file in files {
+        let code = code(&file);
+        types += deriving_debug(&code).len();
+        wrong.extend(shown(&code).into_iter().map(|what| format!("{}: {what}", file.display())));
+    }
+    println!("S3: {types} types derive Debug, {} fields excused, {} wrong", SHOWN.len(), wrong.len());
+    assert!(types > 60, "only {types} types were found");
+    assert!(SHOWN.iter().all(|(_, _, reason)| !reason.is_empty()));
+    assert!(wrong.is_empty(), "write Debug by hand, or excuse the field in SHOWN:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn s3_the_rule_sees_every_shape_of_type() {
+    for (source, expected) in [
+        ("#[derive(Clone, Debug)] pub struct A { pub(crate) body: Vec<u8> }", "A.body: Vec<u8>"),
+        (
+            "#[derive(Debug)]\n#[must_use = \"x, y\"]\nstruct A<'a> { at: &'a str, token: String }",
+            "A.token: String",
+        ),
+        ("#[derive(Debug)] struct A(Arc<Zeroizing<String>>);", "A.: Arc<Zeroizing<String>>"),
+        ("#[derive(Debug)] enum A { B, C { #[x] code: Option<String> } }", "A.code: Option<String>"),
+        ("#[derive(Debug)] enum A { B(u8, HeaderMap) }", "A.: HeaderMap"),
+        (
+            "#[cfg_attr(test, derive(Debug))] struct A { all: Map<String, Value> }",
+            "A.all: Map<String, Value>",
+        ),
+    ] {
+        assert_eq!(shown(source), [expected], "{source}");
+    }
+    for source in [
+        "#[derive(Clone)] struct A { body: Vec<u8> }",
+        "#[derive(Debug)] struct A { secret: Secret, code: u16, names: Vec<String> }",
+        "#[derive(Debug)] struct A;",
+    ] {
+        assert_eq!(shown(source), [] as [&str; 0], "{source}");
     }
 }

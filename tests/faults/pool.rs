@@ -1,7 +1,10 @@
 //! Kept connections that the server closes are not the caller's problem.
 
 use crate::hostile::{Rng, Server, agent, service};
-use lumoauth::ApiRequest;
+use lumoauth::http::Method;
+use lumoauth::transport::{TransportOptions, UreqTransport};
+use lumoauth::wire::Request;
+use lumoauth::{ApiRequest, Transport};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -58,4 +61,25 @@ fn f8_a_call_that_must_not_happen_twice_never_uses_a_kept_connection() {
     println!("f8: {CALLS} single-use calls, {shared} on a connection that carried anything else");
     assert_eq!(shared, 0);
     assert_eq!(server.count(|request| request.header("x-once").is_some()), CALLS);
+}
+
+/// Without the agent's repeats, so that only the look at a kept connection before its use can save the second call.
+#[test]
+fn f8_a_kept_connection_that_was_closed_is_noticed_before_it_is_used() {
+    const ROUNDS: usize = 50;
+    let server = Server::start(service("tok"));
+    let transport = UreqTransport::new(&TransportOptions::new()).unwrap();
+    let url: lumoauth::http::Uri = format!("{}/things", server.url()).parse().unwrap();
+    let send = || transport.send(Request::new(Method::GET, url.clone()));
+    let wait = Duration::from_secs(5);
+    for round in 0..ROUNDS {
+        send().unwrap_or_else(|error| panic!("round {round}, first: {error:?}"));
+        assert!(server.wait_until(wait, |server| server.idle_connections() >= 1), "no connection was kept");
+        assert!(server.close_idle() >= 1);
+        assert!(server.wait_until(wait, |server| server.open_connections() == 0), "it was not closed");
+        send().unwrap_or_else(|error| panic!("round {round}, second: {error:?}"));
+    }
+    // The second call of a round leaves a connection that the first call of the next one uses.
+    println!("f8: {ROUNDS} kept connections closed, {} opened, 0 errors", server.connections());
+    assert_eq!(server.connections(), ROUNDS + 1);
 }

@@ -1,4 +1,4 @@
-//! The service that the loopback benches talk to.
+//! The service that both benches talk to.
 #![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,6 +1,6 @@
 //! `ask` over loopback against an equally tuned bare ureq and against raw sockets, in one run, as ratios.
 //!
-//! `cargo bench --bench loopback`
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml --bin loopback`
 
 #![allow(clippy::disallowed_methods)] // a bench reads the clock
 

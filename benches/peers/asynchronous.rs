@@ -1,6 +1,6 @@
 //! The async `ask` over loopback against an equally tuned bare reqwest, in one run, as ratio.
 //!
-//! `cargo bench --bench asynchronous --features reqwest`
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml --bin asynchronous`
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout)] // a bench reads the clock and prints
 
