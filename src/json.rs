@@ -1,5 +1,7 @@
 //! JSON read strictly: a key twice, nesting without end, or a broken text is a fault, never a guess.
 
+#[cfg(feature = "verify")]
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -22,6 +24,77 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ProtocolFault> {
         Some(key) => ProtocolFault::DuplicateKey { key },
         None => fault(bytes, &error),
     })
+}
+
+/// Hands over the members of one JSON object, in order and read as strictly; `keep` says false for a key it has had. Of the
+/// caller's own names none is copied, which is what makes tokens cheap to read.
+#[cfg(feature = "verify")]
+pub(crate) fn members(bytes: &[u8], keep: impl FnMut(&str, Value) -> bool) -> Result<(), ProtocolFault> {
+    let duplicate = RefCell::new(None);
+    let strict = Strict { depth: DEPTH, duplicate: &duplicate };
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let parsed = deserializer.deserialize_map(Members { strict, keep }).and_then(|()| deserializer.end());
+    parsed.map_err(|error| match duplicate.into_inner() {
+        Some(key) => ProtocolFault::DuplicateKey { key },
+        None => fault(bytes, &error),
+    })
+}
+
+#[cfg(feature = "verify")]
+struct Members<'a, F> {
+    strict: Strict<'a>,
+    keep: F,
+}
+
+#[cfg(feature = "verify")]
+impl<'de, F: FnMut(&str, Value) -> bool> Visitor<'de> for Members<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<(), A::Error> {
+        let inner = self.strict.deeper()?;
+        while let Some(key) = access.next_key_seed(Key)? {
+            let value = access.next_value_seed(inner)?;
+            if !(self.keep)(&key, value) {
+                inner.duplicate.replace(Some(key.into_owned()));
+                return Err(A::Error::custom("the same key twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key, borrowed from the text if nothing in it is escaped.
+#[cfg(feature = "verify")]
+struct Key;
+
+#[cfg(feature = "verify")]
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+#[cfg(feature = "verify")]
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
 }
 
 fn fault(bytes: &[u8], error: &serde_json::Error) -> ProtocolFault {

@@ -187,6 +187,8 @@ fn s6_credentials_and_scopes_stay_what_they_are() {
         match how {
             ClientAuth::Post => expected.extend(owned(&[("client_id", &id), ("client_secret", &secret)])),
             _ => {
+                // Some grants need the client id in the body as well.
+                expected.extend(owned(&[("client_id", &id)]));
                 headers.push("authorization");
                 let value = request.headers()["authorization"].to_str().unwrap();
                 let pair = value.strip_prefix("Basic ").unwrap();

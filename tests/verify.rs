@@ -1,5 +1,6 @@
 //! Verification of tokens: what is accepted, and everything that is not.
 #![cfg(all(feature = "verify", feature = "emulator", feature = "blocking"))]
+#![allow(clippy::print_stdout)] // each guarantee shows its figure
 
 #[path = "verify/algorithms.rs"]
 mod algorithms;

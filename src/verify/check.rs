@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::cache::{KeyCache, Need};
-use super::compact::{Compact, Types};
+use super::compact::{Compact, KnownHeaders, Types};
 use super::config::Issuer;
 use super::error::VerifyError;
 use super::fetch::{Fetch, Progress, Source};
@@ -32,12 +30,13 @@ pub(super) struct Core {
     pub(super) types: Types,
     pub(super) longest: usize,
     cache: Arc<KeyCache>,
+    known: KnownHeaders,
 }
 
 impl Core {
     pub(super) fn new(issuer: Issuer, types: Types, longest: usize) -> Self {
         let cache = Arc::new(KeyCache::new(issuer.keys_max_age));
-        Core { issuer, types, longest, cache }
+        Core { issuer, types, longest, cache, known: KnownHeaders::default() }
     }
 
     /// Keys that need no fetch.
@@ -64,7 +63,7 @@ enum Phase {
     Over,
 }
 
-type Step = Result<Action<Map<String, Value>>, VerifyError>;
+type Step = Result<Action<Claims>, VerifyError>;
 
 impl Flow {
     fn new(core: &Arc<Core>, token: &Secret) -> Self {
@@ -80,12 +79,13 @@ impl Flow {
                     return Err(VerifyError::TooLong);
                 }
                 let core = &self.core;
-                let compact = Compact::parse(self.token.expose(), &core.issuer.algorithms, &core.types)?;
-                match core.at_hand(now, compact.key_id.as_deref()) {
+                let compact =
+                    Compact::parse(self.token.expose(), &core.issuer.algorithms, &core.types, &core.known)?;
+                match core.at_hand(now, compact.header.key_id.as_deref()) {
                     Some(keys) => self.finish(&compact, &keys),
                     None => {
                         // A token that says itself that it is another issuer's is not worth a request.
-                        Claims(compact.claims(self.token.expose())?).issuer(&core.issuer.name)?;
+                        compact.claims(self.token.expose())?.issuer(&core.issuer.name)?;
                         self.decide(compact, now, &deadline)
                     }
                 }
@@ -106,7 +106,7 @@ impl Flow {
 
     fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Step {
         let remaining = deadline.remaining(now);
-        match self.core.cache.need(now, compact.key_id.as_deref(), remaining) {
+        match self.core.cache.need(now, compact.header.key_id.as_deref(), remaining) {
             Need::Use(keys) => self.finish(&compact, &keys),
             Need::Fail(error) => Err(VerifyError::Unavailable(error)),
             _ if remaining.is_zero() => Err(late("waiting for the issuer's keys", deadline)),
@@ -139,8 +139,9 @@ impl Flow {
     }
 
     fn finish(&self, compact: &Compact, keys: &IssuerKeys) -> Step {
-        let key = keys.find(compact.key_id.as_deref(), compact.algorithm)?;
+        let key = keys.find(compact.header.key_id.as_deref(), compact.header.algorithm)?;
         compact.verify(self.token.expose(), key)?;
+        self.core.known.keep(self.token.expose(), compact);
         compact.claims(self.token.expose()).map(Action::Done)
     }
 }
@@ -158,7 +159,7 @@ fn late(phase: &'static str, deadline: &Deadline) -> VerifyError {
 /// A step of the flow, with the claims of a verified signature brought to an end.
 fn end<T>(
     step: Step,
-    check: impl FnOnce(Map<String, Value>) -> Result<T, VerifyError>,
+    check: impl FnOnce(Claims) -> Result<T, VerifyError>,
 ) -> Action<Result<T, VerifyError>> {
     match step {
         Ok(Action::Send(request)) => Action::Send(request),

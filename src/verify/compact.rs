@@ -1,10 +1,12 @@
 //! A signed JWT taken apart (RFC 7515 section 7.1), before anything in it is believed.
 
 use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 
 use super::error::VerifyError;
+use super::rules::Claims;
 use crate::crypto::{Algorithm, VerifyingKey, from_base64url};
 use crate::json;
 
@@ -38,8 +40,8 @@ fn short(typ: &str) -> &str {
 
 /// The parts of a token: what its header says, and where the rest is.
 pub(super) struct Compact {
-    pub(super) algorithm: Algorithm,
-    pub(super) key_id: Option<String>,
+    pub(super) header: Header,
+    known: bool,
     input: usize,
     payload: Range<usize>,
     signature: Vec<u8>,
@@ -47,7 +49,12 @@ pub(super) struct Compact {
 
 impl Compact {
     /// Takes a token apart and checks its header.
-    pub(super) fn parse(token: &str, algorithms: &[Algorithm], types: &Types) -> Result<Self, VerifyError> {
+    pub(super) fn parse(
+        token: &str,
+        algorithms: &[Algorithm],
+        types: &Types,
+        known: &KnownHeaders,
+    ) -> Result<Self, VerifyError> {
         let malformed = VerifyError::Malformed;
         let (header, rest) = token.split_once('.').ok_or(malformed("it has no dots"))?;
         let (payload, signature) = rest.split_once('.').ok_or(malformed("it has less than three parts"))?;
@@ -56,38 +63,76 @@ impl Compact {
         }
         let start = header.len().saturating_add(1);
         let input = start.saturating_add(payload.len());
-        let header = from_base64url(header).ok_or(malformed("its header is not base64url"))?;
-        let signature = from_base64url(signature).ok_or(malformed("its signature is not base64url"))?;
-        let Ok(Value::Object(header)) = json::parse(&header) else {
-            return Err(malformed("its header is not one JSON object"));
+        let (known, header) = match known.find(header) {
+            Some(header) => (true, header),
+            None => {
+                let text = from_base64url(header).ok_or(malformed("its header is not base64url"))?;
+                let Ok(Value::Object(members)) = json::parse(&text) else {
+                    return Err(malformed("its header is not one JSON object"));
+                };
+                (false, read_header(members, algorithms, types)?)
+            }
         };
-        let (algorithm, key_id) = read_header(header, algorithms, types)?;
-        Ok(Compact { algorithm, key_id, input, payload: start..input, signature })
+        let signature = from_base64url(signature).ok_or(malformed("its signature is not base64url"))?;
+        Ok(Compact { header, known, input, payload: start..input, signature })
     }
 
     /// True if the signature is the key's.
     pub(super) fn verify(&self, token: &str, key: &VerifyingKey) -> Result<(), VerifyError> {
         let input = token.get(..self.input).unwrap_or_default();
-        key.verify(self.algorithm, input.as_bytes(), &self.signature).map_err(|_| VerifyError::Signature)
+        key.verify(self.header.algorithm, input.as_bytes(), &self.signature)
+            .map_err(|_| VerifyError::Signature)
     }
 
     /// The claims, not verified by this call.
-    pub(super) fn claims(&self, token: &str) -> Result<Map<String, Value>, VerifyError> {
+    pub(super) fn claims(&self, token: &str) -> Result<Claims, VerifyError> {
         let payload = token.get(self.payload.clone()).unwrap_or_default();
         let payload =
             from_base64url(payload).ok_or(VerifyError::Malformed("its payload is not base64url"))?;
-        match json::parse(&payload) {
-            Ok(Value::Object(claims)) => Ok(claims),
-            _ => Err(VerifyError::Malformed("its payload is not one JSON object with each key once")),
+        let problem = "its payload is not one JSON object with each key once";
+        Claims::parse(&payload).ok_or(VerifyError::Malformed(problem))
+    }
+}
+
+/// The headers of tokens that verified, as they are written: an issuer's tokens have the same few headers, and reading the
+/// same text again gives the same. Only what was verified gets in, so strangers cannot fill it.
+#[derive(Default)]
+pub(super) struct KnownHeaders(RwLock<Vec<(Box<str>, Header)>>);
+
+impl KnownHeaders {
+    /// The most that are kept.
+    const MOST: usize = 16;
+
+    fn find(&self, text: &str) -> Option<Header> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(own, _)| **own == *text).map(|(_, header)| header.clone())
+    }
+
+    /// Keeps the header of a token that verified.
+    pub(super) fn keep(&self, token: &str, compact: &Compact) {
+        let Some((text, _)) = token.split_once('.').filter(|_| !compact.known) else { return };
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|(own, _)| **own == *text) {
+            if known.len() >= Self::MOST {
+                known.remove(0);
+            }
+            known.push((text.into(), compact.header.clone()));
         }
     }
+}
+
+/// What a header says.
+#[derive(Clone)]
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<Arc<str>>,
 }
 
 fn read_header(
     mut header: Map<String, Value>,
     algorithms: &[Algorithm],
     types: &Types,
-) -> Result<(Algorithm, Option<String>), VerifyError> {
+) -> Result<Header, VerifyError> {
     // Keys and extensions that a token brings along (RFC 7515 sections 4.1.2 to 4.1.6 and 4.1.11, RFC 7797, RFC 7516).
     for name in ["crit", "jwk", "jku", "x5c", "x5u", "b64", "enc", "zip"] {
         if header.contains_key(name) {
@@ -109,5 +154,5 @@ fn read_header(
     if !types.accept(typ.as_deref()) {
         return Err(VerifyError::Type);
     }
-    Ok((algorithm, key_id))
+    Ok(Header { algorithm, key_id: key_id.map(Arc::from) })
 }

@@ -22,13 +22,12 @@ pub struct VerifiedIdToken {
 
 impl VerifiedIdToken {
     pub(super) fn check(
-        claims: Map<String, Value>,
+        mut claims: Claims,
         issuer: &str,
         config: &IdVerifierConfig,
         nonce: Option<&Secret>,
         now: &Now,
     ) -> Result<Self, VerifyError> {
-        let mut claims = Claims(claims);
         claims.issuer(issuer)?;
         let audience = claims.audience()?;
         if !audience.contains(&config.client_id) {
@@ -52,7 +51,7 @@ impl VerifiedIdToken {
             return Err(VerifyError::Nonce);
         }
         let subject = claims.required_text("sub")?;
-        Ok(VerifiedIdToken { subject, issuer: issuer.to_owned(), audience, times, claims: claims.0 })
+        Ok(VerifiedIdToken { subject, issuer: issuer.to_owned(), audience, times, claims: claims.rest() })
     }
 
     /// `sub`: who signed in. Unique within the issuer only.

@@ -36,12 +36,11 @@ pub struct VerifiedToken {
 impl VerifiedToken {
     /// The claims of a token whose signature verified, against the settings.
     pub(super) fn check(
-        claims: Map<String, Value>,
+        mut claims: Claims,
         issuer: &str,
         config: &VerifierConfig,
         now: &Now,
     ) -> Result<Self, VerifyError> {
-        let mut claims = Claims(claims);
         claims.issuer(issuer)?;
         let audience = claims.audience()?;
         if !audience.iter().any(|own| config.audience.contains(own)) {
@@ -59,7 +58,7 @@ impl VerifiedToken {
             issuer: issuer.to_owned(),
             audience,
             times,
-            claims: claims.0,
+            claims: claims.rest(),
         };
         if token.confirmation.is_some() && !config.bound {
             return Err(VerifyError::Bound);

@@ -34,16 +34,21 @@ const ALGORITHMS: [&str; 20] = [
     "256",
 ];
 
+/// Signatures by the names of what made them.
+type Signatures = Vec<(&'static str, Vec<u8>)>;
+
+type Sign = Box<dyn Fn(&[u8]) -> Signatures>;
+
 /// A kind of key: its public JWK, and everything that whoever holds it, or only its public half, may put as a signature.
 struct Kind {
     name: &'static str,
     jwk: Value,
-    sign: Box<dyn Fn(&[u8]) -> Vec<(&'static str, Vec<u8>)>>,
+    sign: Sign,
     /// What must be accepted.
     pinned: &'static [&'static str],
 }
 
-fn hmacs(secret: &[u8], input: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+fn hmacs(secret: &[u8], input: &[u8]) -> Signatures {
     [
         ("HS256", ring::hmac::HMAC_SHA256),
         ("HS384", ring::hmac::HMAC_SHA384),
@@ -65,7 +70,7 @@ pub fn rsa_sign(padding: &'static dyn signature::RsaEncoding, input: &[u8]) -> V
     out
 }
 
-fn rsa_signatures(input: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+fn rsa_signatures(input: &[u8]) -> Signatures {
     vec![
         ("RS256", rsa_sign(&signature::RSA_PKCS1_SHA256, input)),
         ("RS384", rsa_sign(&signature::RSA_PKCS1_SHA384, input)),

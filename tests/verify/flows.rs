@@ -50,7 +50,10 @@ fn tokens_of_the_emulator_in_the_other_mount() {
     let verifier = lumoauth::asynchronous::TokenVerifier::build_with(config, emulator.transport()).unwrap();
     let token = emulator.agent().unwrap().authenticate([]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let verified = runtime.block_on(verifier.verify(token.secret())).unwrap();
+    fn send<T: Send>(value: T) -> T {
+        value
+    }
+    let verified = runtime.block_on(send(verifier.verify(token.secret()))).unwrap();
     assert_eq!(verified.client_id(), emulator.client_id());
     assert_eq!(emulator.count("wellknown.jwks"), 1);
 }
