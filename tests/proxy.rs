@@ -28,9 +28,11 @@ fn a_proxy_may_be_another_machine_and_plain_http() {
     // Nobody answers at the first address; the second is this machine by an unusual name.
     for proxy in ["http://10.255.255.1:3128", "http://127.0.0.2:9"] {
         let transport = UreqTransport::new(&TransportOptions::new().proxy(proxy)).unwrap();
-        let mut limits = Limits::default();
-        limits.connect = Duration::from_millis(200);
-        limits.total = Duration::from_secs(2);
+        let limits = Limits {
+            connect: Duration::from_millis(200),
+            total: Duration::from_secs(2),
+            ..Limits::default()
+        };
         let request = Request::new(Method::GET, format!("{FAR}/x").parse().unwrap()).limits(limits);
         let error = transport.send(request).unwrap_err();
         assert!(
