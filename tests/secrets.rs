@@ -146,7 +146,7 @@ fn s1_no_error_shows_a_secret_that_the_service_echoes() {
             let agent = agent(server.url())
                 .client_secret(SECRET)
                 .client_auth(client_auth)
-                .timeout(Duration::from_millis(300))
+                .timeout(Duration::from_secs(3))
                 .build()
                 .unwrap();
             for (envelope, (envelope_name, _)) in ENVELOPES.iter().enumerate() {
@@ -336,7 +336,7 @@ fn s5_the_words_of_the_service_are_inert() {
         true => answer(request, TOKEN),
         false => served.lock().unwrap().clone(),
     }));
-    let agent = agent(server.url()).timeout(Duration::from_millis(300)).build().unwrap();
+    let agent = agent(server.url()).timeout(Duration::from_secs(3)).build().unwrap();
     agent.ensure_authenticated().unwrap();
     let acts = |character: char| {
         (character.is_control() && character != '\n')

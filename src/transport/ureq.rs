@@ -59,6 +59,12 @@ impl UreqTransport {
                 }
                 found => found,
             },
+            Proxy::Url(url) if !has_host_and_port(url.expose()) => {
+                return Err(ConfigError::BadUrl {
+                    setting: "proxy",
+                    problem: "write it as http://host:port",
+                });
+            }
             Proxy::Url(url) => Some(ureq::Proxy::new(url.expose()).map_err(|_| ConfigError::BadUrl {
                 setting: "proxy",
                 problem: "write it as http://host:port",
@@ -142,6 +148,19 @@ impl UreqTransport {
         }
         self.agent.run(request)
     }
+}
+
+/// True if there is a host, and the port, if any, is one. ureq takes its default port for what it cannot read.
+fn has_host_and_port(proxy: &str) -> bool {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
+    !host.trim_matches(['[', ']']).is_empty() && port.is_none_or(is_port)
 }
 
 /// About how many bytes the head of a request has: ureq cannot send one that its buffer does not hold.
