@@ -7,9 +7,9 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// True if one of the variables that name a proxy is set.
+/// The values of the variables that name a proxy, those that are set.
 #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
-pub(crate) fn names_a_proxy() -> bool {
+pub(crate) fn proxies() -> Vec<String> {
     let names = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
-    names.iter().any(|name| variable(name).is_some_and(|value| !value.trim().is_empty()))
+    names.iter().filter_map(|name| variable(name)).filter(|value| !value.trim().is_empty()).collect()
 }

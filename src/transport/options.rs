@@ -1,5 +1,7 @@
 //! What a ready transport can be told.
 
+use crate::client::environment;
+use crate::error::ConfigError;
 use crate::secret::Secret;
 
 /// Extra root certificates, and the proxy. Everything else of a transport is fixed: TLS is verified, redirects are not
@@ -46,4 +48,33 @@ impl TransportOptions {
         }
         self
     }
+
+    /// Refuses a proxy that cannot be meant as it is written: HTTP stacks go without one, or to another port, silently.
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
+    pub(super) fn check_proxy(&self) -> Result<(), ConfigError> {
+        let problem = "write it as http://host:port";
+        match &self.proxy {
+            Proxy::Url(url) if !has_host_and_port(url.expose()) => {
+                Err(ConfigError::BadUrl { setting: "proxy", problem })
+            }
+            Proxy::Environment if !environment::proxies().iter().all(|url| has_host_and_port(url)) => {
+                Err(ConfigError::BadUrl { setting: "the environment's proxy", problem })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// True if there is a host, and the port, if any, is one.
+#[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
+fn has_host_and_port(proxy: &str) -> bool {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
+    !host.trim_matches(['[', ']']).is_empty() && port.is_none_or(is_port)
 }

@@ -58,6 +58,7 @@ impl ReqwestTransport {
     /// # Errors
     /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
     pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
+        options.check_proxy()?;
         let config = trust::client_config(options)?;
         let shared = Arc::new(Shared::default());
         let clients = |proxy: &Proxy, local: bool| -> Result<Clients, ConfigError> {

@@ -19,7 +19,6 @@ use super::tcp::Tcp;
 use super::tls::TlsConnector;
 use super::trust;
 use crate::client::blocking::Transport;
-use crate::client::environment;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::site::Origin;
 use crate::wire::{Limits, Request, Response};
@@ -48,23 +47,10 @@ impl UreqTransport {
     /// # Errors
     /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
     pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
+        options.check_proxy()?;
         let proxy = match &options.proxy {
             Proxy::None => None,
-            Proxy::Environment => match ureq::Proxy::try_from_env() {
-                None if environment::names_a_proxy() => {
-                    return Err(ConfigError::BadUrl {
-                        setting: "the environment's proxy",
-                        problem: "write ALL_PROXY or HTTPS_PROXY as http://host:port",
-                    });
-                }
-                found => found,
-            },
-            Proxy::Url(url) if !has_host_and_port(url.expose()) => {
-                return Err(ConfigError::BadUrl {
-                    setting: "proxy",
-                    problem: "write it as http://host:port",
-                });
-            }
+            Proxy::Environment => ureq::Proxy::try_from_env(),
             Proxy::Url(url) => Some(ureq::Proxy::new(url.expose()).map_err(|_| ConfigError::BadUrl {
                 setting: "proxy",
                 problem: "write it as http://host:port",
@@ -148,19 +134,6 @@ impl UreqTransport {
         }
         self.agent.run(request)
     }
-}
-
-/// True if there is a host, and the port, if any, is one. ureq takes its default port for what it cannot read.
-fn has_host_and_port(proxy: &str) -> bool {
-    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit('@').next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
-    !host.trim_matches(['[', ']']).is_empty() && port.is_none_or(is_port)
 }
 
 /// About how many bytes the head of a request has: ureq cannot send one that its buffer does not hold.
