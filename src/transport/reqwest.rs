@@ -3,13 +3,14 @@
 
 mod connect;
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::reqwest::{Body, Client, Proxy as Through, Url, redirect, retry};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
@@ -24,6 +25,8 @@ use crate::wire::{Limits, Request, Response};
 
 const IDLE_AGE: Duration = Duration::from_secs(10);
 const IDLE_PER_HOST: usize = 32;
+/// Checked URLs remembered at once.
+const URLS: usize = 64;
 
 /// The transport behind the async clients: verified TLS, kept connections, no redirects, no compression, limits on
 /// every part. Cheap to clone; clones share the connections.
@@ -43,6 +46,7 @@ pub struct ReqwestTransport {
     /// For all others: https only.
     remote: Clients,
     shared: Arc<Shared>,
+    urls: Arc<Mutex<HashMap<Uri, (Url, bool)>>>,
 }
 
 /// Two connection pools, one of which keeps nothing.
@@ -66,12 +70,33 @@ impl ReqwestTransport {
             Ok(Clients { kept: client(IDLE_PER_HOST)?, fresh: client(0)? })
         };
         let (local, remote) = (clients(&Proxy::None, true)?, clients(&options.proxy, false)?);
-        Ok(ReqwestTransport { local, remote, shared })
+        Ok(ReqwestTransport { local, remote, shared, urls: Arc::default() })
     }
 
     /// What it has done so far.
     pub fn statistics(&self) -> Statistics {
         Statistics { connections: self.shared.connections(), lookups: self.shared.lookups(), received: 0 }
+    }
+
+    /// A URL, checked: once for each of those that come again and again, which have no query.
+    fn url(&self, uri: &Uri) -> Result<(Url, bool), TransportError> {
+        if uri.query().is_some() {
+            return checked(uri);
+        }
+        if let Some(known) = self.lock_urls().get(uri) {
+            return Ok(known.clone());
+        }
+        let checked = checked(uri)?;
+        let mut urls = self.lock_urls();
+        if urls.len() >= URLS {
+            urls.clear();
+        }
+        urls.insert(uri.clone(), checked.clone());
+        Ok(checked)
+    }
+
+    fn lock_urls(&self) -> MutexGuard<'_, HashMap<Uri, (Url, bool)>> {
+        self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn carry(&self, request: Request) -> Result<Response, TransportError> {
@@ -83,13 +108,15 @@ impl ReqwestTransport {
             let message = "this transport works inside a tokio runtime only";
             return Err(TransportError::not_sent(TransportFault::Refused, message));
         }
-        let (outgoing, local) = outgoing(&request)?;
+        let (url, local) = self.url(request.url())?;
         let clients = if local { &self.local } else { &self.remote };
         let client = if limits.fresh_connection { &clients.fresh } else { &clients.kept };
         let attempt = Attempt::new(request.url().host().unwrap_or_default(), &limits);
+        let head = request.method() == Method::HEAD;
+        let outgoing = outgoing(request, url);
         let answer = async {
             let response = client.execute(outgoing).await.map_err(failed)?;
-            read(response, request.method(), &limits).await
+            read(response, head, &limits).await
         };
         match tokio::time::timeout(limits.total, ATTEMPT.scope(attempt.clone(), answer)).await {
             Ok(answer) => answer,
@@ -156,10 +183,9 @@ fn client(
     builder.build().map_err(|_| ConfigError::Unavailable("the HTTP client cannot be set up"))
 }
 
-/// The request in reqwest's words, and whether its host is this machine.
-fn outgoing(request: &Request) -> Result<(::reqwest::Request, bool), TransportError> {
+/// A URL in reqwest's words, and whether its host is this machine.
+fn checked(uri: &Uri) -> Result<(Url, bool), TransportError> {
     let refused = |message| TransportError::not_sent(TransportFault::Refused, message);
-    let uri = request.url();
     let local = Origin::of(uri).is_some_and(|origin| origin.is_loopback());
     if !local && uri.scheme_str() != Some("https") {
         return Err(refused("plain http to a host that is not this machine is refused"));
@@ -171,21 +197,28 @@ fn outgoing(request: &Request) -> Result<(::reqwest::Request, bool), TransportEr
     if !same_host || url.path() != uri.path() || url.query() != uri.query() {
         return Err(refused("the URL has characters that would be rewritten: percent-encode them"));
     }
-    let mut out = ::reqwest::Request::new(request.method().clone(), url);
-    *out.headers_mut() = request.headers().clone();
-    if !request.body().is_empty() {
-        *out.body_mut() = Some(Body::from(request.body().to_vec()));
-    } else if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+    Ok((url, local))
+}
+
+/// The request in reqwest's words.
+fn outgoing(request: Request, url: Url) -> ::reqwest::Request {
+    let (head, body) = http::Request::from(request).into_parts();
+    let needs_length = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
+    let mut out = ::reqwest::Request::new(head.method, url);
+    *out.headers_mut() = head.headers;
+    if !body.is_empty() {
+        *out.body_mut() = Some(Body::from(body));
+    } else if needs_length {
         // reqwest would leave it out, and some servers insist on it.
         out.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    Ok((out, local))
+    out
 }
 
 /// Reads the whole body, and only if it is certain where it ends.
 async fn read(
     mut response: ::reqwest::Response,
-    method: &Method,
+    head: bool,
     limits: &Limits,
 ) -> Result<Response, TransportError> {
     let too_large = |what: &str, bytes: usize| {
@@ -197,7 +230,7 @@ async fn read(
     if sizes.fold(0_usize, usize::saturating_add) > limits.head {
         return Err(too_large("the head of the answer", limits.head));
     }
-    let length = announced(&headers, status, method)
+    let length = announced(&headers, status, head)
         .map_err(|message| TransportError::unknown(TransportFault::Framing, message))?;
     let Some(length) = length else { return Ok(Response::new(status, headers, Vec::new())) };
     if length > limits.body as u64 {
@@ -214,9 +247,8 @@ async fn read(
 }
 
 /// The length that the head announces, 0 if it comes in chunks; None if there is no body.
-fn announced(headers: &HeaderMap, status: StatusCode, method: &Method) -> Result<Option<u64>, &'static str> {
-    let bodiless =
-        method == Method::HEAD || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+fn announced(headers: &HeaderMap, status: StatusCode, head: bool) -> Result<Option<u64>, &'static str> {
+    let bodiless = head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let length = match (lengths.next(), codings.next()) {
