@@ -100,6 +100,8 @@ pub struct Counts {
     pub others: usize,
     pub ureq: usize,
     pub ureq_hits: usize,
+    /// Those above TRACE.
+    pub ureq_hits_at_debug: Vec<String>,
     pub hits: Vec<String>,
 }
 
@@ -116,12 +118,20 @@ impl Log {
 
     /// Looks for secrets in all that was logged so far. The records of ureq are counted on their own.
     pub fn find(&self, canaries: &Canaries) -> Counts {
-        let mut counts = Counts { ours: 0, others: 0, ureq: 0, ureq_hits: 0, hits: Vec::new() };
+        let mut counts = Counts {
+            ours: 0,
+            others: 0,
+            ureq: 0,
+            ureq_hits: 0,
+            ureq_hits_at_debug: Vec::new(),
+            hits: Vec::new(),
+        };
         for (target, text) in self.records.lock().unwrap().iter() {
             let hit = canaries.find(text);
             if target.starts_with("ureq") {
                 counts.ureq += 1;
                 counts.ureq_hits += usize::from(hit.is_some());
+                counts.ureq_hits_at_debug.extend(hit.filter(|_| !text.ends_with(" TRACE")));
                 continue;
             }
             let count = if target.starts_with("lumoauth") { &mut counts.ours } else { &mut counts.others };
