@@ -24,7 +24,8 @@ use crate::site::Origin;
 use crate::wire::{Limits, Request, Response};
 
 const IDLE_AGE: Duration = Duration::from_secs(10);
-const IDLE_PER_HOST: usize = 32;
+/// More than the blocking transport keeps: tasks come in larger numbers than threads.
+const IDLE_PER_HOST: usize = 128;
 /// Checked URLs remembered at once.
 const URLS: usize = 64;
 
@@ -35,7 +36,7 @@ const URLS: usize = 64;
 /// is refused before anything is sent. Making it needs no runtime.
 ///
 /// What reqwest leaves no say in: it reads a head of up to about 400 KiB and 100 headers; what is larger than
-/// [`Limits::head`] is refused after that. It has no limit on idle connections over all hosts (32 a host are kept). A
+/// [`Limits::head`] is refused after that. It has no limit on idle connections over all hosts (128 a host are kept). A
 /// SOCKS proxy is refused if it is set; one that the environment names fails to connect. `localhost` must be this
 /// machine even over https. A URL that the URL standard would rewrite
 /// is refused.
