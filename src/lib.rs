@@ -20,6 +20,9 @@ pub use http;
 #[doc = include_str!("../docs/errors.md")]
 pub struct ErrorsDocument;
 
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth;
 pub mod challenge;
 pub mod claims;
 pub mod error;

@@ -26,6 +26,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "credentials error operation operations scopes secret session site time token transport verify wire",
     ),
     ("verify", "challenge claims crypto error json scopes secret session site time wire"),
+    ("aauth", "crypto error json secret site time"),
     ("transport", "client error secret site wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),
