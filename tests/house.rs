@@ -19,11 +19,14 @@ const IMPORTS: &[(&str, &str)] = &[
     ("wire", "error json secret time"),
     ("pkce", "secret time"),
     ("operation", "credentials error site token wire"),
-    ("operations", "claims credentials error json operation pkce scopes secret site time token wire"),
+    (
+        "operations",
+        "challenge claims credentials error json operation pkce scopes secret site time token wire",
+    ),
     ("session", "credentials error operation operations scopes secret site time token wire"),
     (
         "client",
-        "credentials error operation operations scopes secret session site time token transport verify wire",
+        "challenge credentials error operation operations scopes secret session site time token transport verify wire",
     ),
     ("verify", "challenge claims crypto error json scopes secret session site time wire"),
     ("aauth", "crypto error json secret site time"),
