@@ -305,6 +305,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("Actor", "other", "claims of a verified actor: public statements, not credentials"),
     ("ConsentError", "code", "the service's error code, such as access_denied"),
     ("ServerMetadata", "extra", "the published metadata"),
+    ("ResourceMetadata", "extra", "the published metadata"),
     ("ActiveToken", "extra", "claims about a token, not the token"),
     ("AgentInfo", "extra", "an output: what the service says beyond the known fields"),
     ("Budget", "extra", "an output, as above"),
