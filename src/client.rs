@@ -6,6 +6,7 @@
 mod clock;
 pub(crate) mod environment;
 mod store;
+mod token_file;
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

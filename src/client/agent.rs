@@ -8,7 +8,7 @@ use http::Method;
 
 use super::builder::AgentBuilder;
 use super::run::Driver;
-use super::{Transport, dual};
+use super::dual;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
@@ -52,8 +52,8 @@ impl Agent {
         &self.driver
     }
 
-    pub(super) fn from_parts(session: Session, transport: Arc<dyn Transport>) -> Self {
-        Agent { driver: Driver { session, transport }, info: Arc::default() }
+    pub(super) fn from_driver(driver: Driver) -> Self {
+        Agent { driver, info: Arc::default() }
     }
 
     /// The scopes of the current token: what was granted, or none without a token.
