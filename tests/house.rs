@@ -25,7 +25,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "client",
         "credentials error operation operations scopes secret session site time token transport verify wire",
     ),
-    ("verify", "challenge claims crypto error json scopes secret session site time wire"),
+    ("verify", "challenge claims crypto error json operation operations scopes secret session site time wire"),
     ("transport", "client error secret site wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),
