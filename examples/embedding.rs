@@ -15,11 +15,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lumoauth::credentials::Credentials;
 use lumoauth::emulator::Emulator;
-use lumoauth::error::{Error, TransportError, TransportFault};
+use lumoauth::error::{Error, TransportError, TransportFault, WorkloadError};
 use lumoauth::http::header::{HeaderMap, HeaderName, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
 use lumoauth::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use lumoauth::session::{Action, Machine, Session, Settings, Ticket};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Ticket};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::{self, Request, Response};
 use lumoauth::{Ask, Secret};
@@ -70,6 +70,8 @@ impl Stack {
                 }
                 Action::Wait(pause) => std::thread::sleep(pause),
                 Action::Join(ticket) => wait(&ticket),
+                // A stack that runs as a workload reads its platform's token here.
+                Action::Subject => arrived = Some(Arrived::Subject(Err(WorkloadError::NoSource))),
                 Action::Done(output) => return Ok(output),
             }
         }

@@ -7,6 +7,7 @@ mod clock;
 pub(crate) mod environment;
 mod held;
 mod store;
+mod token_file;
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

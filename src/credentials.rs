@@ -64,6 +64,47 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// An agent without a secret: its platform vouches for it, and the platform's token is exchanged for the agent's own
+/// (`docs/wire.md`, X-workload).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    provider: String,
+    client_id: Option<String>,
+}
+
+impl Workload {
+    /// Of this platform: `kubernetes`, `aws`, `gcp`, `azure` or `oidc`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the name is empty or has a character that cannot be sent.
+    pub fn new(provider: impl Into<String>) -> Result<Self, ConfigError> {
+        let provider = provider.into();
+        check("workload_token", "name the platform, such as \"kubernetes\"", &provider)?;
+        Ok(Workload { provider, client_id: None })
+    }
+
+    /// The agent's client id, for what needs one: consent URLs and registering. The exchange goes without.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is empty or has a character that cannot be sent.
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Result<Self, ConfigError> {
+        let client_id = client_id.into();
+        check("client_id", "leave it out if there is none", &client_id)?;
+        self.client_id = Some(client_id);
+        Ok(self)
+    }
+
+    /// The platform.
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The agent's client id, if it was set.
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+}
+
 /// How the client authenticates itself at the token endpoint (`docs/wire.md`, T-auth).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

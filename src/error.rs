@@ -5,6 +5,7 @@ mod api;
 mod protocol;
 mod text;
 mod transport;
+mod workload;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ pub use api::{ApiError, RateLimit};
 pub use protocol::{ProtocolError, ProtocolFault};
 pub(crate) use text::{Redactor, inert};
 pub use transport::{Sent, TransportError, TransportFault};
+pub use workload::WorkloadError;
 
 /// Everything a call can end with instead of an answer. Cheap to clone: one failed token request is reported to every
 /// caller that waited for it.
@@ -64,6 +66,9 @@ pub enum Error {
     /// The consent flow came back with a refusal, or with something that does not fit what was sent.
     #[error(transparent)]
     Consent(ConsentError),
+    /// The platform's token of a workload could not be had or used. Nothing was sent.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     /// The store of sessions failed.
     #[error("the session store failed: {0}")]
     Store(StoreError),

@@ -9,6 +9,7 @@ mod cache;
 mod call;
 #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
 mod claims;
+mod identity;
 mod lifecycle;
 mod retry;
 
@@ -24,17 +25,19 @@ pub use call::Call;
 pub(crate) use lifecycle::Flights;
 pub use lifecycle::Ticket;
 
-use crate::credentials::{ClientAuth, Credentials};
-use crate::error::{ConfigError, Error, TransportError, TransportFault};
+use crate::credentials::{ClientAuth, Credentials, Workload};
+use crate::error::{ConfigError, Error, TransportError, TransportFault, WorkloadError};
 use crate::operation::Operation;
 use crate::scopes::Scopes;
+use crate::secret::Secret;
 use crate::site::{Origin, Site};
 use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Held};
 use crate::wire::{Request, Response};
-use cache::{Grant, TokenCache, TokenKey};
+use cache::{TokenCache, TokenKey};
 pub(crate) use claims::Claim;
 use claims::Claims;
+use identity::{Identity, Owner};
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -48,17 +51,21 @@ pub enum Action<T> {
     /// Another call is fetching the token: wait until it has settled, at most for [`Ticket::within`], and step again
     /// with nothing.
     Join(Ticket),
+    /// Get the platform's token of this workload ([`Settings::workload`]), and step again with [`Arrived::Subject`].
+    Subject,
     /// Finished.
     Done(T),
 }
 
-/// What came of an [`Action::Send`]. Exhaustive on purpose.
+/// What came of an [`Action::Send`] or [`Action::Subject`]. Exhaustive on purpose.
 #[derive(Debug)]
 pub enum Arrived {
     /// A whole response.
     Response(Response),
     /// No whole response.
     Failed(TransportError),
+    /// The platform's token, or why there is none.
+    Subject(Result<Secret, WorkloadError>),
 }
 
 impl From<Result<Response, TransportError>> for Arrived {
@@ -75,7 +82,7 @@ pub trait Machine {
     /// What it is done with.
     type Output;
 
-    /// The next thing to do, now that `arrived` has come of the last [`Action::Send`].
+    /// The next thing to do, now that `arrived` has come of the last action.
     ///
     /// # Errors
     /// The call's end. Do not step again after it.
@@ -86,7 +93,7 @@ pub trait Machine {
 #[derive(Clone, Debug)]
 pub struct Settings {
     site: Site,
-    credentials: Option<Credentials>,
+    identity: Option<Identity>,
     client_auth: ClientAuth,
     allowed_origins: Vec<Origin>,
     scopes: Scopes,
@@ -101,7 +108,7 @@ impl Settings {
     pub fn new(site: Site) -> Self {
         Settings {
             site,
-            credentials: None,
+            identity: None,
             client_auth: ClientAuth::default(),
             allowed_origins: Vec::new(),
             scopes: Scopes::none(),
@@ -114,7 +121,13 @@ impl Settings {
 
     /// The agent's credentials.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = Some(credentials);
+        self.identity = Some(Identity::client(credentials));
+        self
+    }
+
+    /// The agent has no secret: its platform vouches for it. In place of credentials.
+    pub fn workload(mut self, workload: Workload) -> Self {
+        self.identity = Some(Identity::workload(workload));
         self
     }
 
@@ -185,17 +198,10 @@ struct Shared {
     quota: Quota,
 }
 
-/// Whose tokens they are.
-struct Owner {
-    credentials: Option<Arc<Credentials>>,
-    /// Counts how often the credentials were replaced.
-    epoch: u64,
-}
-
 impl Session {
     /// A session with these settings and no token yet.
     pub fn new(settings: Settings) -> Self {
-        let owner = Mutex::new(Owner { credentials: settings.credentials.clone().map(Arc::new), epoch: 0 });
+        let owner = Mutex::new(Owner::new(settings.identity.clone()));
         let (scopes, total) = (Arc::new(Mutex::new(settings.scopes.clone())), settings.total);
         let shared = Shared {
             settings,
@@ -263,18 +269,14 @@ impl Session {
         Session { total: Some(total), ..self.clone() }
     }
 
-    /// The client id in use, if there are credentials.
+    /// The client id in use, if one is known.
     pub fn client_id(&self) -> Option<String> {
-        lock(&self.shared.owner).credentials.as_ref().map(|credentials| credentials.client_id().to_owned())
+        lock(&self.shared.owner).client_id().map(str::to_owned)
     }
 
     /// Replaces the credentials; every token and every remembered failure of the old ones is dropped.
     pub fn set_credentials(&self, credentials: Credentials) {
-        {
-            let mut owner = lock(&self.shared.owner);
-            owner.credentials = Some(Arc::new(credentials));
-            owner.epoch = owner.epoch.saturating_add(1);
-        }
+        lock(&self.shared.owner).replace(Identity::client(credentials));
         self.shared.tokens.clear();
     }
 
@@ -296,28 +298,17 @@ impl Session {
 
     /// Counts how often the credentials were replaced.
     pub(crate) fn epoch(&self) -> u64 {
-        lock(&self.shared.owner).epoch
+        lock(&self.shared.owner).epoch()
     }
 
     fn credentials(&self) -> Result<Arc<Credentials>, Error> {
-        lock(&self.shared.owner).credentials.clone().ok_or_else(no_credentials)
+        lock(&self.shared.owner).credentials()
     }
 
-    /// The key of the agent's own token with these scopes, and the credentials that it belongs to.
-    fn key(&self, scopes: &Scopes) -> Result<(TokenKey, Arc<Credentials>), Error> {
-        let (epoch, credentials) = {
-            let owner = lock(&self.shared.owner);
-            (owner.epoch, owner.credentials.clone().ok_or_else(no_credentials)?)
-        };
-        let client_id = credentials.client_id().to_owned();
-        let key = TokenKey { epoch, client_id, grant: Grant::ClientCredentials, scopes: scopes.sorted() };
-        Ok((key, credentials))
+    /// The key of the agent's own token with these scopes, and who it belongs to.
+    fn key(&self, scopes: &Scopes) -> Result<(TokenKey, Identity), Error> {
+        lock(&self.shared.owner).key(scopes)
     }
-}
-
-fn no_credentials() -> Error {
-    let hint = "this operation needs credentials: set client_id and client_secret on the builder";
-    ConfigError::Missing { setting: "client_id", hint }.into()
 }
 
 /// The driver came back from a send with nothing: that tells nothing about what was sent.

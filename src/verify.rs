@@ -23,8 +23,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A JWT is valid until it ends, whatever has been revoked meanwhile. Keep lifetimes short, or ask the service (token
-//! introspection, RFC 7662) where revocation must be seen at once.
+//! A JWT is valid until it ends, whatever has been revoked meanwhile. Keep lifetimes short, or ask the service
+//! ([`Verifier::check_at_service`]: token introspection, RFC 7662) where revocation must be seen at once, and for opaque
+//! tokens.
 
 mod bearer;
 mod cache;
@@ -34,7 +35,9 @@ mod config;
 mod error;
 mod fetch;
 mod id_token;
+mod introspect;
 mod keys;
+mod remembered;
 mod rules;
 mod token;
 
@@ -48,21 +51,25 @@ pub use check::{Check, IdCheck};
 pub use config::{IdVerifierConfig, Leeway, TrustedIssuer, VerifierConfig};
 pub use error::VerifyError;
 pub use id_token::VerifiedIdToken;
+pub use introspect::ServiceCheck;
 pub use keys::IssuerKeys;
 pub use token::VerifiedToken;
 
 use crate::challenge::Challenge;
 use crate::error::ConfigError;
 use crate::secret::Secret;
+use crate::session::Session;
 use crate::site::absolute;
 use check::Core;
 use compact::Types;
+use remembered::Remembered;
 
 /// Verifies access tokens. Cheap to clone; clones share the issuer's keys.
 #[derive(Clone)]
 pub struct Verifier {
     core: Arc<Core>,
     config: Arc<VerifierConfig>,
+    remembered: Arc<Remembered>,
     metadata_url: Option<Arc<str>>,
 }
 
@@ -93,7 +100,8 @@ impl Verifier {
             None => config.audience.first().filter(|own| absolute("audience", own).is_ok()),
         };
         let metadata_url = metadata_url.map(|url| config::well_known(url, "oauth-protected-resource").into());
-        Ok(Verifier { core, config: Arc::new(config), metadata_url })
+        let remembered = Arc::new(Remembered::new(config.remember));
+        Ok(Verifier { core, config: Arc::new(config), remembered, metadata_url })
     }
 
     /// The machine that checks one token.
@@ -101,8 +109,18 @@ impl Verifier {
         Check::new(self, token)
     }
 
+    /// The machine that checks one token at the service, opaque or JWT: it sees what was revoked. The answer is held to all
+    /// the settings that claims are (`iss`, `aud`, `exp`, scopes, actors), and a claim that must be in a token must be in
+    /// the answer; algorithms, keys and `typ` do not matter. Whatever is not a clear yes is an error.
+    ///
+    /// `session` is the client that asks: at the service whose tokens these are, with a client id and secret.
+    pub fn check_at_service(&self, session: &Session, token: &Secret) -> ServiceCheck {
+        ServiceCheck::new(self, session, token)
+    }
+
     /// The `WWW-Authenticate` challenge for an error (RFC 6750 section 3), with `realm`, `scope` and `resource_metadata` (RFC
-    /// 9728 section 5.1) from the settings. None if the keys cannot be had: answer 503 without one.
+    /// 9728 section 5.1) from the settings. None if nothing can be found out about the token: answer 503
+    /// without one.
     pub fn challenge(&self, error: &VerifyError) -> Option<Challenge> {
         let mut challenge = error.challenge()?;
         if let Some(realm) = &self.config.realm {
@@ -147,7 +165,7 @@ impl Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verifier { core: _, config, metadata_url: _ } = self;
+        let Verifier { core: _, config, remembered: _, metadata_url: _ } = self;
         f.debug_struct("Verifier").field("config", config).finish_non_exhaustive()
     }
 }

@@ -274,6 +274,9 @@ fn both_worlds_have_the_same_methods() {
     let extra = |file: &str| methods(file).difference(&shared).cloned().collect::<Vec<_>>();
     assert_eq!(extra("blocking.rs"), ["build", "from_env"]);
     assert_eq!(extra("asynchronous.rs"), ["build", "from_env", "from_fn"]);
+    // Their closures are of another shape.
+    assert_eq!(extra("blocking/workload.rs"), ["workload_token"]);
+    assert_eq!(extra("asynchronous/workload.rs"), ["workload_token"]);
 }
 
 flow!(mcp_tokens, agent, emulator, |results| {

@@ -28,8 +28,11 @@ const IMPORTS: &[(&str, &str)] = &[
         "client",
         "challenge credentials error operation operations scopes secret session site time token transport verify wire",
     ),
-    ("verify", "challenge claims crypto error json scopes secret session site time wire"),
     ("aauth", "crypto error json secret site time"),
+    (
+        "verify",
+        "challenge claims crypto error json operation operations scopes secret session site time wire",
+    ),
     ("transport", "client error secret site wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),

@@ -10,6 +10,8 @@ mod claims;
 mod flows;
 #[path = "verify/headers.rs"]
 mod headers;
+#[path = "verify/introspection.rs"]
+mod introspection;
 #[path = "verify/keys.rs"]
 mod keys;
 #[path = "verify/refresh.rs"]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::Method;
 
 use super::builder::AgentBuilder;
+use super::dual;
 use super::mcp::{self, McpServer, McpTokens};
 use super::run::Driver;
-use super::{Transport, dual};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
@@ -68,8 +68,8 @@ impl Agent {
         McpServer::new(self, server.into())
     }
 
-    pub(super) fn from_parts(session: Session, transport: Arc<dyn Transport>) -> Self {
-        Agent { driver: Driver { session, transport }, info: Arc::default(), mcp: Arc::default() }
+    pub(super) fn from_driver(driver: Driver) -> Self {
+        Agent { driver, info: Arc::default(), mcp: Arc::default() }
     }
 
     /// The scopes of the current token: what was granted, or none without a token.

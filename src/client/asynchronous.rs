@@ -52,6 +52,7 @@ mod run;
 #[allow(clippy::duplicate_mod)]
 #[path = "verifier.rs"]
 mod verifier;
+mod workload;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;

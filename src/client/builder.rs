@@ -1,11 +1,14 @@
 //! Builds an agent: settings, checked before anything is sent.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::run::Driver;
+use super::workload::WorkloadSource;
 use super::{Agent, Transport};
 use crate::client::environment;
-use crate::credentials::{ClientAuth, Credentials, Variables};
+use crate::credentials::{ClientAuth, Credentials, Variables, Workload};
 use crate::error::{ConfigError, Error};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -13,7 +16,7 @@ use crate::session::{Session, Settings};
 use crate::site::{DEFAULT_BASE_URL, Layout, Origin, Site};
 use crate::transport::TransportOptions;
 
-/// Builds an [`Agent`]. Only the tenant and the credentials are required.
+/// Builds an [`Agent`]. Only the tenant and the credentials (or a workload's token) are required.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct AgentBuilder {
@@ -21,6 +24,7 @@ pub struct AgentBuilder {
     layout: Option<Layout>,
     client_id: Option<String>,
     client_secret: Option<Secret>,
+    workload: Option<(String, WorkloadSource)>,
     client_auth: ClientAuth,
     scopes: Scopes,
     timeout: Option<Duration>,
@@ -90,6 +94,18 @@ impl AgentBuilder {
         self
     }
 
+    /// The agent has no secret: the platform's token in this file (`kubernetes`:
+    /// `/var/run/secrets/kubernetes.io/serviceaccount/token`) is exchanged for the agent's own. The file is read anew for each
+    /// exchange, up to 16 KiB, and what is around the token is trimmed. Platforms: `kubernetes`, `aws`, `gcp`, `azure`, `oidc`.
+    pub fn workload_token_file(self, provider: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.workload_source(provider.into(), WorkloadSource::file(path.into()))
+    }
+
+    pub(super) fn workload_source(mut self, provider: String, source: WorkloadSource) -> Self {
+        self.workload = Some((provider, source));
+        self
+    }
+
     /// How the client authenticates itself at the token endpoint, in the body if not set.
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
         self.client_auth = client_auth;
@@ -150,18 +166,17 @@ impl AgentBuilder {
     /// # Errors
     /// [`Error::Config`] if a setting is missing or cannot work.
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Agent, Error> {
-        let settings = self.settings()?;
-        Ok(Agent::from_parts(Session::new(settings), Arc::new(transport)))
+        let session = Session::new(self.settings()?);
+        let workload = self.workload.map(|(_, source)| source);
+        Ok(Agent::from_driver(Driver { session, transport: Arc::new(transport), workload }))
     }
 
     /// The settings, checked.
     fn settings(&self) -> Result<Settings, ConfigError> {
         let layout = self.layout.clone().unwrap_or(Layout::Tenant(String::new()));
         let site = Site::new(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), layout)?;
-        let client_secret = self.client_secret.clone().unwrap_or_else(|| Secret::new(""));
-        let credentials = Credentials::new(self.client_id.clone().unwrap_or_default(), client_secret)?;
         let mut settings =
-            Settings::new(site).credentials(credentials).client_auth(self.client_auth).scopes(&self.scopes);
+            self.identified(Settings::new(site))?.client_auth(self.client_auth).scopes(&self.scopes);
         for origin in &self.allowed_origins {
             settings = settings.allow_origin(Origin::parse(origin)?);
         }
@@ -178,6 +193,30 @@ impl AgentBuilder {
             settings = settings.user_agent(product)?;
         }
         Ok(settings)
+    }
+
+    /// Who the agent is: by its secret, or by its platform's word. Never both, so that it is clear which one counts.
+    fn identified(&self, settings: Settings) -> Result<Settings, ConfigError> {
+        let client_id = self.client_id.clone();
+        match (&self.workload, &self.client_secret) {
+            (Some(_), Some(_)) => {
+                let problem = "is set beside a client secret: an agent has one of them";
+                Err(ConfigError::BadText { setting: "workload_token", problem })
+            }
+            (Some((provider, _)), None) => {
+                let workload = Workload::new(provider)?;
+                let workload = match client_id {
+                    Some(client_id) => workload.with_client_id(client_id)?,
+                    None => workload,
+                };
+                Ok(settings.workload(workload))
+            }
+            (None, secret) => {
+                let secret = secret.clone().unwrap_or_else(|| Secret::new(""));
+                let credentials = Credentials::new(client_id.unwrap_or_default(), secret)?;
+                Ok(settings.credentials(credentials))
+            }
+        }
     }
 
     /// The transport's options, for the mounts that have a transport ready.

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use super::workload::WorkloadSource;
 use super::{Transport, dual};
-use crate::error::Error;
+use crate::error::{Error, WorkloadError};
 use crate::operation::Operation;
-use crate::session::{Action, Machine, Session};
+use crate::session::{Action, Arrived, Machine, Session};
 use crate::time::Deadline;
 
-/// A session and the transport that carries it.
+/// A session, the transport that carries it, and where a workload's token comes from.
 #[derive(Clone)]
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) workload: Option<WorkloadSource>,
 }
 
 #[dual(AFIT)]
@@ -41,13 +43,17 @@ impl Driver {
         M: Machine + Send,
         M::Output: Send,
     {
-        turn(self.transport.as_ref(), machine).await
+        turn(self.transport.as_ref(), self.workload.as_ref(), machine).await
     }
 }
 
 /// Turns a machine on a transport until it is done.
 #[dual]
-pub(super) async fn turn<M>(transport: &dyn Transport, mut machine: M) -> Result<M::Output, Error>
+pub(super) async fn turn<M>(
+    transport: &dyn Transport,
+    workload: Option<&WorkloadSource>,
+    mut machine: M,
+) -> Result<M::Output, Error>
 where
     M: Machine + Send,
     M::Output: Send,
@@ -59,6 +65,13 @@ where
             Action::Send(request) => arrived = Some(transport.send(request).await.into()),
             Action::Wait(duration) => transport.sleep(duration).await,
             Action::Join(ticket) => transport.join(ticket).await,
+            Action::Subject => {
+                let subject = match workload {
+                    Some(source) => source.token().await,
+                    None => Err(WorkloadError::NoSource),
+                };
+                arrived = Some(Arrived::Subject(subject));
+            }
             Action::Done(output) => return Ok(output),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::agent::Agent;
 use super::run::turn;
 use super::{Transport, dual};
 use crate::error::ConfigError;
@@ -49,7 +50,7 @@ impl TokenVerifier {
     /// # Errors
     /// [`VerifyError`]; answer with its status and [`Verifier::challenge`].
     pub async fn verify(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
-        turn(self.transport.as_ref(), self.verifier.check(token)).await?
+        turn(self.transport.as_ref(), None, self.verifier.check(token)).await?
     }
 
     /// Verifies the bearer token in a request's headers.
@@ -59,6 +60,34 @@ impl TokenVerifier {
     pub async fn verify_headers(&self, headers: &HeaderMap) -> Result<VerifiedToken, VerifyError> {
         let token = bearer(headers)?;
         self.verify(&token).await
+    }
+
+    /// Verifies a token at the service (RFC 7662), opaque or JWT: what was revoked is refused. `agent` is the client that
+    /// asks, with an id and a secret at the service whose tokens these are. One request for each token, unless
+    /// [`VerifierConfig::remember_answers`] says otherwise.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; [`VerifyError::Unavailable`] if the service gives no clear answer.
+    pub async fn verify_at_service(
+        &self,
+        agent: &Agent,
+        token: &Secret,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let driver = agent.driver();
+        driver.turn(self.verifier.check_at_service(&driver.session, token)).await?
+    }
+
+    /// Verifies the bearer token in a request's headers at the service.
+    ///
+    /// # Errors
+    /// As [`TokenVerifier::verify_at_service`], and [`VerifyError::MissingToken`].
+    pub async fn verify_headers_at_service(
+        &self,
+        agent: &Agent,
+        headers: &HeaderMap,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let token = bearer(headers)?;
+        self.verify_at_service(agent, &token).await
     }
 }
 
@@ -105,7 +134,7 @@ impl IdTokenVerifier {
         token: &Secret,
         nonce: Option<&Secret>,
     ) -> Result<VerifiedIdToken, VerifyError> {
-        turn(self.transport.as_ref(), self.verifier.check(token, nonce)).await?
+        turn(self.transport.as_ref(), None, self.verifier.check(token, nonce)).await?
     }
 }
 

@@ -23,6 +23,9 @@ impl Error {
                 "Check that the base URL and the tenant point at LumoAuth and that no proxy answers in its place."
             }
             Error::Store(_) => "Look after the store of sessions; nothing was changed.",
+            Error::Workload(_) => {
+                "Check the file or the source that the workload token comes from: its path, its permissions, its content."
+            }
             Error::Consent(_) => "Start the consent anew with a new consent URL.",
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::identity::{Identity, OwnToken};
 use super::lifecycle::{Lease, Loan, Need, Search, Slot};
 use super::retry::{ATTEMPTS, Failure, Verdict, verdict};
 use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
-use crate::credentials::Credentials;
-use crate::error::{Error, ProtocolError, ProtocolFault, Redactor};
-use crate::operation::{Answer, Operation};
+use crate::error::{Error, ProtocolError, ProtocolFault, Redactor, WorkloadError};
+use crate::operation::{Answer, Operation, Terms};
 use crate::operations::ClientCredentials;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -22,24 +22,30 @@ const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
 pub(super) struct Acquire {
     session: Session,
     scopes: Scopes,
-    operation: ClientCredentials,
     search: Search,
     phase: Phase,
 }
 
 enum Phase {
     Deciding,
-    Waiting { until: Duration },
-    Fetching(Fetch),
-    Pausing { fetch: Fetch, until: Duration },
+    Waiting {
+        until: Duration,
+    },
+    /// The platform's token is wanted first.
+    Asking(Fetch),
+    Fetching(Fetch, OwnToken),
+    Pausing {
+        fetch: Fetch,
+        until: Duration,
+    },
 }
 
 /// A fetch under way.
 struct Fetch {
     lease: Lease,
     slot: Arc<Slot>,
-    /// The credentials that the slot belongs to, and which of all that the session has had.
-    credentials: Arc<Credentials>,
+    /// Who the slot belongs to, and which of all that the session has had.
+    identity: Identity,
     epoch: u64,
     /// The token that is good enough if this fails.
     fallback: Option<Held>,
@@ -56,16 +62,15 @@ impl Acquire {
         let newer_than = force.then(|| session.shared.tokens.newest());
         Acquire {
             session: session.clone(),
-            operation: ClientCredentials::new(&scopes),
             scopes,
             search: Search { newer_than, ..Search::default() },
             phase: Phase::Deciding,
         }
     }
 
-    /// True while a request of its own is out.
+    /// True while it waits for something to arrive.
     pub(super) fn is_sent(&self) -> bool {
-        matches!(self.phase, Phase::Fetching(_))
+        matches!(self.phase, Phase::Fetching(..) | Phase::Asking(_))
     }
 
     pub(super) fn step(
@@ -84,8 +89,9 @@ impl Acquire {
             }
             // The credentials were replaced meanwhile: nobody wants the token of the old ones.
             Phase::Pausing { fetch, .. } if fetch.epoch != self.session.epoch() => self.decide(now, deadline),
-            Phase::Pausing { fetch, .. } => self.send(fetch, now, deadline),
-            Phase::Fetching(fetch) => self.arrived(fetch, now, arrived, deadline),
+            Phase::Pausing { fetch, .. } => self.attempt(fetch, now, deadline),
+            Phase::Asking(fetch) => self.subject(fetch, now, arrived, deadline),
+            Phase::Fetching(fetch, operation) => self.arrived(fetch, &operation, now, arrived, deadline),
         }
     }
 
@@ -96,7 +102,7 @@ impl Acquire {
 
     fn decide(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
         // Anew each time: credentials may have been replaced while this call waited.
-        let (key, credentials) = self.session.key(&self.scopes)?;
+        let (key, identity) = self.session.key(&self.scopes)?;
         let slot = self.session.shared.tokens.slot(&key, now);
         match slot.need(now, &self.search, deadline) {
             Need::Use(held) => Ok(Action::Done(Loan::new(held, slot))),
@@ -116,14 +122,63 @@ impl Acquire {
                 let (attempts, epoch) = (lease.tried, key.epoch);
                 let (asked, secrets, hurried) = (*now, Vec::new(), false);
                 let fetch =
-                    Fetch { lease, slot, credentials, epoch, fallback, attempts, asked, secrets, hurried };
-                self.send(fetch, now, deadline)
+                    Fetch { lease, slot, identity, epoch, fallback, attempts, asked, secrets, hurried };
+                self.attempt(fetch, now, deadline)
             }
         }
     }
 
-    fn send(&mut self, mut fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
-        let terms = self.operation.terms();
+    fn attempt(&mut self, fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
+        match fetch.identity {
+            Identity::Client(_) => {
+                let operation = OwnToken::Client(ClientCredentials::new(&self.scopes));
+                self.send(fetch, operation, now, deadline)
+            }
+            // Anew for every attempt: the platform replaces it now and then.
+            Identity::Workload(_) => {
+                self.phase = Phase::Asking(fetch);
+                Ok(Action::Subject)
+            }
+        }
+    }
+
+    fn subject(
+        &mut self,
+        fetch: Fetch,
+        now: &Now,
+        arrived: Option<Arrived>,
+        deadline: &Deadline,
+    ) -> Result<Action<Loan>, Error> {
+        if deadline.passed(now) {
+            return Err(late("getting the workload token", deadline));
+        }
+        let subject = match arrived {
+            Some(Arrived::Subject(subject)) => subject,
+            _ => Err(WorkloadError::NoSource),
+        };
+        let operation = match &fetch.identity {
+            Identity::Workload(workload) => {
+                subject.and_then(|subject| OwnToken::by_exchange(workload, &subject, &self.scopes))
+            }
+            Identity::Client(_) => Ok(OwnToken::Client(ClientCredentials::new(&self.scopes))),
+        };
+        match operation {
+            Ok(operation) => self.send(fetch, operation, now, deadline),
+            Err(error) => {
+                log::debug!("oauth.token: {error}");
+                self.failed(fetch, error.into(), now, deadline)
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        mut fetch: Fetch,
+        operation: OwnToken,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<Action<Loan>, Error> {
+        let terms = operation.terms();
         let remaining = deadline.remaining(now);
         let (wanted, most) = match fetch.fallback {
             // The call itself has to fit in as well.
@@ -131,33 +186,33 @@ impl Acquire {
             None => (self.session.settings().attempt.unwrap_or(terms.attempt), remaining),
         };
         let time = wanted.min(most);
-        let credentials = Some(&*fetch.credentials);
-        let request =
-            match attach::prepare(&self.session, &self.operation, &terms, None, credentials, "", time) {
-                Ok(request) => request,
-                // Wrong scopes: nothing was sent, and it is this caller's to correct.
-                Err(error) => return fetch.or_fallback(error),
-            };
+        let credentials = fetch.identity.credentials();
+        let request = match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
+            Ok(request) => request,
+            // Wrong scopes: nothing was sent, and it is this caller's to correct.
+            Err(error) => return fetch.or_fallback(error),
+        };
         fetch.attempts = fetch.attempts.saturating_add(1);
         fetch.asked = *now;
         fetch.hurried = time < wanted;
         fetch.secrets = request.secrets().to_vec();
         log::debug!("oauth.token: attempt {}", fetch.attempts);
-        self.phase = Phase::Fetching(fetch);
+        self.phase = Phase::Fetching(fetch, operation);
         Ok(Action::Send(request))
     }
 
     fn arrived(
         &mut self,
         fetch: Fetch,
+        operation: &OwnToken,
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
     ) -> Result<Action<Loan>, Error> {
         let outcome = match arrived {
-            Some(Arrived::Response(response)) => self.operation.response(&response.received_at(now.wall)),
+            Some(Arrived::Response(response)) => operation.response(&response.received_at(now.wall)),
             Some(Arrived::Failed(error)) => Err(Error::Transport(error.of_operation("oauth.token"))),
-            None => Err(nothing_arrived()),
+            Some(Arrived::Subject(_)) | None => Err(nothing_arrived()),
         };
         let error = match outcome {
             Ok(Answer::Done(token)) => {
@@ -193,7 +248,7 @@ impl Acquire {
             Error::Api(error) => Some(Failure::Answer(error)),
             _ => None,
         };
-        let (effect, remaining) = (self.operation.terms().effect, deadline.remaining(now));
+        let (effect, remaining) = (terms().effect, deadline.remaining(now));
         let quota = &self.session.shared.quota;
         let made = fetch.attempts;
         match failure.map(|failure| verdict(failure, effect, made, remaining, now, quota)) {
@@ -227,6 +282,11 @@ impl Fetch {
     }
 }
 
+/// Of a request for the agent's own token, however it is made.
+fn terms() -> Terms {
+    ClientCredentials::default().terms()
+}
+
 fn late(phase: &'static str, deadline: &Deadline) -> Error {
     Error::DeadlineExceeded { operation: "oauth.token", total: deadline.total(), phase, last: None }
 }
@@ -258,7 +318,7 @@ impl Machine for TokenCall {
     type Output = AccessToken;
 
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<AccessToken>, Error> {
-        let total = self.session.total.unwrap_or_else(|| ClientCredentials::default().terms().total);
+        let total = self.session.total.unwrap_or_else(|| terms().total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
         // Taken out, and put back only if it goes on: who has ended leads no longer.
         if std::mem::replace(&mut self.over, true) {
@@ -274,6 +334,7 @@ impl Machine for TokenCall {
             Action::Send(request) => Action::Send(request),
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
+            Action::Subject => Action::Subject,
         };
         (self.acquire, self.over) = (Some(acquire), false);
         Ok(action)

@@ -29,6 +29,7 @@ pub(super) struct TokenKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Grant {
     ClientCredentials,
+    Workload,
 }
 
 /// Numbers that only grow, for tokens and flights of all keys: a higher one is a later one, in whatever slot.

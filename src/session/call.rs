@@ -107,6 +107,7 @@ impl<O: Operation> Call<O> {
             Action::Send(request) => Action::Send(request),
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
+            Action::Subject => Action::Subject,
         };
         self.phase = Phase::Token(acquire);
         Ok(action)
@@ -144,7 +145,7 @@ impl<O: Operation> Call<O> {
                 let error = Error::Transport(error.of_operation(self.terms.name));
                 self.failed(error.redacted(&Redactor::new(secrets)), now, deadline)
             }
-            None => self.failed(nothing_arrived(), now, deadline),
+            Some(Arrived::Subject(_)) | None => self.failed(nothing_arrived(), now, deadline),
         }
     }
 

@@ -165,6 +165,7 @@ fn end<T>(
         Ok(Action::Send(request)) => Action::Send(request),
         Ok(Action::Wait(pause)) => Action::Wait(pause),
         Ok(Action::Join(ticket)) => Action::Join(ticket),
+        Ok(Action::Subject) => Action::Subject,
         Ok(Action::Done(claims)) => Action::Done(check(claims)),
         Err(error) => Action::Done(Err(error)),
     }

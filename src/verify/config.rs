@@ -215,6 +215,7 @@ pub struct VerifierConfig {
     pub(super) longest: usize,
     pub(super) realm: Option<String>,
     pub(super) resource: Option<String>,
+    pub(super) remember: Duration,
 }
 
 impl VerifierConfig {
@@ -234,6 +235,7 @@ impl VerifierConfig {
             longest: 16 * 1024,
             realm: None,
             resource: None,
+            remember: Duration::ZERO,
         }
     }
 
@@ -290,6 +292,13 @@ impl VerifierConfig {
     /// The longest token that is looked at, 16 KiB if not set.
     pub fn longest_token(mut self, bytes: usize) -> Self {
         self.longest = bytes;
+        self
+    }
+
+    /// Believes for this long what [`super::Verifier::check_at_service`] was told of a valid token, 60 s at most; not at all
+    /// if not set. So long a revoked token may still pass. At most 1,024 tokens are remembered.
+    pub fn remember_answers(mut self, age: Duration) -> Self {
+        self.remember = age;
         self
     }
 

@@ -36,6 +36,9 @@ pub enum VerifyError {
     /// The signature does not verify.
     #[error("the token's signature does not verify")]
     Signature,
+    /// The service says that it is not valid, or not any more (RFC 7662 section 2.2).
+    #[error("the token is not valid, or not any more")]
+    Inactive,
     /// A claim is missing or malformed.
     #[error("the claim {claim} {problem}")]
     Claim {
@@ -80,8 +83,9 @@ pub enum VerifyError {
     /// The ID token was issued to another party (`azp`, OpenID Connect Core 3.1.3.7, rules 4 and 5).
     #[error("the token was issued to another party")]
     AuthorizedParty,
-    /// The issuer's keys cannot be had at the moment: nothing is known about the token. Never read it as a yes.
-    #[error("the issuer's keys cannot be had: {0}")]
+    /// The issuer's keys, or its word on the token, cannot be had at the moment: nothing is known about the token. Never
+    /// read it as a yes.
+    #[error("the issuer's keys or its word cannot be had: {0}")]
     Unavailable(#[source] Error),
 }
 

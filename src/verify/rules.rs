@@ -44,6 +44,16 @@ impl Claims {
         self.place(claim)?.take()
     }
 
+    /// A claim that has no place here.
+    pub(super) fn other(&self, claim: &str) -> Option<&Value> {
+        self.other.get(claim)
+    }
+
+    /// Drops what an introspection adds to the claims (`active`, RFC 7662 section 2.2).
+    pub(super) fn drop_answered(&mut self) {
+        self.other.remove("active");
+    }
+
     /// Everything that was not taken.
     pub(super) fn rest(mut self) -> Map<String, Value> {
         for (name, value) in NAMES.iter().zip(self.known) {

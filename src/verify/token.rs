@@ -4,20 +4,31 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::config::VerifierConfig;
+use super::config::{Leeway, VerifierConfig};
 use super::error::VerifyError;
 use super::rules::{Claims, Times};
 use crate::claims::Actor;
 use crate::scopes::Scopes;
 use crate::time::{Now, Timestamp};
 
-/// An access token whose signature and claims were checked (RFC 9068 section 4). Ask for this type where a decision is made:
+/// An access token that was checked: its signature and claims (RFC 9068 section 4), or the service's word on it and its
+/// claims (RFC 7662). Ask for this type where a decision is made:
 /// what was only decoded is of another type.
 ///
 /// ```compile_fail
 /// # use lumoauth::{Secret, claims::UnverifiedClaims, verify::VerifiedToken};
 /// fn decide(token: &VerifiedToken) {}
 /// decide(&UnverifiedClaims::read(&Secret::new("a.b.c")).unwrap());
+/// ```
+///
+/// Nor does what the service said pass without the rules having been applied to it:
+///
+/// ```compile_fail
+/// # use lumoauth::{operations::ActiveToken, verify::VerifiedToken};
+/// fn decide(token: &VerifiedToken) {}
+/// fn told(token: &ActiveToken) {
+///     decide(token);
+/// }
 /// ```
 #[derive(Clone)]
 pub struct VerifiedToken {
@@ -73,6 +84,10 @@ impl VerifiedToken {
         }
         token.require_scopes(&config.scopes)?;
         Ok(token)
+    }
+
+    pub(super) fn check_times(&self, leeway: Leeway, now: &Now) -> Result<(), VerifyError> {
+        self.times.check(now, leeway)
     }
 
     /// `sub`: whose token it is.

@@ -109,6 +109,7 @@ where
             Action::Send(request) => Action::Send(request),
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
+            Action::Subject => Action::Subject,
             Action::Done(output) => Action::Done(output.shown()),
         })
     });
@@ -133,7 +134,7 @@ impl Watched {
         let known = match &arrived {
             Some(Arrived::Response(response)) => !matches!(response.status().as_u16(), 502 | 504),
             Some(Arrived::Failed(error)) => error.sent() == Sent::NotSent,
-            None => false,
+            Some(Arrived::Subject(_)) | None => false,
         };
         self.unknown |= self.once && std::mem::take(&mut self.out) && !known;
         let result = (self.machine)(world, arrived);
@@ -179,7 +180,7 @@ fn run(events: &[Event]) {
                 Some(Action::Join(ticket)) => {
                     world.monotonic = world.monotonic.saturating_add(ticket.within());
                 }
-                Some(Action::Done(_)) | None => {}
+                Some(Action::Done(_) | Action::Subject) | None => {}
             }
         }
     }

@@ -1,0 +1,156 @@
+//! Whose tokens a session holds, and how that one asks for them.
+
+use std::sync::Arc;
+
+use super::cache::{Grant, TokenKey};
+use crate::credentials::{Credentials, Workload};
+use crate::error::{ConfigError, Error, WorkloadError};
+use crate::operation::{Answer, Context, Operation, Terms};
+use crate::operations::{ClientCredentials, Exchange, ExchangeTokenType};
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::token::AccessToken;
+use crate::wire::{Request, Response};
+
+/// The longest platform's token that is exchanged, in bytes.
+const LONGEST_SUBJECT: usize = 16 * 1024;
+
+/// Who the agent is to the service.
+#[derive(Clone, Debug)]
+pub(super) enum Identity {
+    Client(Arc<Credentials>),
+    Workload(Arc<Workload>),
+}
+
+impl Identity {
+    pub(super) fn client(credentials: Credentials) -> Self {
+        Identity::Client(Arc::new(credentials))
+    }
+
+    pub(super) fn workload(workload: Workload) -> Self {
+        Identity::Workload(Arc::new(workload))
+    }
+
+    /// The client's credentials, if it has any.
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        match self {
+            Identity::Client(credentials) => Some(credentials),
+            Identity::Workload(_) => None,
+        }
+    }
+
+    fn client_id(&self) -> Option<&str> {
+        match self {
+            Identity::Client(credentials) => Some(credentials.client_id()),
+            Identity::Workload(workload) => workload.client_id(),
+        }
+    }
+}
+
+/// Whose tokens they are.
+pub(super) struct Owner {
+    identity: Option<Identity>,
+    /// Counts how often the identity was replaced.
+    epoch: u64,
+}
+
+impl Owner {
+    pub(super) fn new(identity: Option<Identity>) -> Self {
+        Owner { identity, epoch: 0 }
+    }
+
+    pub(super) fn replace(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+        self.epoch = self.epoch.saturating_add(1);
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.identity.as_ref()?.client_id()
+    }
+
+    pub(super) fn credentials(&self) -> Result<Arc<Credentials>, Error> {
+        match &self.identity {
+            Some(Identity::Client(credentials)) => Ok(Arc::clone(credentials)),
+            Some(Identity::Workload(_)) => {
+                let hint = "this operation needs the client's secret, and a workload has none";
+                Err(ConfigError::Missing { setting: "client_secret", hint }.into())
+            }
+            None => Err(nobody()),
+        }
+    }
+
+    pub(super) fn key(&self, scopes: &Scopes) -> Result<(TokenKey, Identity), Error> {
+        let identity = self.identity.clone().ok_or_else(nobody)?;
+        let grant = match identity {
+            Identity::Client(_) => Grant::ClientCredentials,
+            Identity::Workload(_) => Grant::Workload,
+        };
+        let client_id = identity.client_id().unwrap_or_default().to_owned();
+        Ok((TokenKey { epoch: self.epoch, client_id, grant, scopes: scopes.sorted() }, identity))
+    }
+}
+
+fn nobody() -> Error {
+    let hint = "this operation needs credentials: set client_id and client_secret on the builder";
+    ConfigError::Missing { setting: "client_id", hint }.into()
+}
+
+/// The request for the agent's own token.
+pub(super) enum OwnToken {
+    Client(ClientCredentials),
+    Workload(Box<Exchange>),
+}
+
+impl OwnToken {
+    /// By an exchange of the platform's token.
+    pub(super) fn by_exchange(
+        workload: &Workload,
+        subject: &Secret,
+        scopes: &Scopes,
+    ) -> Result<Self, WorkloadError> {
+        let subject = subject.expose().trim();
+        if subject.is_empty() {
+            return Err(WorkloadError::Empty);
+        }
+        if subject.len() > LONGEST_SUBJECT {
+            return Err(WorkloadError::TooLong);
+        }
+        if !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(WorkloadError::BadText);
+        }
+        let exchange = Exchange::new(subject).subject_type(ExchangeTokenType::Jwt);
+        Ok(OwnToken::Workload(Box::new(exchange.subject_issuer(workload.provider()).scopes(scopes))))
+    }
+}
+
+impl Operation for OwnToken {
+    type Output = AccessToken;
+
+    fn terms(&self) -> Terms {
+        match self {
+            OwnToken::Client(operation) => operation.terms(),
+            OwnToken::Workload(operation) => operation.terms(),
+        }
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        match self {
+            OwnToken::Client(operation) => operation.request(context),
+            OwnToken::Workload(operation) => operation.request(context),
+        }
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
+        match self {
+            OwnToken::Client(operation) => operation.response(response),
+            OwnToken::Workload(operation) => Ok(match operation.response(response)? {
+                Answer::Done(tokens) => Answer::Done(tokens.access),
+                Answer::Again(pause) => Answer::Again(pause),
+            }),
+        }
+    }
+}

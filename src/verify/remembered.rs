@@ -1,0 +1,60 @@
+//! What the service said of tokens a moment ago: few, for a short time, and only if it was asked for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::token::VerifiedToken;
+use crate::secret::Secret;
+use crate::time::Now;
+
+/// The most tokens that are remembered.
+const CAPACITY: usize = 1024;
+/// The longest that one is: revocation is seen after this at the latest.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+
+/// Tokens that the service called valid, by their digests.
+pub(super) struct Remembered {
+    age: Duration,
+    tokens: Mutex<HashMap<[u8; 32], (VerifiedToken, Duration)>>,
+}
+
+impl Remembered {
+    pub(super) fn new(age: Duration) -> Self {
+        Remembered { age: age.min(LONGEST), tokens: Mutex::default() }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashMap<[u8; 32], (VerifiedToken, Duration)>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, token: &Secret, now: &Now) -> Option<VerifiedToken> {
+        if self.age.is_zero() {
+            return None;
+        }
+        let tokens = self.tokens();
+        let (verified, until) = tokens.get(&digest(token))?;
+        (now.monotonic < *until).then(|| verified.clone())
+    }
+
+    /// Keeps it if there is room: a crowd of new tokens costs requests, never memory.
+    pub(super) fn keep(&self, token: &Secret, verified: &VerifiedToken, now: &Now) {
+        if self.age.is_zero() {
+            return;
+        }
+        let mut tokens = self.tokens();
+        if tokens.len() >= CAPACITY {
+            tokens.retain(|_, (_, until)| now.monotonic < *until);
+        }
+        if tokens.len() < CAPACITY {
+            let until = now.monotonic.saturating_add(self.age);
+            tokens.insert(digest(token), (verified.clone(), until));
+        }
+    }
+}
+
+fn digest(token: &Secret) -> [u8; 32] {
+    Sha256::digest(token.expose().as_bytes()).into()
+}
