@@ -25,17 +25,28 @@ mod base;
 mod key;
 mod nonce;
 mod read;
-#[allow(dead_code)] // until the verifier stands on it
-mod received;
+pub(crate) mod received;
+mod refusal;
+mod replay;
 mod sign;
 mod target;
+mod token;
+mod verify;
 
 pub use base::content_digest;
 pub use key::{AgentKey, DEFAULT_KEY_ID};
 pub use nonce::Nonce;
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
-pub use received::{IncomingMessage, MessageFault, MessagePolicy, WINDOW};
+pub use received::{IncomingMessage, MessageFault, WINDOW};
+pub use refusal::RequestError;
+pub use replay::{MemoryReplayStore, Reservation, Reserved};
 pub use sign::{
     AGENT_AUTH, CONTENT_DIGEST, Message, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY, SignedHeaders,
 };
 pub use target::Target;
+pub use token::VerifiedToken;
+pub use verify::{ProvenRequest, RequestCheck, RequestVerifier, TokenCheck, VerifiedRequest, VerifierConfig};
+
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub use crate::client::blocking::{ReplayStore, Verifier};

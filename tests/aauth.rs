@@ -1,7 +1,16 @@
 //! AAuth through its public face: keys, and the signing of messages.
-#![cfg(feature = "aauth")]
+#![cfg(all(feature = "aauth", feature = "blocking"))]
+#![allow(clippy::print_stdout)] // each guarantee shows its figure
 
 #[path = "aauth/keys.rs"]
 mod keys;
+#[path = "aauth/replays.rs"]
+mod replays;
+#[path = "aauth/requests.rs"]
+mod requests;
 #[path = "aauth/signing.rs"]
 mod signing;
+#[path = "aauth/support.rs"]
+mod support;
+#[path = "aauth/tokens.rs"]
+mod tokens;

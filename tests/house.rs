@@ -26,9 +26,9 @@ const IMPORTS: &[(&str, &str)] = &[
     ("session", "credentials error operation operations scopes secret site time token wire"),
     (
         "client",
-        "challenge credentials error operation operations scopes secret session site time token transport verify wire",
+        "aauth challenge credentials error operation operations scopes secret session site time token transport verify wire",
     ),
-    ("aauth", "crypto error json secret site time"),
+    ("aauth", "challenge claims client crypto error json scopes secret session site time verify"),
     (
         "verify",
         "challenge claims crypto error json operation operations scopes secret session site time wire",

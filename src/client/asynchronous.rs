@@ -45,6 +45,12 @@ mod delegation;
 #[allow(clippy::duplicate_mod)]
 #[path = "mcp.rs"]
 mod mcp;
+#[cfg(feature = "aauth")]
+mod replay;
+#[cfg(feature = "aauth")]
+#[allow(clippy::duplicate_mod)]
+#[path = "request_verifier.rs"]
+mod request_verifier;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
@@ -63,6 +69,14 @@ pub use mcp::McpServer;
 pub use verifier::{IdTokenVerifier, TokenVerifier};
 
 pub use super::store::{MemoryStore, Stored};
+
+/// AAuth's clients and verifier, async: the twins of those in [`crate::aauth`].
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth {
+    pub use super::replay::ReplayStore;
+    pub use super::request_verifier::Verifier;
+}
 
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -237,5 +251,47 @@ impl Agent {
     #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
     pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
+    }
+}
+
+#[cfg(all(feature = "reqwest", feature = "verify"))]
+impl TokenVerifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let options = crate::transport::TransportOptions::default();
+        let transport = crate::transport::ReqwestTransport::new(&options)?;
+        Ok(Self::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "reqwest", feature = "verify"))]
+impl IdTokenVerifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::verify::IdVerifierConfig) -> Result<Self, crate::error::Error> {
+        let options = crate::transport::TransportOptions::default();
+        let transport = crate::transport::ReqwestTransport::new(&options)?;
+        Ok(Self::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "reqwest", feature = "aauth"))]
+impl request_verifier::Verifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::aauth::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let options = crate::transport::TransportOptions::default();
+        let transport = crate::transport::ReqwestTransport::new(&options)?;
+        Ok(Self::build_with(config, transport)?)
     }
 }

@@ -34,6 +34,12 @@ mod delegation;
 #[allow(clippy::duplicate_mod)]
 #[path = "mcp.rs"]
 mod mcp;
+#[cfg(feature = "aauth")]
+mod replay;
+#[cfg(feature = "aauth")]
+#[allow(clippy::duplicate_mod)]
+#[path = "request_verifier.rs"]
+mod request_verifier;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
@@ -50,6 +56,11 @@ pub use mcp::McpServer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
+
+#[cfg(feature = "aauth")]
+pub use replay::ReplayStore;
+#[cfg(feature = "aauth")]
+pub use request_verifier::Verifier;
 
 pub use super::store::{MemoryStore, Stored};
 
@@ -134,6 +145,19 @@ impl TokenVerifier {
     pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, crate::error::Error> {
         let transport = crate::transport::UreqTransport::new(&crate::transport::TransportOptions::default())?;
         Ok(TokenVerifier::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "ureq", feature = "aauth"))]
+impl Verifier {
+    /// A verifier on the built-in transport, which remembers nonces in this process' memory.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn new(config: crate::aauth::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let transport = crate::transport::UreqTransport::new(&crate::transport::TransportOptions::default())?;
+        Ok(Verifier::build_with(config, transport)?)
     }
 }
 
