@@ -2,6 +2,8 @@
 
 #[cfg(feature = "ureq")]
 mod names;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod framing;
 mod options;
 #[cfg(feature = "reqwest")]
 mod reqwest;

@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     ("verify", "challenge claims crypto error json scopes secret session site time wire"),
     ("aauth", "crypto error json secret site time"),
-    ("transport", "client error secret site wire"),
+    ("transport", "client error secret site time wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),
 ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Transport, dual};
-use crate::error::Error;
+use crate::error::{Error, TransportError};
 use crate::operation::Operation;
 use crate::session::{Action, Machine, Session};
 use crate::time::Deadline;
@@ -52,14 +52,28 @@ where
     M: Machine + Send,
     M::Output: Send,
 {
-    let mut arrived = None;
+    let (mut arrived, mut sent) = (None, false);
+    let mut now = transport.now()?;
     loop {
-        let now = transport.now()?;
         match machine.step(&now, arrived.take())? {
-            Action::Send(request) => arrived = Some(transport.send(request).await.into()),
+            Action::Send(request) => {
+                arrived = Some(transport.send(request).await.into());
+                sent = true;
+            }
             Action::Wait(duration) => transport.sleep(duration).await,
             Action::Join(ticket) => transport.join(ticket).await,
             Action::Done(output) => return Ok(output),
         }
+        now = match transport.later(&now) {
+            Ok(later) => later,
+            Err(error) if !sent => return Err(error.into()),
+            // Nothing more is sent without a clock. If the answer has arrived, it is the answer.
+            Err(error) => {
+                return match machine.step(&now, arrived.take())? {
+                    Action::Done(output) => Ok(output),
+                    _ => Err(TransportError::unknown(error.fault(), "the transport's clock failed").into()),
+                };
+            }
+        };
     }
 }

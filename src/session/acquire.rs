@@ -22,7 +22,6 @@ const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
 pub(super) struct Acquire {
     session: Session,
     scopes: Scopes,
-    operation: ClientCredentials,
     search: Search,
     phase: Phase,
 }
@@ -50,17 +49,27 @@ struct Fetch {
     hurried: bool,
 }
 
+/// The usual case: the token is there and fresh. None if anything has to be done or said.
+pub(super) fn ready(session: &Session, now: &Now) -> Option<Loan> {
+    let (key, _) = session.key(&session.scopes()).ok()?;
+    let slot = session.shared.tokens.slot(&key, now);
+    slot.fresh(now).map(|held| Loan::new(held, slot))
+}
+
 impl Acquire {
     pub(super) fn new(session: &Session, force: bool) -> Self {
         let scopes = session.scopes();
         let newer_than = force.then(|| session.shared.tokens.newest());
         Acquire {
             session: session.clone(),
-            operation: ClientCredentials::new(&scopes),
             scopes,
             search: Search { newer_than, ..Search::default() },
             phase: Phase::Deciding,
         }
+    }
+
+    fn operation(&self) -> ClientCredentials {
+        ClientCredentials::new(&self.scopes)
     }
 
     /// True while a request of its own is out.
@@ -123,7 +132,8 @@ impl Acquire {
     }
 
     fn send(&mut self, mut fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
-        let terms = self.operation.terms();
+        let operation = self.operation();
+        let terms = operation.terms();
         let remaining = deadline.remaining(now);
         let (wanted, most) = match fetch.fallback {
             // The call itself has to fit in as well.
@@ -133,7 +143,7 @@ impl Acquire {
         let time = wanted.min(most);
         let credentials = Some(&*fetch.credentials);
         let request =
-            match attach::prepare(&self.session, &self.operation, &terms, None, credentials, "", time) {
+            match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
                 Ok(request) => request,
                 // Wrong scopes: nothing was sent, and it is this caller's to correct.
                 Err(error) => return fetch.or_fallback(error),
@@ -155,7 +165,7 @@ impl Acquire {
         deadline: &Deadline,
     ) -> Result<Action<Loan>, Error> {
         let outcome = match arrived {
-            Some(Arrived::Response(response)) => self.operation.response(&response.received_at(now.wall)),
+            Some(Arrived::Response(response)) => self.operation().response(&response.received_at(now.wall)),
             Some(Arrived::Failed(error)) => Err(Error::Transport(error.of_operation("oauth.token"))),
             None => Err(nothing_arrived()),
         };
@@ -193,7 +203,7 @@ impl Acquire {
             Error::Api(error) => Some(Failure::Answer(error)),
             _ => None,
         };
-        let (effect, remaining) = (self.operation.terms().effect, deadline.remaining(now));
+        let (effect, remaining) = (self.operation().terms().effect, deadline.remaining(now));
         let quota = &self.session.shared.quota;
         let made = fetch.attempts;
         match failure.map(|failure| verdict(failure, effect, made, remaining, now, quota)) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http::Uri;
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
@@ -35,20 +36,22 @@ tokio::task_local! {
 
 /// What the connector knows of an attempt, and what it reports back.
 #[derive(Clone)]
-pub(super) struct Attempt {
-    host: Arc<str>,
+pub(super) struct Attempt(Arc<Known>);
+
+struct Known {
+    url: Uri,
     within: Duration,
-    connected: Arc<AtomicBool>,
+    connected: AtomicBool,
 }
 
 impl Attempt {
-    pub(super) fn new(host: &str, limits: &Limits) -> Self {
-        Attempt { host: host.into(), within: limits.connect, connected: Arc::default() }
+    pub(super) fn new(url: &Uri, limits: &Limits) -> Self {
+        Attempt(Arc::new(Known { url: url.clone(), within: limits.connect, connected: AtomicBool::new(false) }))
     }
 
     /// True once a connection was opened for it.
     pub(super) fn connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
+        self.0.connected.load(Ordering::Acquire)
     }
 }
 
@@ -208,7 +211,7 @@ where
         let shared = Arc::clone(&self.shared);
         let attempt = ATTEMPT.try_with(Attempt::clone).ok();
         Box::pin(async move {
-            let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.within);
+            let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.0.within);
             let connected = match tokio::time::timeout(within, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => Err(refused(TransportFault::Timeout, "connecting took too long")),
@@ -218,9 +221,9 @@ where
             }
             if let Some(attempt) = attempt {
                 match connected {
-                    Ok(_) => attempt.connected.store(true, Ordering::Release),
+                    Ok(_) => attempt.0.connected.store(true, Ordering::Release),
                     // The address may be old.
-                    Err(_) => drop(shared.lock().remove(&*attempt.host)),
+                    Err(_) => drop(shared.lock().remove(attempt.0.url.host().unwrap_or_default())),
                 }
             }
             connected
