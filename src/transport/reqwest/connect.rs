@@ -181,36 +181,50 @@ impl<S> Layer<S> for DialLayer {
     type Service = Dial<S>;
 
     fn layer(&self, connector: S) -> Dial<S> {
-        Dial { connector, shared: Arc::clone(&self.0) }
+        Dial { connector: Arc::new(Mutex::new(connector)), shared: Arc::clone(&self.0) }
     }
 }
 
 /// Opens connections (name, TCP, proxy, TLS) within the attempt's time to connect.
-#[derive(Clone)]
+///
+/// reqwest clones its connector three times a request, also where a kept connection serves it. So the clones of this one
+/// share one connector, which is cloned only if there is something to open.
 pub(super) struct Dial<S> {
-    connector: S,
+    connector: Arc<Mutex<S>>,
     shared: Arc<Shared>,
+}
+
+impl<S> Clone for Dial<S> {
+    fn clone(&self) -> Self {
+        Dial { connector: Arc::clone(&self.connector), shared: Arc::clone(&self.shared) }
+    }
 }
 
 impl<S, To> Service<To> for Dial<S>
 where
-    S: Service<To, Error = BoxError>,
+    S: Service<To, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Response: Send + 'static,
+    To: Send + 'static,
 {
     type Response = S::Response;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(context)
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Whether the connector is ready is asked of the clone that connects.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, to: To) -> Self::Future {
-        let connecting = self.connector.call(to);
+        let mut connector = self.connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let shared = Arc::clone(&self.shared);
         let attempt = ATTEMPT.try_with(Attempt::clone).ok();
         Box::pin(async move {
+            let connecting = async {
+                std::future::poll_fn(|context| connector.poll_ready(context)).await?;
+                connector.call(to).await
+            };
             let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.0.within);
             let connected = match tokio::time::timeout(within, connecting).await {
                 Ok(connected) => connected,
