@@ -91,7 +91,10 @@ impl<'de> Visitor<'de> for Key {
 }
 
 /// Parses one JSON object. The members named in `names` come apart from the rest, which saves copying their keys.
-pub(crate) fn object(bytes: &[u8], names: &[&'static str]) -> Result<(Named, Map<String, Value>), ProtocolFault> {
+pub(crate) fn object(
+    bytes: &[u8],
+    names: &[&'static str],
+) -> Result<(Named, Map<String, Value>), ProtocolFault> {
     let (mut named, mut rest) = (Named::with_capacity(names.len()), Map::new());
     members(bytes, |key, value| match names.iter().find(|name| **name == key) {
         Some(name) if named.iter().any(|(known, _)| known == name) => false,
@@ -395,7 +398,10 @@ mod tests {
         assert_eq!(fields.text("e").unwrap().unwrap(), "x");
         assert_eq!(Value::Object(fields.rest()), json!({"a": 1, "b": {"c": [null]}, "d": null}));
         for text in [
-            r#"{"a":1,"a":1}"#, r#"{"z":1,"z":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"z":1,"\u007a":2}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"z":1,"z":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"z":1,"\u007a":2}"#,
             r#"{"z":{"x":1,"x":1}}"#,
         ] {
             for names in [&["z"][..], &["a"], &[]] {

@@ -1,9 +1,9 @@
 //! The transports: the only I/O. They know limits and bytes, and nothing of operations.
 
-#[cfg(feature = "ureq")]
-mod names;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod framing;
+#[cfg(feature = "ureq")]
+mod names;
 mod options;
 #[cfg(feature = "reqwest")]
 mod reqwest;

@@ -23,7 +23,7 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        self.turn(self.session.call(operation)).await
+        turn(self.transport.as_ref(), self.session.call(operation)).await
     }
 
     /// Runs an operation within a deadline that runs already.
@@ -32,7 +32,7 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        self.turn(self.session.call_within(operation, *deadline)).await
+        turn(self.transport.as_ref(), self.session.call_within(operation, *deadline)).await
     }
 
     /// Turns a machine until it is done.

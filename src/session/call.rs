@@ -162,8 +162,8 @@ impl<O: Operation> Call<O> {
             return self.begin(now, deadline);
         }
         if status.is_client_error() || status.is_server_error() {
-            let error =
-                Error::Api(ApiError::read(self.terms.name, response)).redacted(&Redactor::new(response.secrets()));
+            let error = Error::Api(ApiError::read(self.terms.name, response))
+                .redacted(&Redactor::new(response.secrets()));
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
                 Verdict::Unknown => return Err(self.unknown(error)),

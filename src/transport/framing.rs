@@ -87,7 +87,12 @@ mod tests {
     use super::*;
     use http::header::{HeaderName, HeaderValue};
 
-    fn read(method: Method, version: Version, status: u16, lines: &[(HeaderName, &str)]) -> Result<Framing, String> {
+    fn read(
+        method: Method,
+        version: Version,
+        status: u16,
+        lines: &[(HeaderName, &str)],
+    ) -> Result<Framing, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(name, HeaderValue::from_str(value).unwrap());

@@ -104,7 +104,11 @@ impl ReqwestTransport {
     }
 
     /// All that needs no waiting happens in here, so that the future that waits is small.
-    fn start(&self, request: Request) -> Result<Started<impl Future<Output = ::reqwest::Result<::reqwest::Response>> + use<>>, TransportError> {
+    fn start(
+        &self,
+        request: Request,
+    ) -> Result<Started<impl Future<Output = ::reqwest::Result<::reqwest::Response>> + use<>>, TransportError>
+    {
         let limits = *request.attempt_limits();
         if limits.total.is_zero() {
             return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));

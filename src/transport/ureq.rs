@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::response::Parts;
 use http::Method;
+use http::response::Parts;
 use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector};
 use ureq::{AsSendBody, Timeout};
 use zeroize::Zeroizing;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::Uri;
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use http::Uri;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -46,7 +46,11 @@ struct Known {
 
 impl Attempt {
     pub(super) fn new(url: &Uri, limits: &Limits) -> Self {
-        Attempt(Arc::new(Known { url: url.clone(), within: limits.connect, connected: AtomicBool::new(false) }))
+        Attempt(Arc::new(Known {
+            url: url.clone(),
+            within: limits.connect,
+            connected: AtomicBool::new(false),
+        }))
     }
 
     /// True once a connection was opened for it.
