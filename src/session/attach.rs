@@ -67,7 +67,9 @@ pub(super) fn unattached<O: Operation>(
     let is_allowed = settings.allowed_origins.iter().any(|origin| origin.is_of(request.url()));
     let problem = match terms.auth {
         _ if is_own => return Ok(request),
-        Auth::None | Auth::Token(_) if origin.is_some() && origin == terms.named_origin.as_ref() => {
+        Auth::None | Auth::Token(_)
+            if terms.named_origin.as_ref().is_some_and(|named| named.is_of(request.url())) =>
+        {
             return Ok(request);
         }
         Auth::Client | Auth::ClientBy(_) => {
