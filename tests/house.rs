@@ -33,7 +33,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "verify",
         "challenge claims crypto error json operation operations scopes secret session site time wire",
     ),
-    ("transport", "client error secret site wire"),
+    ("transport", "client error secret site time wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),
 ];

@@ -101,6 +101,16 @@ pub trait Transport: Send + Sync {
         super::clock::now()
     }
 
+    /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
+    /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
+    ///
+    /// # Errors
+    /// As [`Transport::now`], which it is if not written otherwise.
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        let _ = before;
+        self.now()
+    }
+
     /// Waits until another call has settled the token, at most for [`Ticket::within`].
     fn join<'a>(&'a self, ticket: Ticket) -> Io<'a, ()> {
         let timer = self.sleep(ticket.within());
@@ -179,6 +189,10 @@ where
 
     fn sleep<'a>(&'a self, duration: Duration) -> Io<'a, ()> {
         Box::pin((self.sleep)(duration))
+    }
+
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        Ok(super::clock::later(before))
     }
 }
 

@@ -89,6 +89,16 @@ pub trait Transport: Send + Sync {
         super::clock::now()
     }
 
+    /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
+    /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
+    ///
+    /// # Errors
+    /// As [`Transport::now`], which it is if not written otherwise.
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        let _ = before;
+        self.now()
+    }
+
     /// Waits until another call has settled the token, at most for [`Ticket::within`].
     fn join(&self, ticket: Ticket) {
         let settled = Arc::new((Mutex::new(false), Condvar::new()));
@@ -108,6 +118,10 @@ where
 {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         self(request)
+    }
+
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        Ok(super::clock::later(before))
     }
 }
 
