@@ -5,6 +5,7 @@
 
 mod clock;
 pub(crate) mod environment;
+mod held;
 mod store;
 mod token_file;
 

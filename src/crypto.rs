@@ -4,23 +4,28 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    RSA_PSS_SHA512, RsaKeyPair,
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+use crate::secret::Secret;
+
 mod jwk;
 mod jws;
+#[cfg(feature = "verify")]
+mod private_jwk;
 #[cfg(feature = "verify")]
 mod verify;
 
 pub use jwk::{Jwk, JwkSet};
-pub use jws::sign_compact;
+pub use jws::{sign_compact, sign_compact_as};
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verify::{KeyFault, VerifyingKey};
@@ -37,6 +42,42 @@ pub enum Algorithm {
     Rs256,
     /// RSA-PSS with SHA-256 and MGF1. Verified only: the house's own keys sign RS256.
     Ps256,
+    /// ECDSA on P-384 with SHA-384; the signature is the two numbers, 48 bytes each. Verified only.
+    Es384,
+    /// RSA PKCS#1 v1.5 with SHA-384. Verified only.
+    Rs384,
+    /// RSA PKCS#1 v1.5 with SHA-512. Verified only.
+    Rs512,
+    /// RSA-PSS with SHA-384 and MGF1. Verified only.
+    Ps384,
+    /// RSA-PSS with SHA-512 and MGF1. Verified only in tokens; messages are signed with it ([`MessageAlgorithm`]).
+    Ps512,
+}
+
+/// What an HTTP message is signed with (RFC 9421 section 3.3). It follows the key; no message chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MessageAlgorithm {
+    /// `ed25519` (RFC 9421 section 3.3.6).
+    Ed25519,
+    /// `rsa-pss-sha512`: MGF1 with SHA-512 and 64 bytes of salt (RFC 9421 section 3.3.1).
+    RsaPssSha512,
+}
+
+impl MessageAlgorithm {
+    /// Its registered name (RFC 9421 section 6.2.2).
+    pub const fn name(self) -> &'static str {
+        match self {
+            MessageAlgorithm::Ed25519 => "ed25519",
+            MessageAlgorithm::RsaPssSha512 => "rsa-pss-sha512",
+        }
+    }
+}
+
+impl fmt::Display for MessageAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Algorithm {
@@ -47,6 +88,11 @@ impl Algorithm {
             Algorithm::EdDsa => "EdDSA",
             Algorithm::Rs256 => "RS256",
             Algorithm::Ps256 => "PS256",
+            Algorithm::Es384 => "ES384",
+            Algorithm::Rs384 => "RS384",
+            Algorithm::Rs512 => "RS512",
+            Algorithm::Ps384 => "PS384",
+            Algorithm::Ps512 => "PS512",
         }
     }
 }
@@ -77,6 +123,14 @@ pub enum CryptoError {
     /// The signature could not be made.
     #[error("the signature could not be made")]
     Signing,
+    /// A private JWK is not one: a member is missing, of another type, or does not fit the others.
+    #[error(
+        "it is not a private JWK: a member is missing, of another type, or does not belong to the others"
+    )]
+    Jwk,
+    /// The key cannot be written: only Ed25519 keys can.
+    #[error("the private key cannot be written: only Ed25519 keys are; keep the file that it came from")]
+    NotWritable,
     /// The signature does not verify, or the key is not for the algorithm.
     #[error("the signature does not verify")]
     Signature,
@@ -95,7 +149,11 @@ struct Inner {
 
 enum Private {
     P256(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
+    Ed25519 {
+        key: Ed25519KeyPair,
+        /// What it is made of, to write it again; wiped with it.
+        seed: Zeroizing<[u8; 32]>,
+    },
     Rsa(RsaKeyPair),
 }
 
@@ -127,8 +185,7 @@ impl KeyPair {
     /// # Errors
     /// [`CryptoError::UnsupportedKey`] if ring refuses it.
     pub fn from_ed25519_seed(seed: &[u8; 32]) -> Result<Self, CryptoError> {
-        let key = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| CryptoError::UnsupportedKey)?;
-        KeyPair::new(Private::Ed25519(key))
+        KeyPair::new(ed25519(seed).ok_or(CryptoError::UnsupportedKey)?)
     }
 
     /// The first private key in a PEM text: PKCS#8 with RSA, P-256 or Ed25519, or PKCS#1 (RSA).
@@ -139,11 +196,51 @@ impl KeyPair {
         let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| CryptoError::NoKey)?;
         let mut der = Zeroizing::new(der);
         let private = match &mut *der {
-            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()).ok().map(Private::Rsa),
+            PrivateKeyDer::Pkcs1(der) => from_pkcs1(der.secret_pkcs1_der()),
             PrivateKeyDer::Pkcs8(der) => from_pkcs8(der.secret_pkcs8_der()),
             _ => None,
         };
         KeyPair::new(private.ok_or(CryptoError::UnsupportedKey)?)
+    }
+
+    /// A private key in DER: PKCS#8 with RSA, P-256 or Ed25519 (versions 1 and 2), or PKCS#1 (RSA).
+    ///
+    /// # Errors
+    /// [`CryptoError::UnsupportedKey`].
+    pub fn from_der(der: &[u8]) -> Result<Self, CryptoError> {
+        KeyPair::new(from_pkcs8(der).or_else(|| from_pkcs1(der)).ok_or(CryptoError::UnsupportedKey)?)
+    }
+
+    /// A private JWK: Ed25519 (RFC 8037 section 2) or RSA with all its numbers (RFC 7518 section 6.3.2). `kid`, `use` and
+    /// `alg` are not looked at.
+    ///
+    /// # Errors
+    /// [`CryptoError::Jwk`] if it is not one, or its halves do not belong together; [`CryptoError::UnsupportedKey`] for other
+    /// types and sizes.
+    #[cfg(feature = "verify")]
+    pub fn from_jwk(jwk: &serde_json::Value) -> Result<Self, CryptoError> {
+        private_jwk::read(jwk)
+    }
+
+    /// The key as PKCS#8 version 1 in PEM (RFC 5208, RFC 8410 section 7), lines of 64 characters: what other libraries load.
+    /// Whoever has this text has the key.
+    ///
+    /// # Errors
+    /// [`CryptoError::NotWritable`] unless it is an Ed25519 key.
+    pub fn to_pkcs8_pem(&self) -> Result<Secret, CryptoError> {
+        let Private::Ed25519 { seed, .. } = &self.0.private else {
+            return Err(CryptoError::NotWritable);
+        };
+        let mut der = Zeroizing::new([0_u8; 48]);
+        let (prefix, tail) = der.split_at_mut(ED25519_PKCS8_V1.len());
+        prefix.copy_from_slice(&ED25519_PKCS8_V1);
+        tail.copy_from_slice(seed.as_slice());
+        let mut pem = String::with_capacity(128);
+        pem.push_str("-----BEGIN PRIVATE KEY-----\n");
+        // 48 bytes are one line of 64 characters.
+        STANDARD.encode_string(der.as_slice(), &mut pem);
+        pem.push_str("\n-----END PRIVATE KEY-----\n");
+        Ok(Secret::new(pem))
     }
 
     fn new(private: Private) -> Result<Self, CryptoError> {
@@ -155,7 +252,7 @@ impl KeyPair {
                 let y = point.get(33..65).ok_or(CryptoError::UnsupportedKey)?;
                 Jwk::p256(x, y)
             }
-            Private::Ed25519(key) => Jwk::ed25519(key.public_key().as_ref()),
+            Private::Ed25519 { key, .. } => Jwk::ed25519(key.public_key().as_ref()),
             Private::Rsa(key) => {
                 let public = PublicKeyComponents::<Vec<u8>>::from(key.public());
                 Jwk::rsa(&public.n, &public.e)
@@ -168,7 +265,7 @@ impl KeyPair {
     pub fn algorithm(&self) -> Algorithm {
         match &self.0.private {
             Private::P256(_) => Algorithm::Es256,
-            Private::Ed25519(_) => Algorithm::EdDsa,
+            Private::Ed25519 { .. } => Algorithm::EdDsa,
             Private::Rsa(_) => Algorithm::Rs256,
         }
     }
@@ -194,10 +291,36 @@ impl KeyPair {
                 Ok(signature) => Ok(signature.as_ref().to_vec()),
                 Err(_) => Err(CryptoError::Signing),
             },
-            Private::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
+            Private::Ed25519 { key, .. } => Ok(key.sign(message).as_ref().to_vec()),
             Private::Rsa(key) => {
                 let mut signature = vec![0; key.public().modulus_len()];
                 key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(|_| CryptoError::Signing)?;
+                Ok(signature)
+            }
+        }
+    }
+
+    /// What it signs messages with; `None` for P-256, which signs tokens only.
+    pub fn message_algorithm(&self) -> Option<MessageAlgorithm> {
+        match &self.0.private {
+            Private::P256(_) => None,
+            Private::Ed25519 { .. } => Some(MessageAlgorithm::Ed25519),
+            Private::Rsa(_) => Some(MessageAlgorithm::RsaPssSha512),
+        }
+    }
+
+    /// Signs the base of an HTTP message (RFC 9421 section 3.1): Ed25519, or RSA-PSS with SHA-512.
+    ///
+    /// # Errors
+    /// [`CryptoError::UnsupportedKey`] for P-256; [`CryptoError::Signing`], not known to happen.
+    pub fn sign_message(&self, base: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        match &self.0.private {
+            Private::P256(_) => Err(CryptoError::UnsupportedKey),
+            Private::Ed25519 { key, .. } => Ok(key.sign(base).as_ref().to_vec()),
+            Private::Rsa(key) => {
+                let mut signature = vec![0; key.public().modulus_len()];
+                key.sign(&RSA_PSS_SHA512, &SystemRandom::new(), base, &mut signature)
                     .map_err(|_| CryptoError::Signing)?;
                 Ok(signature)
             }
@@ -220,8 +343,30 @@ fn from_pkcs8(der: &[u8]) -> Option<Private> {
     let rsa = || RsaKeyPair::from_pkcs8(der).ok().map(Private::Rsa);
     let p256 =
         || EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random).ok().map(Private::P256);
-    let ed25519 = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(Private::Ed25519);
-    rsa().or_else(p256).or_else(ed25519)
+    rsa().or_else(p256).or_else(|| ed25519_from_pkcs8(der))
+}
+
+fn from_pkcs1(der: &[u8]) -> Option<Private> {
+    RsaKeyPair::from_der(der).ok().map(Private::Rsa)
+}
+
+fn ed25519(seed: &[u8; 32]) -> Option<Private> {
+    let key = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+    Some(Private::Ed25519 { key, seed: Zeroizing::new(*seed) })
+}
+
+/// What stands before the seed in PKCS#8 version 1 (RFC 8410 section 7).
+const ED25519_PKCS8_V1: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+
+/// Version 1 or 2: ring reads both, and checks the public half if there is one. The seed stands at the same place in both.
+fn ed25519_from_pkcs8(der: &[u8]) -> Option<Private> {
+    let read = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
+    let seed = der.get(ED25519_PKCS8_V1.len()..)?.first_chunk::<32>()?;
+    let own = ed25519(seed)?;
+    match &own {
+        Private::Ed25519 { key, .. } if key.public_key().as_ref() == read.public_key().as_ref() => Some(own),
+        _ => None,
+    }
 }
 
 /// Bytes from the operating system's randomness.

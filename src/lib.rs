@@ -15,11 +15,19 @@
 
 pub use http;
 
+/// The examples of `docs/mcp.md`, compiled and run.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../docs/mcp.md")]
+pub struct McpDocument;
+
 /// The examples of `docs/errors.md`, compiled.
 #[cfg(all(doctest, feature = "blocking"))]
 #[doc = include_str!("../docs/errors.md")]
 pub struct ErrorsDocument;
 
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth;
 pub mod challenge;
 pub mod claims;
 pub mod error;
@@ -57,7 +65,9 @@ pub mod transport;
 pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
-pub use client::blocking::{Agent, AgentBuilder, DelegationChain, MemoryStore, SessionStore, Transport};
+pub use client::blocking::{
+    Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, SessionStore, Transport,
+};
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]
 pub use client::blocking::{IdTokenVerifier, TokenVerifier};

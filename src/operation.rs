@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::credentials::ClientAuth;
 use crate::error::Error;
-use crate::site::Site;
+use crate::site::{Origin, Site};
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 
@@ -88,6 +88,9 @@ pub struct Terms {
     pub body_limit: usize,
     /// The caller has set the times of this very call: settings of the client do not change them.
     pub own_times: bool,
+    /// One more origin that this very call may go to: a resource that the caller named. Neither the client's secret nor
+    /// the agent's own token goes there; [`Auth::None`] and [`Auth::Token`] do.
+    pub named_origin: Option<Origin>,
 }
 
 impl Terms {
@@ -101,29 +104,36 @@ impl Terms {
             attempt: Duration::from_secs(5),
             body_limit: 64 * 1024,
             own_times: false,
+            named_origin: None,
         }
     }
 
     /// Another total time.
-    pub const fn total(mut self, total: Duration) -> Self {
+    pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
         self
     }
 
     /// Another longest time of one attempt.
-    pub const fn attempt(mut self, attempt: Duration) -> Self {
+    pub fn attempt(mut self, attempt: Duration) -> Self {
         self.attempt = attempt;
         self
     }
 
     /// Says that the times are this very call's: settings of the client do not change them.
-    pub const fn own_times(mut self) -> Self {
+    pub fn own_times(mut self) -> Self {
         self.own_times = true;
         self
     }
 
+    /// Names one more origin that this very call may go to.
+    pub fn named_origin(mut self, origin: Option<Origin>) -> Self {
+        self.named_origin = origin;
+        self
+    }
+
     /// Another largest body, in bytes.
-    pub const fn body_limit(mut self, bytes: usize) -> Self {
+    pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }

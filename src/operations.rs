@@ -4,11 +4,14 @@ mod agents;
 mod ask;
 mod consent;
 mod delegation;
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod demand;
 mod device;
 mod discovery;
 mod exchange;
 mod grants;
 mod introspect;
+mod mcp;
 mod raw;
 mod token;
 
@@ -20,10 +23,15 @@ pub use ask::{Ask, Decision};
 pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
 pub use delegation::{Delegation, UserSession, UserToken};
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) use demand::{Demand, challenged_url, choose_scopes, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
 pub use introspect::{ActiveToken, Introspect, Introspection};
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) use mcp::server_url;
+pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
 pub use raw::ApiRequest;
 pub use token::ClientCredentials;

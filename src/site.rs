@@ -431,7 +431,8 @@ fn parse_base(setting: &'static str, text: &str) -> Result<(Origin, String), Con
     Ok((origin, prefix))
 }
 
-fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
+/// Host (lower case, an IPv6 address compressed and in brackets) and port of an authority, if they are valid.
+pub(crate) fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')?;
         let (host, rest) = authority.split_at(end.saturating_add(1));

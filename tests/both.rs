@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lumoauth::emulator::{AgentSeed, Emulator, FaultRule, Tenant};
+use lumoauth::emulator::{AgentSeed, Emulator, FaultRule, McpServerSeed, Tenant};
 use lumoauth::http::Method;
 use lumoauth::{Agent, ApiRequest, Ask, Register, asynchronous};
 use serde_json::json;
 
 fn emulator() -> Emulator {
     let agent = AgentSeed::new("agt_1").secret("fixed").name("bot").capabilities(["read", "write"]);
-    Emulator::builder().tenant(Tenant::new("acme").agent(agent)).build().unwrap()
+    let files = McpServerSeed::new("files").resource_uri("https://files.test/mcp").scopes(["read"]);
+    Emulator::builder().tenant(Tenant::new("acme").agent(agent).mcp_server(files)).build().unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -276,4 +277,37 @@ fn both_worlds_have_the_same_methods() {
     // Their closures are of another shape.
     assert_eq!(extra("blocking/workload.rs"), ["workload_token"]);
     assert_eq!(extra("asynchronous/workload.rs"), ["workload_token"]);
+}
+
+flow!(mcp_tokens, agent, emulator, |results| {
+    agent.mcp_token("files");
+    agent.mcp_token("files");
+    agent.mcp_token("nothing");
+});
+
+#[test]
+fn mcp_servers() {
+    let url = |emulator: &Emulator| format!("{}/mcp/files/challenge", emulator.site().api_base());
+    let blocking = {
+        let emulator = emulator();
+        let server = emulator.agent().unwrap().mcp(url(&emulator)).unwrap();
+        let results = [
+            format!("{:?}", server.request(ApiRequest::get(""))),
+            format!("{:?}", server.discover()),
+            format!("{:?}", server.token()),
+        ];
+        (results, seen(&emulator))
+    };
+    let asynchronous = block_on(async {
+        let emulator = emulator();
+        let server = emulator.async_agent().unwrap().mcp(url(&emulator)).unwrap();
+        let results = [
+            format!("{:?}", server.request(ApiRequest::get("")).await),
+            format!("{:?}", server.discover().await),
+            format!("{:?}", server.token().await),
+        ];
+        (results, seen(&emulator))
+    });
+    assert_eq!(blocking, asynchronous);
+    assert!(!blocking.1.is_empty());
 }

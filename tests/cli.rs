@@ -92,6 +92,13 @@ fn token_and_request() {
         (code, token["scope"].as_str(), token["token_type"].as_str()),
         (0, Some("read:documents"), Some("Bearer"))
     );
+    let (code, out, err) = service.run(&["mcp-token", "my-mcp-server"]);
+    assert_eq!((code, err.as_str(), out.trim().split('.').count()), (0, "", 3));
+    let (code, out, _) = service.run(&["mcp-token", "mcp_0001", "--scope", "read:documents", "--json"]);
+    let token: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, token["scope"].as_str()), (0, Some("read:documents")));
+    let (code, out, err) = service.run(&["mcp-token", "nothing"]);
+    assert!(code == 1 && out.is_empty() && err.contains("invalid_target"), "{code} {err}");
     let (code, out, _) = service.run(&["request", "get", "agents/me"]);
     assert_eq!(
         (code, serde_json::from_str::<Value>(&out).unwrap()["identity"]["id"].clone()),

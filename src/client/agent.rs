@@ -7,17 +7,19 @@ use std::time::Duration;
 use http::Method;
 
 use super::builder::AgentBuilder;
-use super::run::Driver;
 use super::dual;
+use super::mcp::{self, McpServer, McpTokens};
+use super::run::Driver;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{
-    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, GetInfo, Identity, Register, Registration,
+    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, GetInfo, Identity, McpToken, Register,
+    Registration,
 };
 use crate::scopes::Scopes;
 use crate::session::Session;
-use crate::time::Now;
+use crate::time::{Deadline, Now};
 use crate::token::AccessToken;
 use crate::wire::Response;
 
@@ -32,6 +34,7 @@ const INFO_AGE: Duration = Duration::from_secs(60);
 pub struct Agent {
     driver: Driver,
     info: Arc<Mutex<Option<CachedInfo>>>,
+    mcp: McpTokens,
 }
 
 struct CachedInfo {
@@ -52,8 +55,21 @@ impl Agent {
         &self.driver
     }
 
+    pub(super) fn mcp_tokens(&self) -> &McpTokens {
+        &self.mcp
+    }
+
+    /// An MCP server to speak to, by its Resource URI: an absolute `https` URL (or `http` to this machine). Name scopes
+    /// with [`McpToken::scopes`]; without, the server's challenge says which.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for any other text.
+    pub fn mcp(&self, server: impl Into<McpToken>) -> Result<McpServer, Error> {
+        McpServer::new(self, server.into())
+    }
+
     pub(super) fn from_driver(driver: Driver) -> Self {
-        Agent { driver, info: Arc::default() }
+        Agent { driver, info: Arc::default(), mcp: Arc::default() }
     }
 
     /// The scopes of the current token: what was granted, or none without a token.
@@ -71,13 +87,21 @@ impl Agent {
     /// agent nor its clones are affected.
     pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
         let session = self.driver.session.with_scopes(scopes);
-        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::default() }
+        Agent {
+            driver: Driver { session, ..self.driver.clone() },
+            info: Arc::default(),
+            mcp: Arc::clone(&self.mcp),
+        }
     }
 
     /// The same agent with this whole time for each call, in place of every operation's own.
     pub fn with_timeout(&self, total: Duration) -> Self {
         let session = self.driver.session.with_total(total);
-        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::clone(&self.info) }
+        Agent {
+            driver: Driver { session, ..self.driver.clone() },
+            info: Arc::clone(&self.info),
+            mcp: Arc::clone(&self.mcp),
+        }
     }
 
     /// Replaces the credentials, for this agent and its clones. Tokens and remembered failures of the old ones are
@@ -257,6 +281,23 @@ impl Agent {
         self.driver.run(ApiRequest::new(method, path)).await
     }
 
+    /// A token that is bound to one MCP server (RFC 8693, RFC 8707): by its id, name, URN or Resource URI. Held for this
+    /// server and these scopes until it ends; callers at the same time share one exchange.
+    ///
+    #[doc = example!("let token = agent.mcp_token(\"my-mcp-server\")", "?;\nassert!(!format!(\"{token:?}\").contains(token.secret().expose()));")]
+    ///
+    /// The token goes to that server and nowhere else; [`Agent::mcp`] sees to it for you.
+    ///
+    /// # Errors
+    /// [`Error::Api`] if the service does not know the server (`invalid_target`) or refuses; [`Error::Protocol`] for a
+    /// token that says it is bound to something else; all that a call can end with.
+    pub async fn mcp_token(&self, server: impl Into<McpToken> + Send) -> Result<AccessToken, Error> {
+        let wanted = server.into();
+        let total = self.driver.session.total().unwrap_or(wanted.terms().total);
+        let deadline = Deadline::start(&self.driver.transport.now()?, total);
+        mcp::token(&self.driver, &self.mcp, &wanted, &deadline).await
+    }
+
     /// Runs any operation: one of [`crate::operations`], or one of yours.
     ///
     #[doc = example!("let response = agent.run(lumoauth::ApiRequest::get(\"agents/me\").header(\"X-Trace\", \"1\"))", "?;\nassert_eq!(response.status(), 200);")]
@@ -281,7 +322,7 @@ impl Agent {
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Agent { driver, info: _ } = self;
+        let Agent { driver, info: _, mcp: _ } = self;
         f.debug_struct("Agent").field("session", &driver.session).finish_non_exhaustive()
     }
 }

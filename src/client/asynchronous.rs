@@ -43,6 +43,9 @@ mod builder;
 #[path = "delegation.rs"]
 mod delegation;
 #[allow(clippy::duplicate_mod)]
+#[path = "mcp.rs"]
+mod mcp;
+#[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
 #[cfg(feature = "verify")]
@@ -54,6 +57,7 @@ mod workload;
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
+pub use mcp::McpServer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};

@@ -32,6 +32,9 @@ mod builder;
 #[path = "delegation.rs"]
 mod delegation;
 #[allow(clippy::duplicate_mod)]
+#[path = "mcp.rs"]
+mod mcp;
+#[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
 #[cfg(feature = "verify")]
@@ -43,6 +46,7 @@ mod workload;
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
+pub use mcp::McpServer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};

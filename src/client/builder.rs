@@ -175,7 +175,8 @@ impl AgentBuilder {
     fn settings(&self) -> Result<Settings, ConfigError> {
         let layout = self.layout.clone().unwrap_or(Layout::Tenant(String::new()));
         let site = Site::new(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), layout)?;
-        let mut settings = self.identified(Settings::new(site))?.client_auth(self.client_auth).scopes(&self.scopes);
+        let mut settings =
+            self.identified(Settings::new(site))?.client_auth(self.client_auth).scopes(&self.scopes);
         for origin in &self.allowed_origins {
             settings = settings.allow_origin(Origin::parse(origin)?);
         }

@@ -16,6 +16,7 @@ pub struct Jwk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Material {
     P256 { x: String, y: String },
+    P384 { x: String, y: String },
     Ed25519 { x: String },
     Rsa { n: String, e: String },
 }
@@ -23,6 +24,11 @@ enum Material {
 impl Jwk {
     pub(super) fn p256(x: &[u8], y: &[u8]) -> Self {
         Jwk::new(Material::P256 { x: base64url(x), y: base64url(y) })
+    }
+
+    #[cfg(feature = "verify")]
+    pub(super) fn p384(x: &[u8], y: &[u8]) -> Self {
+        Jwk::new(Material::P384 { x: base64url(x), y: base64url(y) })
     }
 
     pub(super) fn ed25519(x: &[u8]) -> Self {
@@ -52,6 +58,7 @@ impl Jwk {
     pub fn algorithm(&self) -> Algorithm {
         match self.material {
             Material::P256 { .. } => Algorithm::Es256,
+            Material::P384 { .. } => Algorithm::Es384,
             Material::Ed25519 { .. } => Algorithm::EdDsa,
             Material::Rsa { .. } => Algorithm::Rs256,
         }
@@ -63,6 +70,9 @@ impl Jwk {
         match &self.material {
             Material::P256 { x, y } => {
                 json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "alg": alg, "use": "sig"})
+            }
+            Material::P384 { x, y } => {
+                json!({"kty": "EC", "crv": "P-384", "x": x, "y": y, "kid": kid, "alg": alg, "use": "sig"})
             }
             Material::Ed25519 { x } => {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": alg, "use": "sig"})
@@ -85,6 +95,7 @@ impl Serialize for Jwk {
 fn required_members(material: &Material) -> String {
     match material {
         Material::P256 { x, y } => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
+        Material::P384 { x, y } => format!(r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#),
         Material::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
         Material::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
     }

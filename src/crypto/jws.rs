@@ -10,7 +10,20 @@ use super::{CryptoError, KeyPair, base64url};
 /// # Errors
 /// [`CryptoError::Signing`]; not known to happen.
 pub fn sign_compact(key: &KeyPair, typ: &str, payload: &Value) -> Result<String, CryptoError> {
-    let header = json!({"alg": key.algorithm().name(), "kid": key.key_id(), "typ": typ});
+    sign_compact_as(key, key.key_id(), typ, payload)
+}
+
+/// As [`sign_compact`], under a key id of your own: AAuth names keys `key-1` (`docs/wire.md`, aauth-keys).
+///
+/// # Errors
+/// [`CryptoError::Signing`]; not known to happen.
+pub fn sign_compact_as(
+    key: &KeyPair,
+    key_id: &str,
+    typ: &str,
+    payload: &Value,
+) -> Result<String, CryptoError> {
+    let header = json!({"alg": key.algorithm().name(), "kid": key_id, "typ": typ});
     compact(key, &header.to_string(), payload.to_string().as_bytes())
 }
 

@@ -8,15 +8,17 @@ use std::fmt;
 use jsonwebtoken::jwk::{
     self, AlgorithmParameters, EllipticCurve, KeyAlgorithm, KeyOperations, PublicKeyUse,
 };
-use ring::agreement::{self, ECDH_P256, EphemeralPrivateKey};
+use ring::agreement::{self, ECDH_P256, ECDH_P384, EphemeralPrivateKey};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
 use serde_json::Value;
 
-use super::{Algorithm, CryptoError, Jwk, from_base64url};
+use super::{Algorithm, CryptoError, Jwk, MessageAlgorithm, from_base64url};
 
 /// A public key that may verify signatures. It has passed every check of [`VerifyingKey::from_jwk`].
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ enum Material {
     Rsa(RsaNumbers),
     /// The uncompressed point (SEC 1 section 2.3.3).
     P256(Vec<u8>),
+    /// As for P-256.
+    P384(Vec<u8>),
     Ed25519([u8; 32]),
 }
 
@@ -72,7 +76,7 @@ pub enum KeyFault {
     /// RSA with an exponent that is 1, even or beyond 33 bits.
     #[error("its RSA exponent is weak")]
     WeakExponent,
-    /// A point that is not on the curve P-256.
+    /// A point that is not on its curve, P-256 or P-384.
     #[error("its point is not on the curve")]
     OffCurve,
     /// An Ed25519 point of small order, or written in another than its one right form (RFC 8032 section 5.1.3).
@@ -89,7 +93,7 @@ pub enum KeyFault {
 impl VerifyingKey {
     /// Reads a public JWK (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and checks it.
     ///
-    /// RSA takes 2048 to 8192 bits and an odd exponent from 3; P-256 points must be on the curve; Ed25519 points must be
+    /// RSA takes 2048 to 8192 bits and an odd exponent from 3; P-256 and P-384 points must be on the curve; Ed25519 points must be
     /// in canonical form and not of small order. Whether 32 bytes are a point of Ed25519 at all cannot be asked of ring
     /// at load; it refuses such a key at every verification.
     ///
@@ -119,7 +123,10 @@ impl VerifyingKey {
         let material = match &jwk.algorithm {
             AlgorithmParameters::RSA(key) => rsa(&key.n, &key.e)?,
             AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-                p256(&key.x, &key.y)?
+                Material::P256(point(&ECDH_P256, 32, &key.x, &key.y)?)
+            }
+            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => {
+                Material::P384(point(&ECDH_P384, 48, &key.x, &key.y)?)
             }
             AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => ed25519(&key.x)?,
             // A key of a known type that does not fit its own model ends here as well.
@@ -146,8 +153,9 @@ impl VerifyingKey {
     /// True if the key may be used with the algorithm: by its type, and by its own `alg`.
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         let by_type = match self.material {
-            Material::Rsa(_) => matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256),
+            Material::Rsa(_) => rsa_parameters(algorithm).is_some(),
             Material::P256(_) => algorithm == Algorithm::Es256,
+            Material::P384(_) => algorithm == Algorithm::Es384,
             Material::Ed25519(_) => algorithm == Algorithm::EdDsa,
         };
         by_type && self.algorithm.is_none_or(|own| own == algorithm)
@@ -161,12 +169,16 @@ impl VerifyingKey {
                 let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
                 Jwk::p256(x, y)
             }
+            Material::P384(point) => {
+                let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(48).unwrap_or_default();
+                Jwk::p384(x, y)
+            }
             Material::Ed25519(point) => Jwk::ed25519(point),
         }
     }
 
-    /// Verifies a signature: RSASSA-PKCS1-v1_5 and RSASSA-PSS with SHA-256 (RFC 7518 sections 3.3 and 3.5), ECDSA on P-256
-    /// as the two numbers (section 3.4), Ed25519 (RFC 8037 section 3.1) with the strictness of RFC 8032 section 5.1.7.
+    /// Verifies a signature: RSASSA-PKCS1-v1_5 and RSASSA-PSS (RFC 7518 sections 3.3 and 3.5), ECDSA on P-256 and P-384 as
+    /// the two numbers (section 3.4), Ed25519 (RFC 8037 section 3.1) with the strictness of RFC 8032 section 5.1.7.
     ///
     /// # Errors
     /// [`CryptoError::Signature`] if it does not verify, or the key is not for the algorithm.
@@ -176,23 +188,47 @@ impl VerifyingKey {
         }
         let verified = match &self.material {
             Material::Rsa(RsaNumbers { n, e }) => {
-                let parameters = match algorithm {
-                    Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
-                    _ => &RSA_PKCS1_2048_8192_SHA256,
-                };
+                let parameters = rsa_parameters(algorithm).ok_or(CryptoError::Signature)?;
                 PublicKeyComponents { n, e }.verify(parameters, message, signature)
             }
             Material::P256(point) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
             }
-            Material::Ed25519(point) => match signature.first_chunk::<32>() {
-                Some(commitment) if !is_weak(commitment) => {
-                    UnparsedPublicKey::new(&ED25519, point).verify(message, signature)
-                }
-                _ => return Err(CryptoError::Signature),
-            },
+            Material::P384(point) => {
+                UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(message, signature)
+            }
+            Material::Ed25519(point) => return verify_ed25519(point, message, signature),
         };
         verified.map_err(|_| CryptoError::Signature)
+    }
+
+    /// What an HTTP message of this key must be signed with; `None` if the key cannot sign messages: its type is not for it,
+    /// or its `alg` says otherwise.
+    pub fn message_algorithm(&self) -> Option<MessageAlgorithm> {
+        match (&self.material, self.algorithm) {
+            (Material::Ed25519(_), _) => Some(MessageAlgorithm::Ed25519),
+            (Material::Rsa(_), None | Some(Algorithm::Ps512)) => Some(MessageAlgorithm::RsaPssSha512),
+            _ => None,
+        }
+    }
+
+    /// Verifies the signature of an HTTP message (RFC 9421 section 3.2) over its base. The algorithm follows the key:
+    /// Ed25519 with the strictness of RFC 8032 section 5.1.7, or RSA-PSS with SHA-512 and 64 bytes of salt.
+    ///
+    /// # Errors
+    /// [`CryptoError::Signature`] if it does not verify, or the key cannot sign messages.
+    pub fn verify_message(&self, base: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        match (&self.material, self.message_algorithm()) {
+            (Material::Ed25519(point), Some(MessageAlgorithm::Ed25519)) => {
+                verify_ed25519(point, base, signature)
+            }
+            (Material::Rsa(RsaNumbers { n, e }), Some(MessageAlgorithm::RsaPssSha512)) => {
+                PublicKeyComponents { n, e }
+                    .verify(&RSA_PSS_2048_8192_SHA512, base, signature)
+                    .map_err(|_| CryptoError::Signature)
+            }
+            _ => Err(CryptoError::Signature),
+        }
     }
 }
 
@@ -201,6 +237,7 @@ impl fmt::Debug for VerifyingKey {
         let kind = match self.material {
             Material::Rsa(_) => "RSA",
             Material::P256(_) => "P-256",
+            Material::P384(_) => "P-384",
             Material::Ed25519(_) => "Ed25519",
         };
         f.debug_struct("VerifyingKey")
@@ -211,11 +248,38 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
+fn verify_ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+    match signature.first_chunk::<32>() {
+        Some(commitment) if !is_weak(commitment) => UnparsedPublicKey::new(&ED25519, point)
+            .verify(message, signature)
+            .map_err(|_| CryptoError::Signature),
+        _ => Err(CryptoError::Signature),
+    }
+}
+
+/// How RSA verifies; `None` for algorithms of other types.
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    match algorithm {
+        Algorithm::Rs256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::Rs384 => Some(&RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::Rs512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::Ps256 => Some(&RSA_PSS_2048_8192_SHA256),
+        Algorithm::Ps384 => Some(&RSA_PSS_2048_8192_SHA384),
+        Algorithm::Ps512 => Some(&RSA_PSS_2048_8192_SHA512),
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => None,
+    }
+}
+
 fn algorithm(named: KeyAlgorithm) -> Result<Algorithm, KeyFault> {
     match named {
         KeyAlgorithm::RS256 => Ok(Algorithm::Rs256),
+        KeyAlgorithm::RS384 => Ok(Algorithm::Rs384),
+        KeyAlgorithm::RS512 => Ok(Algorithm::Rs512),
         KeyAlgorithm::PS256 => Ok(Algorithm::Ps256),
+        KeyAlgorithm::PS384 => Ok(Algorithm::Ps384),
+        KeyAlgorithm::PS512 => Ok(Algorithm::Ps512),
         KeyAlgorithm::ES256 => Ok(Algorithm::Es256),
+        KeyAlgorithm::ES384 => Ok(Algorithm::Es384),
         KeyAlgorithm::EdDSA => Ok(Algorithm::EdDsa),
         KeyAlgorithm::HS256 | KeyAlgorithm::HS384 | KeyAlgorithm::HS512 => Err(KeyFault::Symmetric),
         KeyAlgorithm::RSA1_5 | KeyAlgorithm::RSA_OAEP | KeyAlgorithm::RSA_OAEP_256 => Err(KeyFault::OtherUse),
@@ -232,7 +296,7 @@ fn known(kty: &str, members: &serde_json::Map<String, Value>) -> bool {
     let curve = members.get("crv").and_then(Value::as_str);
     match kty {
         "RSA" => true,
-        "EC" => matches!(curve, None | Some("P-256")),
+        "EC" => matches!(curve, None | Some("P-256" | "P-384")),
         "OKP" => matches!(curve, None | Some("Ed25519")),
         _ => false,
     }
@@ -285,18 +349,18 @@ fn is_roca(n: &[u8]) -> bool {
     })
 }
 
-fn p256(x: &str, y: &str) -> Result<Material, KeyFault> {
+/// The uncompressed point of two coordinates of that many bytes, if it is on the curve.
+fn point(curve: &'static agreement::Algorithm, length: usize, x: &str, y: &str) -> Result<Vec<u8>, KeyFault> {
     let (x, y) = (bytes(x)?, bytes(y)?);
-    if x.len() != 32 || y.len() != 32 {
+    if x.len() != length || y.len() != length {
         return Err(KeyFault::Encoding);
     }
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
     // ring has no call that only looks whether a point is on the curve; a key agreement looks before it does anything.
-    let own =
-        EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).map_err(|_| KeyFault::Randomness)?;
-    let peer = agreement::UnparsedPublicKey::new(&ECDH_P256, &point);
+    let own = EphemeralPrivateKey::generate(curve, &SystemRandom::new()).map_err(|_| KeyFault::Randomness)?;
+    let peer = agreement::UnparsedPublicKey::new(curve, &point);
     agreement::agree_ephemeral(own, &peer, |_| ()).map_err(|_| KeyFault::OffCurve)?;
-    Ok(Material::P256(point))
+    Ok(point)
 }
 
 fn ed25519(x: &str) -> Result<Material, KeyFault> {

@@ -74,6 +74,12 @@ pub enum ProtocolFault {
     /// More scopes were granted than asked for.
     #[error("the service granted more than was asked for")]
     WiderScope,
+    /// A resource takes tokens of other authorization servers than the configured one. The agent's credentials stay here.
+    #[error("the resource takes tokens of another authorization server ({}), and the agent's credentials belong to the configured one only", inert(.origin))]
+    ForeignAuthorizationServer {
+        /// The origin of the first one that it names; "none" if that is no URL.
+        origin: String,
+    },
     /// Something else, found by an operation of your own.
     #[error("{0}")]
     Other(&'static str),

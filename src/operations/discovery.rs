@@ -46,7 +46,8 @@ impl Operation for GetMetadata {
         if !methods.is_empty() && !methods.iter().any(|method| method == "S256") {
             return Err(fields.fault(ProtocolFault::Other("the service does not support PKCE with S256")));
         }
-        Ok(Answer::Done(ServerMetadata { issuer, answers_carry_issuer, extra: fields.rest() }))
+        let supports_s256 = !methods.is_empty();
+        Ok(Answer::Done(ServerMetadata { issuer, answers_carry_issuer, supports_s256, extra: fields.rest() }))
     }
 }
 
@@ -55,6 +56,7 @@ impl Operation for GetMetadata {
 pub struct ServerMetadata {
     issuer: String,
     answers_carry_issuer: bool,
+    supports_s256: bool,
     extra: Map<String, Value>,
 }
 
@@ -67,6 +69,12 @@ impl ServerMetadata {
     /// True if answers of the consent flow name the issuer (RFC 9207 section 3).
     pub fn answers_carry_issuer(&self) -> bool {
         self.answers_carry_issuer
+    }
+
+    /// True if the service says that it supports PKCE with S256 (RFC 8414 section 2). One that says so of other methods
+    /// only is an error already.
+    pub fn supports_s256(&self) -> bool {
+        self.supports_s256
     }
 
     /// Everything else.

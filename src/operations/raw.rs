@@ -36,6 +36,7 @@ pub struct ApiRequest {
     effect: Effect,
     fault: Option<InputError>,
     token: Option<AccessToken>,
+    resource: Option<Origin>,
 }
 
 impl ApiRequest {
@@ -59,6 +60,7 @@ impl ApiRequest {
             effect,
             fault: None,
             token: None,
+            resource: None,
         }
     }
 
@@ -150,6 +152,23 @@ impl ApiRequest {
         self
     }
 
+    /// The same request to a resource that the caller named: the empty path is the resource's own URL, `/x` is on its
+    /// origin, an absolute URL must be.
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn at_resource(mut self, origin: &Origin, url: &http::Uri) -> Result<Self, InputError> {
+        self.path = match crate::site::absolute("path", &self.path) {
+            _ if self.path.is_empty() => url.to_string(),
+            Ok((own, url)) if own == *origin => url.to_string(),
+            Ok(_) => return Err(InputError::new("path", "is on another origin than the resource's")),
+            Err(_) if self.path.starts_with('/') && !self.path.starts_with("//") => {
+                format!("{origin}{}", self.path)
+            }
+            Err(error) => return Err(error),
+        };
+        self.resource = Some(origin.clone());
+        Ok(self)
+    }
+
     /// Says that it may be repeated although its method does not: a POST that only searches, say.
     pub fn repeatable(mut self) -> Self {
         if self.effect == Effect::Once {
@@ -161,7 +180,19 @@ impl ApiRequest {
 
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ApiRequest { method, path, query, headers, body, total, body_limit, effect, fault, token } = self;
+        let ApiRequest {
+            method,
+            path,
+            query,
+            headers,
+            body,
+            total,
+            body_limit,
+            effect,
+            fault,
+            token,
+            resource,
+        } = self;
         let bare = path.split(['?', '#']).next().unwrap_or_default();
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("ApiRequest")
@@ -175,6 +206,7 @@ impl fmt::Debug for ApiRequest {
             .field("effect", effect)
             .field("fault", fault)
             .field("token", token)
+            .field("resource", resource)
             .finish()
     }
 }
@@ -187,6 +219,7 @@ impl Operation for ApiRequest {
         let total = self.total.unwrap_or(Duration::from_secs(30));
         let terms = Terms::new("request", self.effect, auth);
         let terms = terms.total(total).attempt(total).body_limit(self.body_limit);
+        let terms = terms.named_origin(self.resource.clone());
         if self.total.is_some() { terms.own_times() } else { terms }
     }
 

@@ -28,11 +28,16 @@ pub(super) struct Acquire {
 
 enum Phase {
     Deciding,
-    Waiting { until: Duration },
+    Waiting {
+        until: Duration,
+    },
     /// The platform's token is wanted first.
     Asking(Fetch),
     Fetching(Fetch, OwnToken),
-    Pausing { fetch: Fetch, until: Duration },
+    Pausing {
+        fetch: Fetch,
+        until: Duration,
+    },
 }
 
 /// A fetch under way.
@@ -182,12 +187,11 @@ impl Acquire {
         };
         let time = wanted.min(most);
         let credentials = fetch.identity.credentials();
-        let request =
-            match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
-                Ok(request) => request,
-                // Wrong scopes: nothing was sent, and it is this caller's to correct.
-                Err(error) => return fetch.or_fallback(error),
-            };
+        let request = match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
+            Ok(request) => request,
+            // Wrong scopes: nothing was sent, and it is this caller's to correct.
+            Err(error) => return fetch.or_fallback(error),
+        };
         fetch.attempts = fetch.attempts.saturating_add(1);
         fetch.asked = *now;
         fetch.hurried = time < wanted;

@@ -78,6 +78,9 @@ pub(super) fn unattached<O: Operation>(
     };
     let problem = match &terms.auth {
         _ if is_own => return Ok(request),
+        Auth::None | Auth::Token(_) if origin.is_some() && origin == terms.named_origin.as_ref() => {
+            return Ok(request);
+        }
         Auth::Client | Auth::ClientBy(_) => {
             "is on another origin than the service's, and the client's secret goes nowhere else"
         }

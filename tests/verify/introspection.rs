@@ -71,7 +71,9 @@ fn active_is_a_boolean_and_everything_else_is_no() {
     let twice = good.replace("\"active\":true", "\"active\":true,\"active\":true");
     let absent = answer(json!({"active": null}));
     let cut = &good[..good.len() - 1];
-    for body in ["", "{}", "null", "true", "[]", "<html>", r#"{"active":null}"#, &double, &twice, &absent, cut] {
+    for body in
+        ["", "{}", "null", "true", "[]", "<html>", r#"{"active":null}"#, &double, &twice, &absent, cut]
+    {
         let result = told(&verifier, 200, body);
         assert!(matches!(result, Err(VerifyError::Unavailable(_))), "{body}: {result:?}");
         odd += 1;
@@ -88,11 +90,13 @@ fn active_is_a_boolean_and_everything_else_is_no() {
 fn the_rules_are_those_of_tokens_that_verify_here() {
     let actor = |name: &str| json!({"sub": name});
     let deep = json!({"sub": "a", "act": {"sub": "b", "act": {"sub": "c", "act": {"sub": "d"}}}});
-    let verifier =
-        Verifier::new(config().require_scopes("mcp:use").allow_actors(["agent:good"]).leeway(
-            lumoauth::verify::Leeway::NONE,
-        ))
-        .unwrap();
+    let verifier = Verifier::new(
+        config()
+            .require_scopes("mcp:use")
+            .allow_actors(["agent:good"])
+            .leeway(lumoauth::verify::Leeway::NONE),
+    )
+    .unwrap();
     let refused = |changes: Value| told(&verifier, 200, &answer(changes)).unwrap_err();
     told(&verifier, 200, &answer(json!({"act": actor("agent:good")}))).unwrap();
     told(&verifier, 200, &answer(json!({"aud": ["x", AUDIENCE], "token_type": null}))).unwrap();
@@ -116,7 +120,8 @@ fn the_rules_are_those_of_tokens_that_verify_here() {
             assert!(matches!(mistyped, VerifyError::Claim { claim: found, .. } if found == claim), "{claim}");
         }
     }
-    for (claim, odd) in [("act", json!("a")), ("scope", json!(["a"])), ("cnf", json!(1)), ("token_type", json!(1))]
+    for (claim, odd) in
+        [("act", json!("a")), ("scope", json!(["a"])), ("cnf", json!(1)), ("token_type", json!(1))]
     {
         assert!(matches!(refused(json!({ claim: odd })), VerifyError::Claim { .. }), "{claim}");
     }
@@ -125,12 +130,11 @@ fn the_rules_are_those_of_tokens_that_verify_here() {
 #[test]
 fn what_is_no_token_is_not_asked_about() {
     let verifier = Verifier::new(config().longest_token(100)).unwrap();
-    let at_once = |text: &str| {
-        match verifier.check_at_service(&session(), &Secret::new(text)).step(&at(START), None) {
+    let at_once =
+        |text: &str| match verifier.check_at_service(&session(), &Secret::new(text)).step(&at(START), None) {
             Ok(Action::Done(Err(error))) => error,
             other => panic!("{other:?}"),
-        }
-    };
+        };
     assert!(matches!(at_once(""), VerifyError::Malformed(_)));
     assert!(matches!(at_once(&"a".repeat(101)), VerifyError::TooLong));
 }

@@ -22,7 +22,8 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn a_file_is_read_anew_for_each_exchange() {
     let (emulator, file) = (emulator(), TokenFile::new("async"));
-    let agent = builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
+    let agent =
+        builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
     let agent = agent.unwrap();
     runtime().block_on(async {
         let error = agent.info().await.unwrap_err();

@@ -16,7 +16,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn a_rotated_file_is_picked_up_at_the_next_exchange() {
     let (emulator, file) = (emulator(), TokenFile::new("rotated"));
     file.rotate(&emulator);
-    let agent = builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
+    let agent =
+        builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
     let agent = agent.unwrap();
     assert_eq!(agent.info().unwrap().id, POD);
     assert!(agent.token_scopes().contains("read:documents"));
@@ -69,7 +70,8 @@ fn sixty_four_threads_read_once_and_exchange_once() {
 fn what_is_wrong_with_a_file_is_said_without_showing_it() {
     let emulator = emulator();
     let file = TokenFile::new("wrong");
-    let agent = builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
+    let agent =
+        builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
     let agent = agent.unwrap();
     let canary = "CANARYcanary0123456789";
     let missing = WorkloadError::Unreadable(ErrorKind::NotFound);
@@ -101,7 +103,8 @@ fn what_is_wrong_with_a_file_is_said_without_showing_it() {
 fn a_failure_is_remembered_and_a_valid_token_outlives_it() {
     let (emulator, file) = (emulator(), TokenFile::new("outage"));
     file.rotate(&emulator);
-    let agent = builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
+    let agent =
+        builder(&emulator).workload_token_file("kubernetes", &file.0).build_with(emulator.transport());
     let agent = agent.unwrap();
     let first = agent.access_token().unwrap();
     file.write("");

@@ -108,6 +108,17 @@ pub enum Command {
         #[arg(long, value_name = "KEY=VALUE")]
         query: Vec<String>,
     },
+    /// Print a token that is bound to one MCP server.
+    McpToken {
+        /// Its id, name, URN or Resource URI.
+        server: String,
+        /// A scope to ask for; may be repeated. None: what the service grants.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Print the token with its type, scopes and end as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a local LumoAuth with a demo tenant, and print the environment that points at it.
     Emulator {
         /// An address of this machine; port 0 takes a free one.

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use lumoauth::http::Method;
-use lumoauth::{Agent, ApiRequest, Ask, Secret};
+use lumoauth::operations::McpToken;
+use lumoauth::{AccessToken, Agent, ApiRequest, Ask, Secret};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Arguments, Command, SettingsArgs};
@@ -30,6 +31,10 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Budget { json } => budget(settings, *json),
         Command::Request { method, path, data, query } => {
             request(settings, method, path, data.as_deref(), query)
+        }
+        Command::McpToken { server, scopes, json } => {
+            let wanted = McpToken::new(server).scopes(scopes);
+            Ok(shown(&agent(settings)?.mcp_token(wanted)?, *json))
         }
         Command::Emulator { listen } => emulator::run(*listen),
     }
@@ -65,17 +70,21 @@ fn agent(settings: &SettingsArgs) -> Result<Agent, Failure> {
 }
 
 fn token(settings: &SettingsArgs, scopes: &[String], json: bool) -> Result<Ended, Failure> {
-    let token = agent(settings)?.authenticate(scopes)?;
+    Ok(shown(&agent(settings)?.authenticate(scopes)?, json))
+}
+
+/// A token for a script: the text alone, or all of it.
+fn shown(token: &AccessToken, json: bool) -> Ended {
     let secret = token.secret().expose();
     if !json {
-        return Ok(Ended::line(secret));
+        return Ended::line(secret);
     }
-    Ok(Ended::line(json!({
+    Ended::line(json!({
         "access_token": secret,
         "token_type": token.token_type().to_string(),
         "scope": token.scopes().to_string(),
         "expires_at": token.expires_at().unix(),
-    })))
+    }))
 }
 
 fn ask(

@@ -1,0 +1,99 @@
+//! What a resource's refusal asks for, and what is done about it: the rule is to answer a challenge once.
+
+use http::Uri;
+
+use super::mcp::ResourceMetadata;
+use crate::challenge::Challenge;
+use crate::error::{Error, ProtocolError, ProtocolFault};
+use crate::scopes::Scopes;
+use crate::site::{Origin, Site, absolute};
+use crate::wire::Response;
+
+/// What a server's refusal asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Demand {
+    /// Another answer than a challenge that a token could meet.
+    Nothing,
+    /// A token, or another one: 401.
+    Token(Challenge),
+    /// A token with more scopes: 403 `insufficient_scope` (RFC 6750 section 3.1).
+    MoreScopes(Scopes),
+}
+
+impl Demand {
+    pub(crate) fn of(response: &Response) -> Self {
+        let challenges = Challenge::read(response.headers()).unwrap_or_default();
+        let bearer = challenges.into_iter().find(|challenge| challenge.is("Bearer"));
+        match (response.status().as_u16(), bearer) {
+            (401, Some(challenge)) => Demand::Token(challenge),
+            (403, Some(challenge)) if challenge.error() == Some("insufficient_scope") => {
+                Demand::MoreScopes(challenge.scope())
+            }
+            _ => Demand::Nothing,
+        }
+    }
+}
+
+/// Which scopes to ask for: those of the challenge, else all that the resource supports, else none (MCP, authorization,
+/// "Scope Selection Strategy").
+pub(crate) fn choose_scopes(challenge: &Challenge, metadata: &ResourceMetadata) -> Scopes {
+    let asked = challenge.scope();
+    if asked.is_empty() { metadata.scopes_supported().clone() } else { asked }
+}
+
+/// All scopes of both, none twice.
+pub(crate) fn union(have: &Scopes, more: &Scopes) -> Scopes {
+    let new = more.iter().filter(|scope| !have.contains(scope));
+    Scopes::from(have.iter().chain(new).map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// The URL that a challenge names, if a request may go there: to the server's own origin or to the service's.
+pub(crate) fn challenged_url(
+    challenge: &Challenge,
+    server: &Origin,
+    site: &Site,
+) -> Result<Option<Uri>, Error> {
+    let Some(text) = challenge.resource_metadata() else { return Ok(None) };
+    match absolute("resource_metadata", text) {
+        Ok((origin, url)) if origin == *server || origin == *site.origin() => Ok(Some(url)),
+        _ => {
+            let problem = "the challenge points to a document on an origin that is neither the server's nor the service's";
+            Err(ProtocolError::new("mcp.challenge", 401, ProtocolFault::Other(problem)).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+
+    fn answer(status: u16, challenge: &str) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert("www-authenticate", challenge.parse().unwrap());
+        Response::new(StatusCode::from_u16(status).unwrap(), headers, "")
+    }
+
+    #[test]
+    fn what_a_refusal_asks_for() {
+        let more = r#"Bearer error="insufficient_scope", scope="a b""#;
+        assert_eq!(Demand::of(&answer(403, more)), Demand::MoreScopes(Scopes::from("a b")));
+        assert!(matches!(Demand::of(&answer(401, more)), Demand::Token(_)));
+        for (status, challenge) in [
+            (403, r#"Bearer error="invalid_token""#),
+            (403, "Basic realm=x"),
+            (401, "Basic realm=x"),
+            (400, more),
+            (200, more),
+            (401, "Bearer a=\"unclosed"),
+        ] {
+            assert_eq!(Demand::of(&answer(status, challenge)), Demand::Nothing, "{status} {challenge}");
+        }
+    }
+
+    #[test]
+    fn scopes_of_both_none_twice() {
+        let both = union(&Scopes::from("a b"), &Scopes::from("b c"));
+        assert_eq!(both.to_string(), "a b c");
+    }
+}
