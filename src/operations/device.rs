@@ -201,7 +201,9 @@ fn for_people(url: &str, response: &Response) -> Result<(), &'static str> {
     let absolute = crate::site::absolute("verification_uri", url);
     let (origin, _) = absolute.map_err(|_| "the address for the person is not an https URL")?;
     match response.url().and_then(Origin::of) {
-        Some(asked) if asked != origin => Err("the address for the person is on another origin than the service's"),
+        Some(asked) if asked != origin => {
+            Err("the address for the person is on another origin than the service's")
+        }
         // Driven by hand, without a session: its origin is the caller's to compare.
         _ => Ok(()),
     }

@@ -203,7 +203,8 @@ impl Operation for Exchange {
             return unusable("another kind of token was issued than the one asked for");
         }
         // RFC 8693 section 2.2.1: `N_A` says that what was issued is no access token.
-        let none = matches!(tokens.access.token_type(), TokenType::Other(kind) if kind.eq_ignore_ascii_case("N_A"));
+        let none =
+            matches!(tokens.access.token_type(), TokenType::Other(kind) if kind.eq_ignore_ascii_case("N_A"));
         if none && wanted == ExchangeTokenType::AccessToken {
             return unusable("it is no access token, and one was asked for");
         }

@@ -85,7 +85,9 @@ pub(super) fn unattached<O: Operation>(
             "is on another origin than the service's, and the client's secret goes nowhere else"
         }
         _ if is_allowed => return Ok(request),
-        Auth::Token(own) if own.resource().is_some() => "is on another origin than the resource that the token is for",
+        Auth::Token(own) if own.resource().is_some() => {
+            "is on another origin than the resource that the token is for"
+        }
         _ => "is on an origin that was not allowed when the client was built",
     };
     Err(InputError::new("path", problem).into())
