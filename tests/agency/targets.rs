@@ -14,7 +14,7 @@ use crate::support::*;
 #[test]
 fn s15_no_flow_on_the_emulator_puts_a_credential_into_an_address() {
     let emulator = emulator();
-    let seen = Arc::new(Mutex::new(Vec::<(String, Vec<Secret>)>::new()));
+    let seen = Addresses::default();
     let (inner, own) = (emulator.transport(), Arc::clone(&seen));
     let transport = Watched { inner, seen: own };
     let builder = Agent::builder().base_url(emulator.site().base_url()).tenant("acme");
@@ -48,10 +48,13 @@ fn s15_no_flow_on_the_emulator_puts_a_credential_into_an_address() {
     println!("S15: {} requests, {} credentials, 0 in an address or in the log", seen.len(), secrets.len());
 }
 
+/// Where requests went, and the credentials that they had.
+type Addresses = Arc<Mutex<Vec<(String, Vec<Secret>)>>>;
+
 /// The emulator's transport, watched.
 struct Watched<T> {
     inner: T,
-    seen: Arc<Mutex<Vec<(String, Vec<Secret>)>>>,
+    seen: Addresses,
 }
 
 impl<T: Transport> Transport for Watched<T> {
