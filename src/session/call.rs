@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Uri;
+
 use super::acquire::{self, Acquire};
 use super::lifecycle::Loan;
 use super::retry::{Failure, Verdict, verdict};
@@ -36,8 +38,8 @@ enum Phase {
     Start,
     /// Getting the token.
     Token(Box<Acquire>),
-    /// The request has left.
-    Sent(Vec<Secret>),
+    /// The request has left: what must not be shown, and where it went.
+    Sent(Vec<Secret>, Uri),
     /// Letting time pass before the next attempt.
     Pausing { until: Duration },
     /// Finished; a step is a mistake of the driver.
@@ -127,20 +129,20 @@ impl<O: Operation> Call<O> {
             attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);
         log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id);
-        self.phase = Phase::Sent(request.secrets().to_vec());
+        self.phase = Phase::Sent(request.secrets().to_vec(), request.url().clone());
         Ok(Action::Send(request))
     }
 
     fn arrived(
         &mut self,
         arrived: Option<Arrived>,
-        secrets: Vec<Secret>,
+        (secrets, url): (Vec<Secret>, Uri),
         now: &Now,
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         match arrived {
             Some(Arrived::Response(response)) => {
-                self.answered(&response.received_at(now.wall).answering(secrets), now, deadline)
+                self.answered(&response.received_at(now.wall).answering(secrets).from_url(url), now, deadline)
             }
             Some(Arrived::Failed(error)) => {
                 let error = Error::Transport(error.of_operation(self.terms.name));
@@ -254,7 +256,7 @@ impl<O: Operation> Machine for Call<O> {
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let is_sent = match &phase {
-            Phase::Sent(_) => true,
+            Phase::Sent(..) => true,
             Phase::Token(acquire) => acquire.is_sent(),
             Phase::Start | Phase::Pausing { .. } | Phase::Over => false,
         };
@@ -262,7 +264,7 @@ impl<O: Operation> Machine for Call<O> {
         // What has arrived is looked at even if it is late; nothing new is begun.
         if arrived.is_none() && deadline.passed(now) {
             return Err(match phase {
-                Phase::Sent(_) => {
+                Phase::Sent(..) => {
                     self.failed(nothing_arrived(), now, &deadline).err().unwrap_or_else(nothing_arrived)
                 }
                 Phase::Token(_) => self.late("getting a token", &deadline),
@@ -279,7 +281,7 @@ impl<O: Operation> Machine for Call<O> {
                 Ok(Action::Wait(until.saturating_sub(now.monotonic)))
             }
             Phase::Pausing { .. } => self.begin(now, &deadline),
-            Phase::Sent(secrets) => self.arrived(arrived, secrets, now, &deadline),
+            Phase::Sent(secrets, url) => self.arrived(arrived, (secrets, url), now, &deadline),
             Phase::Over => Err(ended()),
         }
     }
