@@ -1,4 +1,5 @@
-//! Other programs as peers: the vendor's Python SDK and what it stands on, OpenSSL and Node.
+//! Other programs as peers: a strict authorization server, the vendor's Python SDK and what it stands on, OpenSSL
+//! and Node.
 //!
 //! Each peer is installed below the target folder when it is first needed. Where that cannot be done, the tests say
 //! `SKIPPED` and why.
@@ -11,5 +12,7 @@ mod child;
 mod hostile;
 #[path = "peers/keys.rs"]
 mod keys;
+#[path = "peers/oidc.rs"]
+mod oidc;
 #[path = "peers/python.rs"]
 mod python;

@@ -11,7 +11,7 @@ use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::{Origin, Route};
+use crate::site::{Origin, Route, Site};
 use crate::wire::{self, Form, Request, Response};
 
 /// Begins signing in on another device (RFC 8628 section 3.1). `POST oauth/device_authorization`.
@@ -143,9 +143,12 @@ pub struct PushAuthorization {
 }
 
 impl PushAuthorization {
-    /// The parameters of the authorization request, as [`crate::operations::AuthorizationRequest`] lists them.
+    /// The parameters of the authorization request, as [`crate::operations::AuthorizationRequest`] lists them. The client id
+    /// is the session's to attach.
     pub fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let form = parameters.into_iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
+        // Twice the same parameter is an error (RFC 6749 section 3.1).
+        let parameters = parameters.into_iter().filter(|(name, _)| *name != "client_id");
+        let form = parameters.fold(Form::new(), |form, (name, value)| form.field(name, value));
         PushAuthorization { form }
     }
 }
@@ -178,6 +181,15 @@ pub struct PushedAuthorization {
     pub request_uri: String,
     /// How long it is good for.
     pub expires_in: Duration,
+}
+
+impl PushedAuthorization {
+    /// The URL to send the user to (RFC 9126 section 4): the client, and what stands for the request.
+    pub fn url(&self, site: &Site, client_id: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("client_id", client_id).append_pair("request_uri", &self.request_uri);
+        format!("{}?{}", site.url(Route::Authorize), query.finish())
+    }
 }
 
 fn seconds(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>, Error> {
