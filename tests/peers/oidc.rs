@@ -154,7 +154,7 @@ impl Browser {
 
     /// Goes to the URL and does what the pages ask for, until it is sent back to the application; or the page where it
     /// ends.
-    fn visit(&mut self, url: &str) -> Result<String, Response> {
+    fn visit(&mut self, url: &str) -> Result<String, Box<Response>> {
         let mut response = self.send(url, None);
         for _ in 0..20 {
             if response.status().is_redirection() {
