@@ -21,21 +21,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod base;
 mod key;
-mod nonce;
 mod read;
 #[allow(dead_code)] // until the verifier stands on it
 mod received;
-mod sign;
-mod target;
 
-pub use base::content_digest;
 pub use key::{AgentKey, DEFAULT_KEY_ID};
-pub use nonce::Nonce;
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
 pub use received::{IncomingMessage, MessageFault, MessagePolicy, WINDOW};
-pub use sign::{
-    AGENT_AUTH, CONTENT_DIGEST, Message, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY, SignedHeaders,
+
+pub use crate::message::{
+    AGENT_AUTH, CONTENT_DIGEST, Message, Nonce, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY,
+    SignedHeaders, Target, content_digest,
 };
-pub use target::Target;
+use crate::message::{base, nonce, sign, target};

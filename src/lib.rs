@@ -45,6 +45,7 @@ pub mod crypto;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub mod emulator;
+pub mod message;
 pub mod operation;
 pub mod operations;
 pub mod session;
@@ -66,7 +67,7 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use client::blocking::{
-    Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, SessionStore, Transport,
+    Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, SessionStore, Signer, Transport,
 };
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]

@@ -13,6 +13,7 @@ mod grants;
 mod introspect;
 mod mcp;
 mod raw;
+mod signed;
 mod token;
 
 pub use agents::{
@@ -34,4 +35,5 @@ pub use introspect::{ActiveToken, Introspect, Introspection};
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
 pub use raw::ApiRequest;
+pub use signed::Signed;
 pub use token::ClientCredentials;

@@ -18,17 +18,18 @@ const IMPORTS: &[(&str, &str)] = &[
     ("credentials", "error secret site"),
     ("wire", "error json secret time"),
     ("pkce", "secret time"),
-    ("operation", "credentials error site token wire"),
+    ("message", "error secret site time wire"),
+    ("operation", "credentials error secret site token wire"),
     (
         "operations",
         "challenge claims credentials error json operation pkce scopes secret site time token wire",
     ),
-    ("session", "credentials error operation operations scopes secret site time token wire"),
+    ("session", "credentials error message operation operations pkce scopes secret site time token wire"),
     (
         "client",
-        "challenge credentials error operation operations scopes secret session site time token transport verify wire",
+        "aauth challenge credentials error operation operations scopes secret session site time token transport verify wire",
     ),
-    ("aauth", "crypto error json secret site time"),
+    ("aauth", "crypto error json message secret time"),
     (
         "verify",
         "challenge claims crypto error json operation operations scopes secret session site time wire",

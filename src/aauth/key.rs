@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::crypto::{CryptoError, Jwk, KeyPair, MessageAlgorithm, sign_compact_as};
 use crate::error::InputError;
 use crate::json;
+use crate::message::{Message, Nonce, SignedHeaders};
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// The key id of an agent's first key (`docs/wire.md`, aauth-keys).
 pub const DEFAULT_KEY_ID: &str = "key-1";
@@ -152,6 +154,24 @@ impl AgentKey {
     /// [`CryptoError::Signing`]; not known to happen.
     pub fn sign_token(&self, typ: &str, claims: &Value) -> Result<Secret, CryptoError> {
         sign_compact_as(&self.pair, &self.key_id, typ, claims).map(Secret::new)
+    }
+}
+
+impl Message {
+    /// Signs with a key that is at hand.
+    ///
+    /// # Errors
+    /// [`CryptoError::Signing`]; not known to happen.
+    #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+    pub fn sign(
+        &self,
+        key: &AgentKey,
+        created: Timestamp,
+        nonce: &Nonce,
+    ) -> Result<SignedHeaders, CryptoError> {
+        let prepared = self.prepare(created, nonce);
+        let signature = key.sign(prepared.base())?;
+        Ok(prepared.finish(&signature))
     }
 }
 

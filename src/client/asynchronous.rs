@@ -48,6 +48,7 @@ mod mcp;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
+mod signer;
 #[cfg(feature = "verify")]
 #[allow(clippy::duplicate_mod)]
 #[path = "verifier.rs"]
@@ -58,6 +59,7 @@ pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
+pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};

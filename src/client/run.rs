@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use super::workload::WorkloadSource;
-use super::{Transport, dual};
-use crate::error::{Error, WorkloadError};
+use super::{Signer, Transport, dual};
+use crate::error::{Error, SignerError, WorkloadError};
 use crate::operation::Operation;
 use crate::session::{Action, Arrived, Machine, Session};
 use crate::time::Deadline;
 
-/// A session, the transport that carries it, and where a workload's token comes from.
+/// A session, the transport that carries it, where a workload's token comes from, and who signs.
 #[derive(Clone)]
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) workload: Option<WorkloadSource>,
+    pub(super) signer: Option<Arc<dyn Signer>>,
 }
 
 #[dual(AFIT)]
@@ -43,7 +44,7 @@ impl Driver {
         M: Machine + Send,
         M::Output: Send,
     {
-        turn(self.transport.as_ref(), self.workload.as_ref(), machine).await
+        turn(self.transport.as_ref(), self.workload.as_ref(), self.signer.as_deref(), machine).await
     }
 }
 
@@ -52,6 +53,7 @@ impl Driver {
 pub(super) async fn turn<M>(
     transport: &dyn Transport,
     workload: Option<&WorkloadSource>,
+    signer: Option<&dyn Signer>,
     mut machine: M,
 ) -> Result<M::Output, Error>
 where
@@ -71,6 +73,13 @@ where
                     None => Err(WorkloadError::NoSource),
                 };
                 arrived = Some(Arrived::Subject(subject));
+            }
+            Action::Sign(to_sign) => {
+                let signature = match signer {
+                    Some(signer) => signer.sign(to_sign.base()).await,
+                    None => Err(SignerError::NoSigner),
+                };
+                arrived = Some(Arrived::Signature(signature));
             }
             Action::Done(output) => return Ok(output),
         }

@@ -29,8 +29,9 @@ pub(super) fn prepare<O: Operation>(
 ) -> Result<Request, Error> {
     let settings = session.settings();
     let request = unattached(session, operation, terms, token, attempt_id)?;
-    let request = match &terms.auth {
-        Auth::None => request,
+    let request = match terms.auth.credential() {
+        // Nothing is signed twice.
+        Auth::None | Auth::Signed(_) => request,
         Auth::Client => match credentials {
             Some(credentials) => client(request, settings.client_auth, credentials)?,
             None => client(request, settings.client_auth, &*session.credentials()?)?,
@@ -68,7 +69,13 @@ pub(super) fn unattached<O: Operation>(
     let origin = origin.as_ref();
     let is_own = origin == Some(settings.site.origin());
     let is_allowed = origin.is_some_and(|origin| settings.allowed_origins.contains(origin));
-    let problem = match terms.auth {
+    if let Auth::Signed(signing) = &terms.auth {
+        signing.check(origin, is_own)?;
+        if signing.home().is_some() {
+            return Ok(request);
+        }
+    }
+    let problem = match terms.auth.credential() {
         _ if is_own => return Ok(request),
         Auth::None | Auth::Token(_) if origin.is_some() && origin == terms.named_origin.as_ref() => {
             return Ok(request);
