@@ -7,6 +7,8 @@ mod afresh;
 mod hostile;
 #[path = "aauth/keys.rs"]
 mod keys;
+#[path = "aauth/published.rs"]
+mod published;
 #[cfg(all(feature = "ureq", feature = "async"))]
 #[path = "aauth/rebuilt.rs"]
 mod rebuilt;
