@@ -22,15 +22,18 @@
 //! ```
 
 mod base;
+mod issue;
 mod key;
 mod nonce;
 mod read;
 #[allow(dead_code)] // until the verifier stands on it
 mod received;
 mod sign;
+mod signed;
 mod target;
 
 pub use base::content_digest;
+pub use issue::{AgentServer, Delegate, Grant, Resource};
 pub use key::{AgentKey, DEFAULT_KEY_ID};
 pub use nonce::Nonce;
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
@@ -38,4 +41,5 @@ pub use received::{IncomingMessage, MessageFault, MessagePolicy, WINDOW};
 pub use sign::{
     AGENT_AUTH, CONTENT_DIGEST, Message, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY, SignedHeaders,
 };
+pub use signed::Signed;
 pub use target::Target;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::site::{Origin, Site};
+use crate::time::Now;
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 
@@ -145,12 +146,13 @@ pub struct Context<'a> {
     site: &'a Site,
     token: Option<&'a AccessToken>,
     attempt_id: &'a str,
+    now: Option<&'a Now>,
 }
 
 impl<'a> Context<'a> {
     /// The context of a call to this site.
     pub const fn new(site: &'a Site) -> Self {
-        Context { site, token: None, attempt_id: "" }
+        Context { site, token: None, attempt_id: "", now: None }
     }
 
     /// With the agent's current access token, for operations with [`Auth::InBody`].
@@ -165,6 +167,12 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// With the time of the attempt, for operations that sign.
+    pub const fn with_now(mut self, now: &'a Now) -> Self {
+        self.now = Some(now);
+        self
+    }
+
     /// Where the service is.
     pub const fn site(&self) -> &'a Site {
         self.site
@@ -173,6 +181,11 @@ impl<'a> Context<'a> {
     /// The agent's current access token, if the operation's terms ask for it.
     pub const fn token(&self) -> Option<&'a AccessToken> {
         self.token
+    }
+
+    /// The time of the attempt and fresh randomness, if the driver said so.
+    pub const fn now(&self) -> Option<&'a Now> {
+        self.now
     }
 
     /// Names the call in logs and idempotency keys; stable over its attempts.

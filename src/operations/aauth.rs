@@ -35,9 +35,16 @@ use crate::secret::Secret;
 use crate::site::Route;
 use crate::wire::{self, Request, Response};
 
-/// How a step at the authorization server is run: signed with the agent's key.
+/// How a step at the authorization server is run. `aauth::Signed` around it signs it.
 fn terms(name: &'static str, effect: Effect) -> Terms {
     Terms::new(name, effect, Auth::None).total(super::token::TOTAL)
+}
+
+/// Who asks for a token about an agent names it by these two.
+fn named(body: Body, agent: &str, jkt: &str) -> Result<Body, Error> {
+    identifier("agent", agent)?;
+    thumbprint("agent_jkt", jkt)?;
+    Ok(body.text("agent", agent).text("agent_jkt", jkt))
 }
 
 /// A JSON body under construction, with the secrets in it.
@@ -96,10 +103,32 @@ fn read(name: &'static str, response: &Response) -> Result<Fields, Error> {
 }
 
 /// An identifier of an agent or resource: an HTTPS URL (http on this machine), compared byte for byte.
-fn identifier(argument: &'static str, text: &str) -> Result<(), InputError> {
+pub(crate) fn identifier(argument: &'static str, text: &str) -> Result<(), InputError> {
     crate::site::Origin::parse(text.split('?').next().unwrap_or_default())
         .map(drop)
         .map_err(|_| InputError::new(argument, "is not an https URL (http on this machine only)"))
+}
+
+/// A thumbprint with SHA-256 (RFC 7638): 43 characters of base64url.
+pub(crate) fn thumbprint(argument: &'static str, text: &str) -> Result<(), InputError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if text.len() == 43 && text.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(InputError::new(argument, "is no thumbprint: 43 characters of base64url"))
+}
+
+/// The public half of a key as a JWK.
+pub(crate) fn public_key(argument: &'static str, jwk: &Value) -> Result<(), InputError> {
+    /// Members that only private and symmetric keys have (RFC 7518 section 6).
+    const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    let Some(key) = jwk.as_object().filter(|key| key.contains_key("kty")) else {
+        return Err(InputError::new(argument, "is no JWK: an object with \"kty\""));
+    };
+    if PRIVATE.iter().any(|member| key.contains_key(*member)) {
+        return Err(InputError::new(argument, "has a private half: give the public JWK"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Auth, Context, Operation, Terms};
 use crate::secret::Secret;
 use crate::site::Origin;
+use crate::time::Now;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 
 /// Makes the request of one attempt: built anew, with its credential and its limits.
+#[allow(clippy::too_many_arguments)] // what one attempt depends on, all of it
 pub(super) fn prepare<O: Operation>(
     session: &Session,
     operation: &O,
@@ -25,10 +27,11 @@ pub(super) fn prepare<O: Operation>(
     token: Option<&AccessToken>,
     credentials: Option<&Credentials>,
     attempt_id: &str,
+    now: &Now,
     time: Duration,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let request = unattached(session, operation, terms, token, attempt_id)?;
+    let request = unattached(session, operation, terms, token, attempt_id, now)?;
     let request = match &terms.auth {
         Auth::None => request,
         Auth::Client => match credentials {
@@ -57,9 +60,10 @@ pub(super) fn unattached<O: Operation>(
     terms: &Terms,
     token: Option<&AccessToken>,
     attempt_id: &str,
+    now: &Now,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let mut context = Context::new(&settings.site).with_attempt_id(attempt_id);
+    let mut context = Context::new(&settings.site).with_attempt_id(attempt_id).with_now(now);
     if let Some(token) = token {
         context = context.with_token(token);
     }

@@ -79,7 +79,8 @@ impl<O: Operation> Call<O> {
         if let (Phase::Token(_), Auth::Bearer) = (&self.phase, &self.terms.auth) {
             // A wrong argument is the answer before any request, and before any waiting for a token.
             let attempt_id = &self.attempt_id;
-            let request = attach::unattached(&self.session, &self.operation, &self.terms, None, attempt_id);
+            let request =
+                attach::unattached(&self.session, &self.operation, &self.terms, None, attempt_id, now);
             if let Err(error) = request {
                 self.phase = Phase::Over;
                 return Err(error);
@@ -120,7 +121,7 @@ impl<O: Operation> Call<O> {
         let token = self.loan.as_ref().map(|loan| &loan.held.token);
         let attempt_id = &self.attempt_id;
         let request =
-            attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, time)?;
+            attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, now, time)?;
         self.attempts = self.attempts.saturating_add(1);
         log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id);
         self.phase = Phase::Sent(request.secrets().to_vec());

@@ -63,10 +63,29 @@ impl Authorize {
         self
     }
 
-    /// True if a state was set.
     #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
-    pub(crate) fn has_state(&self) -> bool {
-        self.state.is_some()
+    pub(crate) fn or(mut self, redirect_uri: Option<&str>, state: Secret) -> Self {
+        self.redirect_uri = self.redirect_uri.or_else(|| redirect_uri.map(str::to_owned));
+        self.state.get_or_insert(state);
+        self
+    }
+}
+
+impl From<&str> for Authorize {
+    fn from(resource_token: &str) -> Self {
+        Authorize::new(resource_token)
+    }
+}
+
+impl From<String> for Authorize {
+    fn from(resource_token: String) -> Self {
+        Authorize::new(resource_token)
+    }
+}
+
+impl From<Secret> for Authorize {
+    fn from(resource_token: Secret) -> Self {
+        Authorize::new(resource_token)
     }
 }
 

@@ -152,6 +152,7 @@ impl Operation for Refresh {
 /// | token of the caller, addressed to this agent | REQUIRED | `auth_token`; `subject_token` for older services |
 /// | resource token of the next resource | REQUIRED | `resource_token` |
 /// | scopes that are wanted | OPTIONAL | not sent: they are bound by the resource token; the answer may not have more |
+/// | redirect URI, state | OPTIONAL | not sent; for the consent that may be the answer |
 ///
 /// The answer may be that a person has to consent, as with [`super::Authorize`].
 #[derive(Clone, Debug)]
@@ -159,6 +160,8 @@ pub struct Exchange {
     upstream: Secret,
     resource_token: Secret,
     scopes: Scopes,
+    redirect_uri: Option<String>,
+    state: Option<Secret>,
     older: bool,
 }
 
@@ -169,6 +172,8 @@ impl Exchange {
             upstream: upstream.into(),
             resource_token: resource_token.into(),
             scopes: Scopes::none(),
+            redirect_uri: None,
+            state: None,
             older: false,
         }
     }
@@ -176,6 +181,25 @@ impl Exchange {
     /// The scopes that the resource token is for: more than these is a fault.
     pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
         self.scopes = scopes.into();
+        self
+    }
+
+    /// Where the person comes back to if the answer is that one has to consent.
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect_uri = Some(redirect_uri.into());
+        self
+    }
+
+    /// The value that the person's answer must carry back: unguessable, new for every request.
+    pub fn state(mut self, state: impl Into<Secret>) -> Self {
+        self.state = Some(state.into());
+        self
+    }
+
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
+    pub(crate) fn or(mut self, redirect_uri: Option<&str>, state: Secret) -> Self {
+        self.redirect_uri = self.redirect_uri.or_else(|| redirect_uri.map(str::to_owned));
+        self.state.get_or_insert(state);
         self
     }
 
@@ -203,7 +227,8 @@ impl Operation for Exchange {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Authorization>, Error> {
-        authorization(response, None, None, &self.scopes).map(Answer::Done)
+        let (redirect_uri, state) = (self.redirect_uri.as_deref(), self.state.as_ref());
+        authorization(response, redirect_uri, state, &self.scopes).map(Answer::Done)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Body, identifier, read, terms};
+use super::{Body, public_key, read, terms};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
 use crate::operations::token::{access_token, lifetime, sendable};
@@ -89,9 +89,6 @@ impl IssueDelegate {
     }
 }
 
-/// Members that only private and symmetric JWKs have (RFC 7518 section 6).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
 impl Operation for IssueDelegate {
     type Output = AgentToken;
 
@@ -100,16 +97,10 @@ impl Operation for IssueDelegate {
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        let bad = |problem| Error::Input(InputError::new("public_key", problem));
         if self.delegate.is_empty() {
             return Err(InputError::new("delegate", "is empty").into());
         }
-        let Some(key) = self.public_key.as_object().filter(|key| key.contains_key("kty")) else {
-            return Err(bad("is no JWK: it is an object with \"kty\""));
-        };
-        if PRIVATE.iter().any(|member| key.contains_key(*member)) {
-            return Err(bad("has a private half: send the public JWK"));
-        }
+        public_key("public_key", &self.public_key)?;
         let body = Body::new()
             .text("delegate_sub", &self.delegate)
             .value("delegate_public_key", self.public_key.clone());
@@ -239,16 +230,6 @@ impl PlatformToken {
     pub fn thumbprint(&self) -> Option<&str> {
         self.thumbprint.as_deref()
     }
-}
-
-/// Whoever asks for a token about an agent names it by these two.
-pub(super) fn named(body: Body, agent: &str, thumbprint: &str) -> Result<Body, Error> {
-    identifier("agent", agent)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if thumbprint.len() != 43 || !thumbprint.bytes().all(plain) {
-        return Err(InputError::new("agent_jkt", "is no thumbprint: 43 characters of base64url").into());
-    }
-    Ok(body.text("agent", agent).text("agent_jkt", thumbprint))
 }
 
 #[cfg(test)]

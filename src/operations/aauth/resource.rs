@@ -6,8 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::issue::named;
-use super::{Body, identifier, read, terms};
+use super::{Body, identifier, named, read, terms};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::operations::token::{lifetime, sendable};

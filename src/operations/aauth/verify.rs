@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::issue::named;
-use super::{Body, read, terms};
+use super::{Body, named, read, terms};
 use crate::claims::Actor;
 use crate::error::Error;
 use crate::json::Fields;
