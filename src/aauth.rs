@@ -32,6 +32,10 @@ mod sign;
 mod signed;
 mod target;
 
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub use crate::client::blocking::aauth::{AgentTokenSource, Client, ClientBuilder};
+pub use crate::operations::aauth::{AgentToken, AuthToken, Authorization, Consent};
 pub use base::content_digest;
 pub use issue::{AgentServer, Delegate, Grant, Resource};
 pub use key::{AgentKey, DEFAULT_KEY_ID};

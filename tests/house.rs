@@ -18,7 +18,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("credentials", "error secret site"),
     ("wire", "error json secret time"),
     ("pkce", "secret time"),
-    ("operation", "credentials error site token wire"),
+    ("operation", "credentials error site time token wire"),
     (
         "operations",
         "challenge claims credentials error json operation pkce scopes secret site time token wire",
@@ -26,9 +26,9 @@ const IMPORTS: &[(&str, &str)] = &[
     ("session", "credentials error operation operations scopes secret site time token wire"),
     (
         "client",
-        "challenge credentials error operation operations scopes secret session site time token transport verify wire",
+        "aauth challenge credentials error json operation operations pkce scopes secret session site time token transport verify wire",
     ),
-    ("aauth", "crypto error json secret site time"),
+    ("aauth", "client crypto error json operation operations pkce scopes secret site time wire"),
     (
         "verify",
         "challenge claims crypto error json operation operations scopes secret session site time wire",

@@ -204,11 +204,9 @@ impl Operation for GetResources {
         let found: Vec<_> =
             found.into_iter().map(|(entry, extra)| ResourceEntry { extra, ..entry }).collect();
         // What answers for a resource has to speak of it, byte for byte.
-        if let Some(resource) = &self.resource {
-            if !found.iter().any(|entry| &entry.resource == resource) {
-                let fault = ProtocolFault::Other("the document is about another resource");
-                return Err(ProtocolError::new(RESOURCES, response.status().as_u16(), fault).into());
-            }
+        if self.resource.as_ref().is_some_and(|own| !found.iter().any(|entry| &entry.resource == own)) {
+            let fault = ProtocolFault::Other("the document is about another resource");
+            return Err(ProtocolError::new(RESOURCES, response.status().as_u16(), fault).into());
         }
         Ok(Answer::Done(found))
     }
@@ -281,12 +279,15 @@ impl Keys {
     }
 }
 
+/// An object, and what was not read of it.
+type Entry<T> = (T, Map<String, Value>);
+
 /// Reads a list of objects, or one object.
 fn entries<T>(
     name: &'static str,
     response: &Response,
     read: impl Fn(&mut Fields) -> Result<T, Error>,
-) -> Result<Vec<(T, Map<String, Value>)>, Error> {
+) -> Result<Vec<Entry<T>>, Error> {
     wire::succeeded(name, response)?;
     let status = response.status().as_u16();
     let fault = |fault| Error::Protocol(ProtocolError::new(name, status, fault));

@@ -56,6 +56,13 @@ impl AuthToken {
         }
     }
 
+    /// A renewed token is for the same resource as the one that it follows, if it does not say so itself.
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
+    pub(crate) fn for_resource_of(mut self, earlier: &AuthToken) -> Self {
+        self.resource = self.resource.or_else(|| earlier.resource.clone());
+        self
+    }
+
     /// The token itself.
     pub fn auth_token(&self) -> &Secret {
         self.access.secret()

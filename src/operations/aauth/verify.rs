@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Body, named, read, terms};
 use crate::claims::Actor;
-use crate::error::Error;
+use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
 use crate::scopes::Scopes;
@@ -121,7 +121,7 @@ impl Operation for VerifyAuthToken {
         // Said or not: a token of this kind is good only with a proof.
         if fields.value("pop_required").is_some_and(|value| value != Value::Bool(true)) {
             let problem = "the service says that the token needs no proof of possession";
-            return Err(fields.fault(crate::error::ProtocolFault::Other(problem)));
+            return Err(fields.fault(ProtocolFault::Other(problem)));
         }
         let actors = match fields.value("act") {
             None => Vec::new(),
@@ -129,11 +129,9 @@ impl Operation for VerifyAuthToken {
                 .ok_or_else(|| fields.mistyped("act", "a chain of actors with \"sub\"", &act))?,
         };
         let resource = fields.text("resource")?;
-        if let (Some(its), Some(own)) = (&resource, &self.resource) {
-            if its != own {
-                let problem = "the answer is about another resource than the one asked about";
-                return Err(fields.fault(crate::error::ProtocolFault::Other(problem)));
-            }
+        if resource.is_some() && self.resource.is_some() && resource != self.resource {
+            let problem = "the answer is about another resource than the one asked about";
+            return Err(fields.fault(ProtocolFault::Other(problem)));
         }
         Ok(Answer::Done(Some(AuthTokenClaims {
             agent: fields.text("agent")?,
