@@ -10,6 +10,9 @@ mod world;
 
 #[path = "aauth_client/answers.rs"]
 mod answers;
+#[cfg(feature = "cli")]
+#[path = "aauth_client/cli.rs"]
+mod cli;
 #[path = "aauth_client/flows.rs"]
 mod flows;
 #[cfg(feature = "ureq")]
