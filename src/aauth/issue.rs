@@ -20,7 +20,7 @@ const LONGEST_AGENT_TOKEN: Duration = Duration::from_secs(24 * 3600);
 /// The longest that a resource token lives.
 const LONGEST_RESOURCE_TOKEN: Duration = Duration::from_secs(3600);
 
-/// The server of an agent: it says which keys act for the agent (`agent+jwt`; `docs/wire.md`, Q-jwt).
+/// The server of an agent: it says which keys act for the agent (`agent+jwt`; `docs/wire.md`, aauth-jwt).
 ///
 /// ```
 /// use std::time::Duration;
@@ -175,7 +175,7 @@ impl fmt::Debug for AgentServer {
     }
 }
 
-/// A resource that tells agents what they need (`resource+jwt`; `docs/wire.md`, Q-jwt).
+/// A resource that tells agents what they need (`resource+jwt`; `docs/wire.md`, aauth-jwt).
 #[derive(Clone)]
 pub struct Resource {
     resource: String,

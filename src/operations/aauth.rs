@@ -1,4 +1,4 @@
-//! Agents with keys of their own (AAuth): every step at the authorization server, one file a family (`docs/wire.md`, rows Q).
+//! Agents with keys of their own (AAuth): every step at the authorization server, one file a family (`docs/wire.md`, aauth rows).
 //!
 //! All but the documents are signed with the agent's key and go to the service only.
 

@@ -146,7 +146,7 @@ impl Authorization {
     }
 }
 
-/// Reads either kind of answer (`docs/wire.md`, Q-consent): a token at 200; consent at 200 or 401, if there is no token and
+/// Reads either kind of answer (`docs/wire.md`, aauth-consent): a token at 200; consent at 200 or 401, if there is no token and
 /// the answer says where or for what. Every other 401 is the refusal it is.
 pub(super) fn authorization(
     response: &Response,

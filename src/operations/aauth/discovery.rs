@@ -21,7 +21,7 @@ fn public(name: &'static str) -> Terms {
 }
 
 /// Reads the issuer's description. `GET .well-known/aauth-issuer`, no parts: behind the tenant's API base, or at the root.
-/// Ask for the first, and for the second if the first is not found (`docs/wire.md`, Q-discovery).
+/// Ask for the first, and for the second if the first is not found (`docs/wire.md`, aauth-discovery).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetIssuer {
     root: bool,

@@ -203,7 +203,7 @@ impl Exchange {
         self
     }
 
-    /// For services that read the caller's token under its older name, `subject_token` (`docs/wire.md`, Q-older).
+    /// For services that read the caller's token under its older name, `subject_token` (`docs/wire.md`, aauth-older).
     pub fn older(mut self) -> Self {
         self.older = true;
         self

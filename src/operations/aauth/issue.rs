@@ -123,7 +123,7 @@ impl Operation for IssueDelegate {
         }
         let token = Secret::new(token);
         sendable(&token, &fields)?;
-        // Older answers of an agent's own server call it Bearer (`docs/wire.md`, Q-issue).
+        // Older answers of an agent's own server call it Bearer (`docs/wire.md`, aauth-issue).
         match fields.text("token_type")? {
             Some(text) if !["agent+jwt", "bearer"].contains(&&*text.to_ascii_lowercase()) => {
                 let problem = "its type is not agent+jwt";

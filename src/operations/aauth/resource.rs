@@ -90,7 +90,7 @@ impl Operation for GetResourceToken {
     }
 }
 
-/// The same as older services have it (`docs/wire.md`, Q-resource-older): the resource names itself, and signs nothing.
+/// The same as older services have it (`docs/wire.md`, aauth-resource-older): the resource names itself, and signs nothing.
 /// `POST aauth/resource/token`.
 ///
 /// | part | | on the wire |

@@ -16,7 +16,7 @@ use crate::wire::Response;
 /// What the authorization server calls its tokens.
 const KIND: &str = "auth+jwt";
 
-/// A token for one resource, good only together with the agent's key (`docs/wire.md`, Q-token).
+/// A token for one resource, good only together with the agent's key (`docs/wire.md`, aauth-token).
 #[derive(Clone)]
 pub struct AuthToken {
     access: AccessToken,
