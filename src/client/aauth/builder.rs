@@ -166,7 +166,8 @@ impl ClientBuilder {
                 return Err(ConfigError::BadText { setting: "resource", problem }.into());
             }
         };
-        let driver = Driver { session: Session::new(settings), transport: Arc::new(transport) };
+        let (session, transport) = (Session::new(settings), Arc::new(transport));
+        let driver = Driver { session, transport, workload: None };
         Ok(Client::from_parts(driver, key, role, redirect_uri))
     }
 
