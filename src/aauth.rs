@@ -21,17 +21,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod issue;
 mod key;
 mod read;
 #[allow(dead_code)] // until the verifier stands on it
 mod received;
 
-pub use key::{AgentKey, DEFAULT_KEY_ID};
-pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
-pub use received::{IncomingMessage, MessageFault, MessagePolicy, WINDOW};
-
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub use crate::client::blocking::aauth::{AgentTokenSource, Client, ClientBuilder};
 pub use crate::message::{
     AGENT_AUTH, CONTENT_DIGEST, Message, Nonce, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY,
     SignedHeaders, Target, content_digest,
 };
 use crate::message::{base, nonce, sign, target};
+pub use crate::operations::Signed;
+pub use crate::operations::aauth::{AgentToken, AuthToken, Authorization, Consent};
+pub use issue::{AgentServer, Delegate, Grant, Resource};
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) use key::names;
+pub use key::{AgentKey, DEFAULT_KEY_ID};
+pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
+pub use received::{IncomingMessage, MessageFault, MessagePolicy, WINDOW};

@@ -25,6 +25,11 @@ pub struct McpDocument;
 #[doc = include_str!("../docs/errors.md")]
 pub struct ErrorsDocument;
 
+/// The examples of `docs/aauth.md`, compiled.
+#[cfg(all(doctest, feature = "aauth", feature = "ureq"))]
+#[doc = include_str!("../docs/aauth.md")]
+pub struct AauthDocument;
+
 #[cfg(feature = "aauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 pub mod aauth;

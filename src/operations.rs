@@ -1,5 +1,8 @@
 //! Every step of the protocol, one file per family. Each can be run by a client, driven by a session, or used by hand.
 
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth;
 mod agents;
 mod ask;
 mod consent;

@@ -27,9 +27,9 @@ const IMPORTS: &[(&str, &str)] = &[
     ("session", "credentials error message operation operations pkce scopes secret site time token wire"),
     (
         "client",
-        "aauth challenge credentials error operation operations scopes secret session site time token transport verify wire",
+        "aauth challenge credentials error json operation operations pkce scopes secret session site time token transport verify wire",
     ),
-    ("aauth", "crypto error json message secret time"),
+    ("aauth", "client crypto error json message operations pkce scopes secret site time"),
     (
         "verify",
         "challenge claims crypto error json operation operations scopes secret session site time wire",
@@ -310,6 +310,11 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("ConsentError", "code", "the service's error code, such as access_denied"),
     ("ServerMetadata", "extra", "the published metadata"),
     ("ResourceMetadata", "extra", "the published metadata"),
+    ("IssuerMetadata", "extra", "the published metadata"),
+    ("AgentEntry", "extra", "the published directory"),
+    ("ResourceEntry", "extra", "the published directory"),
+    ("ResourceTokenClaims", "extra", "claims about a token, not the token"),
+    ("AuthTokenClaims", "extra", "claims about a token, not the token"),
     ("ActiveToken", "extra", "claims about a token, not the token"),
     ("AgentInfo", "extra", "an output: what the service says beyond the known fields"),
     ("Budget", "extra", "an output, as above"),

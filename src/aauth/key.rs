@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+#[cfg(any(feature = "blocking", feature = "async"))]
+use crate::crypto::VerifyingKey;
 use crate::crypto::{CryptoError, Jwk, KeyPair, MessageAlgorithm, sign_compact_as};
 use crate::error::InputError;
 use crate::json;
@@ -183,6 +185,14 @@ impl fmt::Debug for AgentKey {
             .field("key_id", key_id)
             .finish_non_exhaustive()
     }
+}
+
+/// The id and the thumbprint of a signer's public key, if it can sign messages.
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) fn names(public_jwk: &Value) -> Option<(String, String)> {
+    let key = VerifyingKey::from_jwk(public_jwk).ok()?;
+    key.message_algorithm()?;
+    Some((key.key_id()?.to_owned(), key.to_jwk().thumbprint().to_owned()))
 }
 
 /// A public key as AAuth writes it: the required members, `kid` and `use`; no `alg`, since messages and tokens differ.

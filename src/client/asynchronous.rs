@@ -33,6 +33,11 @@ macro_rules! example {
     };
 }
 
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+#[allow(clippy::duplicate_mod)]
+#[path = "aauth.rs"]
+pub mod aauth;
 #[allow(clippy::duplicate_mod)] // mounted here as async code, in blocking.rs as blocking code
 #[path = "agent.rs"]
 mod agent;
@@ -239,5 +244,38 @@ impl Agent {
     #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
     pub fn from_env() -> Result<Agent, crate::error::Error> {
         Agent::builder().environment().build()
+    }
+}
+
+/// Where the agent token (`agent+jwt`) of an [`aauth::Client`] comes from. A closure that gives a future is one.
+#[cfg(feature = "aauth")]
+pub trait AgentTokenSource: Send + Sync {
+    /// A token that is good now, for the client's key. Asked again before it ends, by one task for all.
+    ///
+    /// Whatever keeps it from being had is reported to all who wait, and remembered for a moment.
+    fn agent_token(&self) -> Io<'_, Result<crate::operations::aauth::AgentToken, crate::error::Error>>;
+}
+
+#[cfg(feature = "aauth")]
+impl<F, R> AgentTokenSource for F
+where
+    F: Fn() -> R + Send + Sync,
+    R: Future<Output = Result<crate::operations::aauth::AgentToken, crate::error::Error>> + Send + 'static,
+{
+    fn agent_token(&self) -> Io<'_, Result<crate::operations::aauth::AgentToken, crate::error::Error>> {
+        Box::pin(self())
+    }
+}
+
+#[cfg(all(feature = "reqwest", feature = "aauth"))]
+impl aauth::ClientBuilder {
+    /// A client on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<aauth::Client, crate::error::Error> {
+        let transport = crate::transport::ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
     }
 }

@@ -22,6 +22,11 @@ macro_rules! example {
     };
 }
 
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+#[allow(clippy::duplicate_mod)]
+#[path = "aauth.rs"]
+pub mod aauth;
 #[allow(clippy::duplicate_mod)] // mounted here as blocking code, in asynchronous.rs as async code
 #[path = "agent.rs"]
 mod agent;
@@ -195,5 +200,38 @@ impl SessionStore for MemoryStore {
 
     fn keys(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.all())
+    }
+}
+
+/// Where the agent token (`agent+jwt`) of an [`aauth::Client`] comes from. A closure is one.
+#[cfg(feature = "aauth")]
+pub trait AgentTokenSource: Send + Sync {
+    /// A token that is good now, for the client's key. Asked again before it ends, by one thread for all.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being had; it is reported to all who wait, and remembered for a moment.
+    fn agent_token(&self) -> Result<crate::operations::aauth::AgentToken, crate::error::Error>;
+}
+
+#[cfg(feature = "aauth")]
+impl<F> AgentTokenSource for F
+where
+    F: Fn() -> Result<crate::operations::aauth::AgentToken, crate::error::Error> + Send + Sync,
+{
+    fn agent_token(&self) -> Result<crate::operations::aauth::AgentToken, crate::error::Error> {
+        self()
+    }
+}
+
+#[cfg(all(feature = "ureq", feature = "aauth"))]
+impl aauth::ClientBuilder {
+    /// A client on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn build(self) -> Result<aauth::Client, crate::error::Error> {
+        let transport = crate::transport::UreqTransport::new(self.transport_options())?;
+        self.build_with(transport)
     }
 }

@@ -181,10 +181,15 @@ impl AgentBuilder {
 
     /// The settings, checked.
     fn settings(&self) -> Result<Settings, ConfigError> {
+        let settings = self.connection()?;
+        Ok(self.identified(settings)?.client_auth(self.client_auth).scopes(&self.scopes))
+    }
+
+    /// Where the service is and how it is reached, checked; who the client is left out.
+    pub(super) fn connection(&self) -> Result<Settings, ConfigError> {
         let layout = self.layout.clone().unwrap_or(Layout::Tenant(String::new()));
         let site = Site::new(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), layout)?;
-        let mut settings =
-            self.identified(Settings::new(site))?.client_auth(self.client_auth).scopes(&self.scopes);
+        let mut settings = Settings::new(site);
         for origin in &self.allowed_origins {
             settings = settings.allow_origin(Origin::parse(origin)?);
         }
