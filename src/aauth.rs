@@ -24,12 +24,15 @@
 mod issue;
 mod key;
 mod read;
-#[allow(dead_code)] // until the verifier stands on it
-mod received;
+pub(crate) mod received;
+mod refusal;
+mod replay;
+mod token;
+mod verify;
 
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
-pub use crate::client::blocking::aauth::{AgentTokenSource, Client, ClientBuilder};
+pub use crate::client::blocking::{AgentTokenSource, Client, ClientBuilder, ReplayStore, Verifier};
 pub use crate::message::{
     AGENT_AUTH, CONTENT_DIGEST, Message, Nonce, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY,
     SignedHeaders, Target, content_digest,
@@ -42,4 +45,8 @@ pub use issue::{AgentServer, Delegate, Grant, Resource};
 pub(crate) use key::names;
 pub use key::{AgentKey, DEFAULT_KEY_ID};
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
-pub use received::{IncomingMessage, MessageFault, MessagePolicy, WINDOW};
+pub use received::{IncomingMessage, MessageFault, WINDOW};
+pub use refusal::RequestError;
+pub use replay::{MemoryReplayStore, Reservation, Reserved};
+pub use token::VerifiedToken;
+pub use verify::{ProvenRequest, RequestCheck, RequestVerifier, TokenCheck, VerifiedRequest, VerifierConfig};

@@ -3,7 +3,7 @@
 //! `run.rs`, `agent.rs` and `builder.rs` are written once, as async code. `blocking.rs` and `asynchronous.rs` each
 //! mount them and bring what differs: the transport trait, waiting for another call, and the shape of the examples.
 
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod environment;
 mod held;
 mod store;

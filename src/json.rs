@@ -1,6 +1,5 @@
 //! JSON read strictly: a key twice, nesting without end, or a broken text is a fault, never a guess.
 
-#[cfg(feature = "verify")]
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
@@ -28,7 +27,6 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ProtocolFault> {
 
 /// Hands over the members of one JSON object, in order and read as strictly; `keep` says false for a key it has had. Of the
 /// caller's own names none is copied, which is what makes tokens cheap to read.
-#[cfg(feature = "verify")]
 pub(crate) fn members(bytes: &[u8], keep: impl FnMut(&str, Value) -> bool) -> Result<(), ProtocolFault> {
     let duplicate = RefCell::new(None);
     let strict = Strict { depth: DEPTH, duplicate: &duplicate };
@@ -40,13 +38,11 @@ pub(crate) fn members(bytes: &[u8], keep: impl FnMut(&str, Value) -> bool) -> Re
     })
 }
 
-#[cfg(feature = "verify")]
 struct Members<'a, F> {
     strict: Strict<'a>,
     keep: F,
 }
 
-#[cfg(feature = "verify")]
 impl<'de, F: FnMut(&str, Value) -> bool> Visitor<'de> for Members<'_, F> {
     type Value = ();
 
@@ -68,10 +64,8 @@ impl<'de, F: FnMut(&str, Value) -> bool> Visitor<'de> for Members<'_, F> {
 }
 
 /// A key, borrowed from the text if nothing in it is escaped.
-#[cfg(feature = "verify")]
 struct Key;
 
-#[cfg(feature = "verify")]
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;
 
@@ -80,7 +74,6 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-#[cfg(feature = "verify")]
 impl<'de> Visitor<'de> for Key {
     type Value = Cow<'de, str>;
 
@@ -96,6 +89,26 @@ impl<'de> Visitor<'de> for Key {
         Ok(Cow::Owned(key.to_owned()))
     }
 }
+
+/// Parses one JSON object. The members named in `names` come apart from the rest, which saves copying their keys.
+pub(crate) fn object(
+    bytes: &[u8],
+    names: &[&'static str],
+) -> Result<(Named, Map<String, Value>), ProtocolFault> {
+    let (mut named, mut rest) = (Named::with_capacity(names.len()), Map::new());
+    members(bytes, |key, value| match names.iter().find(|name| **name == key) {
+        Some(name) if named.iter().any(|(known, _)| known == name) => false,
+        Some(name) => {
+            named.push((*name, value));
+            true
+        }
+        None => rest.insert(key.to_owned(), value).is_none(),
+    })?;
+    Ok((named, rest))
+}
+
+/// Members of an object whose names were known beforehand.
+pub(crate) type Named = Vec<(&'static str, Value)>;
 
 fn fault(bytes: &[u8], error: &serde_json::Error) -> ProtocolFault {
     let found = match bytes.iter().copied().find(|byte| !byte.is_ascii_whitespace()) {
@@ -199,13 +212,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
 pub struct Fields {
     operation: &'static str,
     status: u16,
+    named: Named,
     map: Map<String, Value>,
 }
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fields { operation, status, map } = self;
-        let names: Vec<String> = map.keys().map(|name| crate::error::inert(name)).collect();
+        let Fields { operation, status, named, map } = self;
+        let names = named.iter().map(|(name, _)| *name).chain(map.keys().map(String::as_str));
+        let names: Vec<String> = names.map(crate::error::inert).collect();
         f.debug_struct("Fields")
             .field("operation", operation)
             .field("status", status)
@@ -216,7 +231,19 @@ impl fmt::Debug for Fields {
 
 impl Fields {
     pub(crate) fn new(operation: &'static str, status: u16, map: Map<String, Value>) -> Self {
-        Fields { operation, status, map }
+        Fields { operation, status, named: Named::new(), map }
+    }
+
+    pub(crate) fn with_named(mut self, named: Named) -> Self {
+        self.named = named;
+        self
+    }
+
+    fn take(&mut self, field: &str) -> Option<Value> {
+        match self.named.iter().position(|(name, _)| *name == field) {
+            Some(at) => Some(self.named.swap_remove(at).1),
+            None => self.map.remove(field),
+        }
     }
 
     /// A fault of this answer.
@@ -236,7 +263,7 @@ impl Fields {
 
     /// Takes a field of any type; `null` counts as absent.
     pub fn value(&mut self, field: &'static str) -> Option<Value> {
-        self.map.remove(field).filter(|value| !value.is_null())
+        self.take(field).filter(|value| !value.is_null())
     }
 
     /// Takes an optional text.
@@ -265,7 +292,7 @@ impl Fields {
 
     /// Takes a boolean that must be there as a boolean: not `null`, not `1`, not `"true"`.
     pub fn required_boolean(&mut self, field: &'static str) -> Result<bool, Error> {
-        match self.map.remove(field) {
+        match self.take(field) {
             None => Err(self.missing(field)),
             Some(Value::Bool(value)) => Ok(value),
             Some(other) => Err(self.mistyped(field, "true or false", &other)),
@@ -316,14 +343,16 @@ impl Fields {
     pub fn object(&mut self, field: &'static str) -> Result<Option<Fields>, Error> {
         match self.value(field) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Fields { map, ..*self })),
+            Some(Value::Object(map)) => Ok(Some(Fields::new(self.operation, self.status, map))),
             Some(other) => Err(self.mistyped(field, "an object", &other)),
         }
     }
 
     /// Everything that was not taken.
     pub fn rest(self) -> Map<String, Value> {
-        self.map
+        let mut map = self.map;
+        map.extend(self.named.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        map
     }
 }
 
@@ -356,6 +385,32 @@ mod tests {
             [r#"{"allowed":false,"allowed":true}"#, r#"{"x":[{"a":1,"a":1}]}"#, r#"{"a":1,"\u0061":2}"#]
         {
             assert!(matches!(parse(text.as_bytes()), Err(ProtocolFault::DuplicateKey { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_named_beforehand_are_read_as_strictly() {
+        let text = r#"{"a":1,"b":{"c":[null]},"\u0065":"x","d":null}"#;
+        let (named, rest) = object(text.as_bytes(), &["e", "d", "z"]).unwrap();
+        assert_eq!(named, [("e", json!("x")), ("d", Value::Null)]);
+        assert_eq!(Value::Object(rest.clone()), json!({"a": 1, "b": {"c": [null]}}));
+        let mut fields = Fields::new("test", 200, rest).with_named(named);
+        assert_eq!(fields.text("e").unwrap().unwrap(), "x");
+        assert_eq!(Value::Object(fields.rest()), json!({"a": 1, "b": {"c": [null]}, "d": null}));
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"z":1,"z":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"z":1,"\u007a":2}"#,
+            r#"{"z":{"x":1,"x":1}}"#,
+        ] {
+            for names in [&["z"][..], &["a"], &[]] {
+                let fault = object(text.as_bytes(), names).unwrap_err();
+                assert!(matches!(fault, ProtocolFault::DuplicateKey { .. }), "{text} {fault}");
+            }
+        }
+        for text in ["[]", "1", "{} x", "{\"a\":1", "", "{\"a\":NaN}"] {
+            assert!(object(text.as_bytes(), &["a"]).is_err(), "{text}");
         }
     }
 

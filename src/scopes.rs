@@ -1,39 +1,41 @@
 //! Scopes: a set of words that a token is good for (RFC 6749 section 3.3).
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::InputError;
 
 /// A set of scopes in the order given, each once. Empty means "what the agent is registered for".
 ///
-/// Made from arrays, slices, vectors, or a text with blanks between: methods take `impl Into<Scopes>`.
+/// Made from arrays, slices, vectors, or a text with blanks between: methods take `impl Into<Scopes>`. Clones share one
+/// copy. (An array of `String` goes in by reference: were it taken by value, `[]` would be ambiguous.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Scopes(Vec<String>);
+pub struct Scopes(Option<Arc<[String]>>);
 
 impl Scopes {
     /// No scope named.
     pub const fn none() -> Self {
-        Scopes(Vec::new())
+        Scopes(None)
     }
 
     /// The scopes, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.words().iter().map(String::as_str)
     }
 
     /// True if none is named.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.words().len()
     }
 
     /// True if the scope is among them. Exact equality: there are no wildcards.
     pub fn contains(&self, scope: &str) -> bool {
-        self.0.iter().any(|own| own == scope)
+        self.words().iter().any(|own| own == scope)
     }
 
     /// The value of the `scope` parameter, or none if no scope is named.
@@ -42,18 +44,18 @@ impl Scopes {
     /// [`InputError`] if a scope has a character that RFC 6749 appendix A.4 does not allow.
     pub fn parameter(&self) -> Result<Option<String>, InputError> {
         let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if self.0.iter().any(|scope| !scope.bytes().all(allowed)) {
+        if self.words().iter().any(|scope| !scope.bytes().all(allowed)) {
             return Err(InputError::new(
                 "scope",
                 "has a character that scopes cannot have (quotes, backslash, control characters, beyond ASCII)",
             ));
         }
-        Ok((!self.0.is_empty()).then(|| self.to_string()))
+        Ok((!self.is_empty()).then(|| self.to_string()))
     }
 
     /// The same set in sorted order: equal sets give equal values.
     pub(crate) fn sorted(&self) -> Vec<String> {
-        let mut sorted = self.0.clone();
+        let mut sorted = self.words().to_vec();
         sorted.sort_unstable();
         sorted
     }
@@ -67,14 +69,18 @@ impl Scopes {
                 }
             }
         }
-        Scopes(scopes)
+        Scopes((!scopes.is_empty()).then(|| scopes.into()))
+    }
+
+    fn words(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
 impl fmt::Display for Scopes {
     /// With one blank between, as on the wire.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.words().join(" "))
     }
 }
 
@@ -92,6 +98,12 @@ impl From<String> for Scopes {
 
 impl<const N: usize> From<[&str; N]> for Scopes {
     fn from(items: [&str; N]) -> Self {
+        Scopes::collect(items)
+    }
+}
+
+impl<S: AsRef<str>, const N: usize> From<&[S; N]> for Scopes {
+    fn from(items: &[S; N]) -> Self {
         Scopes::collect(items)
     }
 }
@@ -130,6 +142,8 @@ mod tests {
         assert_eq!(Scopes::from("read:users  write:documents read:users"), expected);
         assert_eq!(Scopes::from(vec!["read:users", "write:documents"]), expected);
         assert_eq!(Scopes::from(&["read:users".to_owned(), "write:documents".to_owned()][..]), expected);
+        let owned = ["read:users".to_owned(), "write:documents".to_owned()];
+        assert_eq!(Scopes::from(&owned), expected);
         assert_eq!(expected.parameter().unwrap().unwrap(), "read:users write:documents");
         let none: Scopes = [].into();
         assert_eq!(none.parameter().unwrap(), None);

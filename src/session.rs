@@ -192,8 +192,20 @@ impl Settings {
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
-    scopes: Arc<Mutex<Scopes>>,
+    wanted: Arc<Mutex<Wanted>>,
     total: Option<Duration>,
+}
+
+/// The scopes that tokens are asked for, with the key of their token as it was last: made once, not once a call.
+struct Wanted {
+    scopes: Scopes,
+    key: Option<Arc<TokenKey>>,
+}
+
+impl Wanted {
+    fn new(scopes: Scopes) -> Self {
+        Wanted { scopes, key: None }
+    }
 }
 
 struct Shared {
@@ -208,7 +220,8 @@ impl Session {
     /// A session with these settings and no token yet.
     pub fn new(settings: Settings) -> Self {
         let owner = Mutex::new(Owner::new(settings.identity.clone()));
-        let (scopes, total) = (Arc::new(Mutex::new(settings.scopes.clone())), settings.total);
+        let wanted = Arc::new(Mutex::new(Wanted::new(settings.scopes.clone())));
+        let total = settings.total;
         let shared = Shared {
             settings,
             owner,
@@ -216,7 +229,7 @@ impl Session {
             claims: Arc::default(),
             quota: Quota::default(),
         };
-        Session { shared: Arc::new(shared), scopes, total }
+        Session { shared: Arc::new(shared), wanted, total }
     }
 
     /// The machine for one call of an operation. Its deadline starts with the first step.
@@ -257,17 +270,17 @@ impl Session {
 
     /// The scopes that tokens are asked for.
     pub fn scopes(&self) -> Scopes {
-        lock(&self.scopes).clone()
+        lock(&self.wanted).scopes.clone()
     }
 
     /// Sets the scopes that tokens are asked for, for this session and its clones.
     pub fn set_scopes(&self, scopes: impl Into<Scopes>) {
-        *lock(&self.scopes) = scopes.into();
+        *lock(&self.wanted) = Wanted::new(scopes.into());
     }
 
     /// A sibling with scopes of its own; it shares credentials, token cache and quota.
     pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
-        Session { scopes: Arc::new(Mutex::new(scopes.into())), ..self.clone() }
+        Session { wanted: Arc::new(Mutex::new(Wanted::new(scopes.into()))), ..self.clone() }
     }
 
     /// A sibling whose calls have this whole time each.
@@ -312,8 +325,19 @@ impl Session {
     }
 
     /// The key of the agent's own token with these scopes, and who it belongs to.
-    fn key(&self, scopes: &Scopes) -> Result<(TokenKey, Identity), Error> {
-        lock(&self.shared.owner).key(scopes)
+    fn key(&self, scopes: &Scopes) -> Result<(Arc<TokenKey>, Identity), Error> {
+        let owner = lock(&self.shared.owner);
+        let identity = owner.identity()?;
+        let mut wanted = lock(&self.wanted);
+        let is_wanted = wanted.scopes == *scopes;
+        if let Some(key) = wanted.key.as_ref().filter(|key| is_wanted && key.epoch == owner.epoch()) {
+            return Ok((Arc::clone(key), identity));
+        }
+        let key = Arc::new(owner.key(&identity, scopes));
+        if is_wanted {
+            wanted.key = Some(Arc::clone(&key));
+        }
+        Ok((key, identity))
     }
 }
 
@@ -330,10 +354,10 @@ fn ended() -> Error {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Session { shared, scopes, total } = self;
+        let Session { shared, wanted, total } = self;
         f.debug_struct("Session")
             .field("settings", &shared.settings)
-            .field("scopes", &lock(scopes))
+            .field("scopes", &lock(wanted).scopes)
             .field("total", total)
             .finish_non_exhaustive()
     }

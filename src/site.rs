@@ -1,6 +1,7 @@
 //! Where the service is: a base URL and a tenant give every URL. The only route table.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use http::Uri;
 
@@ -31,13 +32,18 @@ pub struct Origin {
 }
 
 /// The service, as one tenant sees it. Every URL of the library comes from here.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Site {
     origin: Origin,
     prefix: String,
     layout: Layout,
     api: String,
+    /// The URLs of the calls that come again and again, made once.
+    warm: Arc<[(Route, Uri)]>,
 }
+
+/// Their URLs are made with the site.
+const WARM: [Route; 4] = [Route::Ask, Route::Me, Route::UserInfo, Route::Introspect];
 
 /// Every route that the library calls, by the name it has in `docs/wire.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,7 +165,9 @@ impl Site {
             }
             Layout::CustomDomain => format!("{prefix}/api/v1"),
         };
-        Ok(Site { origin, prefix, layout, api })
+        let mut site = Site { origin, prefix, layout, api, warm: Arc::default() };
+        site.warm = WARM.iter().map(|route| (*route, site.url(*route))).collect();
+        Ok(site)
     }
 
     /// A tenant of LumoAuth's cloud.
@@ -172,7 +180,10 @@ impl Site {
 
     /// The URL of a route.
     pub fn url(&self, route: Route) -> Uri {
-        self.assemble(&format!("{}/{}", self.api, route.path()))
+        match self.warm.iter().find(|(known, _)| *known == route) {
+            Some((_, url)) => url.clone(),
+            None => self.assemble(&format!("{}/{}", self.api, route.path())),
+        }
     }
 
     /// The URL of a document that is also kept at the root: the same path behind the base URL, without the tenant.
@@ -233,6 +244,18 @@ impl Site {
     }
 }
 
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Site { origin, prefix, layout, api, warm: _ } = self;
+        f.debug_struct("Site")
+            .field("origin", origin)
+            .field("prefix", prefix)
+            .field("layout", layout)
+            .field("api", api)
+            .finish()
+    }
+}
+
 impl Origin {
     /// The origin of an absolute `http` or `https` URL.
     ///
@@ -252,6 +275,14 @@ impl Origin {
         let host = url.host()?.to_ascii_lowercase();
         let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
         Some(Origin { https, host, port })
+    }
+
+    /// True if the URL is on this origin, which is what [`Origin::of`] would make of it.
+    pub fn is_of(&self, url: &Uri) -> bool {
+        let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
+        url.scheme_str() == Some(scheme)
+            && url.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
+            && url.port_u16().unwrap_or(default) == self.port
     }
 
     /// The host, lower case; an IPv6 address in its brackets.

@@ -1,5 +1,7 @@
 //! The transports: the only I/O. They know limits and bytes, and nothing of operations.
 
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod framing;
 #[cfg(feature = "ureq")]
 mod names;
 mod options;

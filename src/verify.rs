@@ -60,9 +60,13 @@ use crate::error::ConfigError;
 use crate::secret::Secret;
 use crate::session::Session;
 use crate::site::absolute;
-use check::Core;
-use compact::Types;
+pub(crate) use check::Core;
+#[cfg(feature = "aauth")]
+pub(crate) use check::{Flow, end};
+pub(crate) use compact::Types;
 use remembered::Remembered;
+#[cfg(feature = "aauth")]
+pub(crate) use rules::Claims;
 
 /// Verifies access tokens. Cheap to clone; clones share the issuer's keys.
 #[derive(Clone)]

@@ -41,6 +41,9 @@ impl Default for Limits {
     }
 }
 
+/// Headers that a request has room for from the start.
+const HEADERS: usize = 12;
+
 /// One HTTP request, whole, with its limits. Send it with anything.
 ///
 /// `Debug` shows the method, the URL without its query, and the names of the headers: never a value, never the body.
@@ -60,7 +63,8 @@ impl Request {
         Request {
             method,
             url,
-            headers: HeaderMap::new(),
+            // Room for what is added on the way: growing is dearer than space.
+            headers: HeaderMap::with_capacity(HEADERS),
             body: Zeroizing::new(Vec::new()),
             limits: Limits::default(),
             secrets: Vec::new(),
@@ -69,6 +73,7 @@ impl Request {
     }
 
     /// Sets a header, in place of any of the same name.
+    #[inline]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
@@ -89,6 +94,7 @@ impl Request {
     }
 
     /// Sets a body of any type.
+    #[inline]
     pub fn bytes(mut self, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         self.body = Zeroizing::new(body.into());
@@ -96,14 +102,21 @@ impl Request {
     }
 
     /// Names a secret that this request carries, so that an echo of it in the answer is cut out of errors.
+    #[inline]
     pub fn carries(mut self, secret: &Secret) -> Self {
         self.secrets.push(secret.clone());
         self
     }
 
     /// Adds `Authorization: <scheme> <credentials>`, marked as sensitive.
+    #[inline]
     pub fn authorization(mut self, scheme: &str, credentials: &Secret) -> Result<Self, InputError> {
-        let value = Zeroizing::new(format!("{scheme} {}", credentials.expose()));
+        let credential = credentials.expose();
+        let length = scheme.len().saturating_add(credential.len()).saturating_add(1);
+        let mut value = Zeroizing::new(String::with_capacity(length));
+        for part in [scheme, " ", credential] {
+            value.push_str(part);
+        }
         let mut value = HeaderValue::from_str(&value).map_err(|_| {
             InputError::new("credential", "has a character that no header can carry (a line break?)")
         })?;
@@ -123,6 +136,7 @@ impl Request {
     }
 
     /// Sets the limits of the attempt.
+    #[inline]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -165,7 +179,7 @@ impl Request {
     }
 
     /// Head and body apart, nothing copied; the body is wiped when it is dropped.
-    #[cfg_attr(not(feature = "ureq"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(crate) fn into_head_and_body(self) -> (http::Request<()>, Zeroizing<Vec<u8>>) {
         let mut head = http::Request::new(());
         *head.method_mut() = self.method;
@@ -269,15 +283,21 @@ impl Response {
     }
 
     /// Sets when it arrived, for dates in its headers. The session does it.
+    #[inline]
     pub fn received_at(mut self, at: Timestamp) -> Self {
         self.received = Some(at);
         self
     }
 
     /// Names the secrets of its request, so that an echo of them is cut out of the errors made from it.
+    #[inline]
     pub(crate) fn answering(mut self, secrets: Vec<Secret>) -> Self {
         self.secrets = secrets;
         self
+    }
+
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// The status.
@@ -370,9 +390,21 @@ pub fn succeeded(operation: &'static str, response: &Response) -> Result<(), Err
 /// # Errors
 /// [`Error::Api`] for a refusal, [`Error::Protocol`] for a redirect or a body that is not one JSON object.
 pub fn read(operation: &'static str, response: &Response) -> Result<Fields, Error> {
+    read_named(operation, response, &[])
+}
+
+/// As [`read`], and cheaper where the members are known by name beforehand.
+pub(crate) fn read_named(
+    operation: &'static str,
+    response: &Response,
+    names: &[&'static str],
+) -> Result<Fields, Error> {
     succeeded(operation, response)?;
+    if let Ok((named, map)) = json::object(&response.body, names) {
+        return Ok(Fields::new(operation, response.status.as_u16(), map).with_named(named));
+    }
+    // What is wrong with it.
     match json::parse(&response.body) {
-        Ok(Value::Object(map)) => Ok(Fields::new(operation, response.status.as_u16(), map)),
         Ok(other) => {
             let found = json::kind(&other);
             Err(response.fault(

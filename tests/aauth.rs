@@ -1,5 +1,6 @@
-//! AAuth through its public face: keys, the signing of messages, and signed calls over real connections.
-#![cfg(feature = "aauth")]
+//! AAuth through its public face: keys, the signing of messages, signed calls over real connections, and their verification.
+#![cfg(all(feature = "aauth", feature = "blocking"))]
+#![allow(clippy::print_stdout)] // each guarantee shows its figure
 
 #[cfg(all(feature = "ureq", feature = "async"))]
 #[path = "aauth/afresh.rs"]
@@ -12,5 +13,13 @@ mod published;
 #[cfg(all(feature = "ureq", feature = "async"))]
 #[path = "aauth/rebuilt.rs"]
 mod rebuilt;
+#[path = "aauth/replays.rs"]
+mod replays;
+#[path = "aauth/requests.rs"]
+mod requests;
 #[path = "aauth/signing.rs"]
 mod signing;
+#[path = "aauth/support.rs"]
+mod support;
+#[path = "aauth/tokens.rs"]
+mod tokens;

@@ -234,3 +234,38 @@ fn an_error_of_the_transport_names_the_operation() {
     let error = agent.authenticate(["a"]).unwrap_err();
     assert!(error.to_string().starts_with("oauth.token: "), "{error}");
 }
+
+#[test]
+fn a_clock_that_fails_after_a_send_does_not_deny_what_was_sent() {
+    use lumoauth::Transport;
+    use lumoauth::error::Sent;
+    /// Its clock works until the question has left.
+    struct Failing(AtomicUsize, u16);
+    impl Transport for Failing {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
+            if request.url().path().ends_with("/oauth/token") {
+                return Ok(reply(200, &[], TOKEN));
+            }
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(reply(self.1, &[], ASK_ALLOW))
+        }
+        fn now(&self) -> Result<Now, TransportError> {
+            if self.0.load(Ordering::Relaxed) > 0 {
+                return Err(TransportError::not_sent(TransportFault::Other, "no randomness"));
+            }
+            Ok(Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(10), [7; 32]))
+        }
+    }
+    let ask = |status| {
+        let agent = builder().build_with(Failing(AtomicUsize::new(0), status)).unwrap();
+        let answer = agent.ask("read");
+        // Nothing is begun without a clock.
+        assert!(matches!(agent.ask("read"), Err(Error::Transport(error)) if error.sent() == Sent::NotSent));
+        answer
+    };
+    assert!(ask(200).unwrap().allowed());
+    match ask(503) {
+        Err(Error::Transport(error)) => assert_eq!(error.sent(), Sent::Unknown, "{error}"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -266,11 +266,33 @@ fn both_worlds_have_the_same_methods() {
     };
     // The clients are one source, so only what the mounts add could differ: `build`, `from_env` and the verifiers'
     // `new` exist where a transport is ready, `from_fn` where closures are no transport by themselves.
-    let shared: BTreeSet<String> =
-        ["agent.rs", "builder.rs", "delegation.rs", "verifier.rs", "aauth.rs", "aauth/builder.rs"]
-            .iter()
-            .flat_map(|file| methods(file))
-            .collect();
+    let text = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let (blocking, asynchronous) = (text("blocking.rs"), text("asynchronous.rs"));
+    // What the mounts mount, and under which names they hand it on.
+    let mounted = |mount: &str| -> BTreeSet<String> {
+        let files = mount.lines().filter_map(|line| line.strip_prefix("#[path = \""));
+        files.map(|line| line.trim_end_matches("\"]").to_owned()).collect()
+    };
+    let names = |mount: &str| -> BTreeSet<String> {
+        let uses = mount.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+        uses.flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_'))
+            .filter(|word| word.starts_with(char::is_uppercase))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(mounted(&blocking), mounted(&asynchronous));
+    assert_eq!(names(&blocking), names(&asynchronous));
+    for client in ["Agent", "AgentBuilder", "DelegationChain", "TokenVerifier", "IdTokenVerifier"] {
+        assert!(names(&blocking).contains(client), "{client}");
+    }
+    let shared: BTreeSet<String> = mounted(&blocking).iter().flat_map(|file| methods(file)).collect();
+    // Every public type of the shared files is handed on.
+    for file in mounted(&blocking) {
+        for line in text(&file).lines().filter_map(|line| line.strip_prefix("pub struct ")) {
+            let name = line.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            assert!(names(&blocking).contains(name), "{name} of {file} is in no mount");
+        }
+    }
     assert!(shared.len() > 30, "{shared:?}");
     let extra = |file: &str| methods(file).difference(&shared).cloned().collect::<Vec<_>>();
     assert_eq!(extra("blocking.rs"), ["build", "from_env"]);

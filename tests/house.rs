@@ -29,12 +29,15 @@ const IMPORTS: &[(&str, &str)] = &[
         "client",
         "aauth challenge credentials error json operation operations pkce scopes secret session site time token transport verify wire",
     ),
-    ("aauth", "client crypto error json message operations pkce scopes secret site time"),
+    (
+        "aauth",
+        "challenge claims client crypto error json message operations pkce scopes secret session site time verify",
+    ),
     (
         "verify",
         "challenge claims crypto error json operation operations scopes secret session site time wire",
     ),
-    ("transport", "client error secret site wire"),
+    ("transport", "client error secret site time wire"),
     ("crypto", "error secret"),
     ("emulator", "client crypto error json scopes secret session site time token transport wire"),
 ];

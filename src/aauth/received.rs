@@ -90,7 +90,7 @@ fn required(query: bool) -> String {
 /// What a receiver requires of a signed message. The components that must be covered are the profile's own and come from
 /// here, never from the message.
 #[derive(Clone, Debug)]
-pub struct MessagePolicy {
+pub(crate) struct MessagePolicy {
     authority: String,
     window: Duration,
     longest_body: usize,
@@ -99,29 +99,35 @@ pub struct MessagePolicy {
 impl MessagePolicy {
     /// Messages to this authority: the host in lower case, and the port if it is not the scheme's default. It is the
     /// receiver's own name for itself; the `Host` header is never looked at.
-    pub(super) fn new(authority: impl Into<String>) -> Self {
+    pub(crate) fn new(authority: impl Into<String>) -> Self {
         MessagePolicy { authority: authority.into(), window: WINDOW, longest_body: 1024 * 1024 }
     }
 
+    /// Another authority.
+    pub(crate) fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = authority.into();
+        self
+    }
+
     /// Another window.
-    pub(super) fn window(mut self, window: Duration) -> Self {
+    pub(crate) fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
     /// Another bound of the body, in bytes.
-    pub(super) fn longest_body(mut self, bytes: usize) -> Self {
+    pub(crate) fn longest_body(mut self, bytes: usize) -> Self {
         self.longest_body = bytes;
         self
     }
 
     /// How far the time of a signature may be from the receiver's.
-    pub(super) fn allowed(&self) -> Duration {
+    pub(crate) fn allowed(&self) -> Duration {
         self.window
     }
 
     /// Everything that can be checked without a key, in order: bounds, headers, coverage, freshness, digest.
-    pub(super) fn read<'a>(
+    pub(crate) fn read<'a>(
         &self,
         message: &IncomingMessage<'a>,
         now: Timestamp,
@@ -181,19 +187,20 @@ fn digest_of(body: &[u8]) -> [u8; 32] {
 }
 
 /// A message that has passed everything but the proof: nothing in it is to be believed yet.
-pub(super) struct ReceivedMessage<'a> {
+#[allow(dead_code)] // an authorization server reads more of it than a resource
+pub(crate) struct ReceivedMessage<'a> {
     base: Zeroizing<String>,
     signature: Vec<u8>,
-    pub(super) created: Timestamp,
-    pub(super) nonce: &'a str,
-    pub(super) agent_token: Option<&'a str>,
-    pub(super) signature_key: Option<&'a str>,
-    pub(super) authorization: Option<&'a str>,
+    pub(crate) created: Timestamp,
+    pub(crate) nonce: &'a str,
+    pub(crate) agent_token: Option<&'a str>,
+    pub(crate) signature_key: Option<&'a str>,
+    pub(crate) authorization: Option<&'a str>,
 }
 
 impl ReceivedMessage<'_> {
     /// The proof of possession: the signature is this key's.
-    pub(super) fn prove(&self, key: &VerifyingKey) -> Result<(), MessageFault> {
+    pub(crate) fn prove(&self, key: &VerifyingKey) -> Result<(), MessageFault> {
         key.verify_message(self.base.as_bytes(), &self.signature).map_err(|_| MessageFault::Signature)
     }
 }

@@ -35,7 +35,6 @@ mod renewal;
 #[path = "aauth/source.rs"]
 mod source;
 
-pub use super::AgentTokenSource;
 pub use builder::ClientBuilder;
 use source::AgentTokens;
 

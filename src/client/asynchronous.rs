@@ -34,13 +34,14 @@ macro_rules! example {
 }
 
 #[cfg(feature = "aauth")]
-#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 #[allow(clippy::duplicate_mod)]
 #[path = "aauth.rs"]
-pub mod aauth;
+mod aauth_client;
 #[allow(clippy::duplicate_mod)] // mounted here as async code, in blocking.rs as blocking code
 #[path = "agent.rs"]
 mod agent;
+#[cfg(feature = "aauth")]
+mod agent_token;
 #[allow(clippy::duplicate_mod)]
 #[path = "builder.rs"]
 mod builder;
@@ -50,6 +51,12 @@ mod delegation;
 #[allow(clippy::duplicate_mod)]
 #[path = "mcp.rs"]
 mod mcp;
+#[cfg(feature = "aauth")]
+mod replay;
+#[cfg(feature = "aauth")]
+#[allow(clippy::duplicate_mod)]
+#[path = "request_verifier.rs"]
+mod request_verifier;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
@@ -70,6 +77,16 @@ pub use signer::Signer;
 pub use verifier::{IdTokenVerifier, TokenVerifier};
 
 pub use super::store::{MemoryStore, Stored};
+
+/// AAuth's clients and verifier, async: the twins of those in [`crate::aauth`].
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth {
+    pub use super::aauth_client::{Client, ClientBuilder};
+    pub use super::agent_token::AgentTokenSource;
+    pub use super::replay::ReplayStore;
+    pub use super::request_verifier::Verifier;
+}
 
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -92,6 +109,16 @@ pub trait Transport: Send + Sync {
     /// [`TransportError`] if the operating system gives no randomness.
     fn now(&self) -> Result<Now, TransportError> {
         super::clock::now()
+    }
+
+    /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
+    /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
+    ///
+    /// # Errors
+    /// As [`Transport::now`], which it is if not written otherwise.
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        let _ = before;
+        self.now()
     }
 
     /// Waits until another call has settled the token, at most for [`Ticket::within`].
@@ -173,6 +200,10 @@ where
     fn sleep<'a>(&'a self, duration: Duration) -> Io<'a, ()> {
         Box::pin((self.sleep)(duration))
     }
+
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        Ok(super::clock::later(before))
+    }
 }
 
 /// Keeps the sessions of a [`DelegationChain`], as opaque bytes. **They are secret**: they hold the tokens of users.
@@ -247,34 +278,56 @@ impl Agent {
     }
 }
 
-/// Where the agent token (`agent+jwt`) of an [`aauth::Client`] comes from. A closure that gives a future is one.
-#[cfg(feature = "aauth")]
-pub trait AgentTokenSource: Send + Sync {
-    /// A token that is good now, for the client's key. Asked again before it ends, by one task for all.
+#[cfg(all(feature = "reqwest", feature = "verify"))]
+impl TokenVerifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
     ///
-    /// Whatever keeps it from being had is reported to all who wait, and remembered for a moment.
-    fn agent_token(&self) -> Io<'_, Result<crate::operations::aauth::AgentToken, crate::error::Error>>;
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let options = crate::transport::TransportOptions::default();
+        let transport = crate::transport::ReqwestTransport::new(&options)?;
+        Ok(Self::build_with(config, transport)?)
+    }
 }
 
-#[cfg(feature = "aauth")]
-impl<F, R> AgentTokenSource for F
-where
-    F: Fn() -> R + Send + Sync,
-    R: Future<Output = Result<crate::operations::aauth::AgentToken, crate::error::Error>> + Send + 'static,
-{
-    fn agent_token(&self) -> Io<'_, Result<crate::operations::aauth::AgentToken, crate::error::Error>> {
-        Box::pin(self())
+#[cfg(all(feature = "reqwest", feature = "verify"))]
+impl IdTokenVerifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::verify::IdVerifierConfig) -> Result<Self, crate::error::Error> {
+        let options = crate::transport::TransportOptions::default();
+        let transport = crate::transport::ReqwestTransport::new(&options)?;
+        Ok(Self::build_with(config, transport)?)
     }
 }
 
 #[cfg(all(feature = "reqwest", feature = "aauth"))]
-impl aauth::ClientBuilder {
+impl request_verifier::Verifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::aauth::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let options = crate::transport::TransportOptions::default();
+        let transport = crate::transport::ReqwestTransport::new(&options)?;
+        Ok(Self::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "reqwest", feature = "aauth"))]
+impl aauth_client::ClientBuilder {
     /// A client on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
     ///
     /// # Errors
     /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
     #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
-    pub fn build(self) -> Result<aauth::Client, crate::error::Error> {
+    pub fn build(self) -> Result<aauth_client::Client, crate::error::Error> {
         let transport = crate::transport::ReqwestTransport::new(self.transport_options())?;
         self.build_with(transport)
     }

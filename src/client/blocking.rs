@@ -23,13 +23,14 @@ macro_rules! example {
 }
 
 #[cfg(feature = "aauth")]
-#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 #[allow(clippy::duplicate_mod)]
 #[path = "aauth.rs"]
-pub mod aauth;
+mod aauth_client;
 #[allow(clippy::duplicate_mod)] // mounted here as blocking code, in asynchronous.rs as async code
 #[path = "agent.rs"]
 mod agent;
+#[cfg(feature = "aauth")]
+mod agent_token;
 #[allow(clippy::duplicate_mod)]
 #[path = "builder.rs"]
 mod builder;
@@ -39,6 +40,12 @@ mod delegation;
 #[allow(clippy::duplicate_mod)]
 #[path = "mcp.rs"]
 mod mcp;
+#[cfg(feature = "aauth")]
+mod replay;
+#[cfg(feature = "aauth")]
+#[allow(clippy::duplicate_mod)]
+#[path = "request_verifier.rs"]
+mod request_verifier;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
@@ -57,6 +64,15 @@ pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
+
+#[cfg(feature = "aauth")]
+pub use aauth_client::{Client, ClientBuilder};
+#[cfg(feature = "aauth")]
+pub use agent_token::AgentTokenSource;
+#[cfg(feature = "aauth")]
+pub use replay::ReplayStore;
+#[cfg(feature = "aauth")]
+pub use request_verifier::Verifier;
 
 pub use super::store::{MemoryStore, Stored};
 
@@ -85,6 +101,16 @@ pub trait Transport: Send + Sync {
         super::clock::now()
     }
 
+    /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
+    /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
+    ///
+    /// # Errors
+    /// As [`Transport::now`], which it is if not written otherwise.
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        let _ = before;
+        self.now()
+    }
+
     /// Waits until another call has settled the token, at most for [`Ticket::within`].
     fn join(&self, ticket: Ticket) {
         let settled = Arc::new((Mutex::new(false), Condvar::new()));
@@ -104,6 +130,10 @@ where
 {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         self(request)
+    }
+
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        Ok(super::clock::later(before))
     }
 }
 
@@ -141,6 +171,19 @@ impl TokenVerifier {
     pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, crate::error::Error> {
         let transport = crate::transport::UreqTransport::new(&crate::transport::TransportOptions::default())?;
         Ok(TokenVerifier::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "ureq", feature = "aauth"))]
+impl Verifier {
+    /// A verifier on the built-in transport, which remembers nonces in this process' memory.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn new(config: crate::aauth::VerifierConfig) -> Result<Self, crate::error::Error> {
+        let transport = crate::transport::UreqTransport::new(&crate::transport::TransportOptions::default())?;
+        Ok(Verifier::build_with(config, transport)?)
     }
 }
 
@@ -203,34 +246,14 @@ impl SessionStore for MemoryStore {
     }
 }
 
-/// Where the agent token (`agent+jwt`) of an [`aauth::Client`] comes from. A closure is one.
-#[cfg(feature = "aauth")]
-pub trait AgentTokenSource: Send + Sync {
-    /// A token that is good now, for the client's key. Asked again before it ends, by one thread for all.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being had; it is reported to all who wait, and remembered for a moment.
-    fn agent_token(&self) -> Result<crate::operations::aauth::AgentToken, crate::error::Error>;
-}
-
-#[cfg(feature = "aauth")]
-impl<F> AgentTokenSource for F
-where
-    F: Fn() -> Result<crate::operations::aauth::AgentToken, crate::error::Error> + Send + Sync,
-{
-    fn agent_token(&self) -> Result<crate::operations::aauth::AgentToken, crate::error::Error> {
-        self()
-    }
-}
-
 #[cfg(all(feature = "ureq", feature = "aauth"))]
-impl aauth::ClientBuilder {
+impl aauth_client::ClientBuilder {
     /// A client on the built-in transport.
     ///
     /// # Errors
     /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
     #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
-    pub fn build(self) -> Result<aauth::Client, crate::error::Error> {
+    pub fn build(self) -> Result<aauth_client::Client, crate::error::Error> {
         let transport = crate::transport::UreqTransport::new(self.transport_options())?;
         self.build_with(transport)
     }

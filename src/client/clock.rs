@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use sha2::{Digest, Sha256};
+
 use crate::error::{TransportError, TransportFault};
 use crate::time::{Now, Timestamp};
 
@@ -11,14 +13,23 @@ use crate::time::{Now, Timestamp};
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The time and fresh randomness of this machine.
-#[allow(clippy::disallowed_methods)] // this is the place
 pub(crate) fn now() -> Result<Now, TransportError> {
     let start = *START;
     let mut random = [0_u8; 32];
     getrandom::getrandom(&mut random).map_err(|_| {
         TransportError::not_sent(TransportFault::Other, "the operating system gave no randomness")
     })?;
+    Ok(at(start, random))
+}
+
+/// The time of this machine, with randomness made of that of an earlier step of the same call: without asking the system.
+pub(crate) fn later(before: &Now) -> Now {
+    at(*START, Sha256::digest(before.random).into())
+}
+
+#[allow(clippy::disallowed_methods)] // this is the place
+fn at(start: Instant, random: [u8; 32]) -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let wall = Timestamp::from_unix_millis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
-    Ok(Now::new(wall, start.elapsed(), random))
+    Now::new(wall, start.elapsed(), random)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::workload::WorkloadSource;
 use super::{Signer, Transport, dual};
-use crate::error::{Error, SignerError, WorkloadError};
+use crate::error::{Error, SignerError, TransportError, WorkloadError};
 use crate::operation::Operation;
 use crate::session::{Action, Arrived, Machine, Session};
 use crate::time::Deadline;
@@ -26,7 +26,13 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        self.turn(self.session.call(operation)).await
+        turn(
+            self.transport.as_ref(),
+            self.workload.as_ref(),
+            self.signer.as_deref(),
+            self.session.call(operation),
+        )
+        .await
     }
 
     /// Runs an operation within a deadline that runs already.
@@ -35,7 +41,13 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        self.turn(self.session.call_within(operation, *deadline)).await
+        turn(
+            self.transport.as_ref(),
+            self.workload.as_ref(),
+            self.signer.as_deref(),
+            self.session.call_within(operation, *deadline),
+        )
+        .await
     }
 
     /// Turns a machine until it is done.
@@ -60,11 +72,14 @@ where
     M: Machine + Send,
     M::Output: Send,
 {
-    let mut arrived = None;
+    let (mut arrived, mut sent) = (None, false);
+    let mut now = transport.now()?;
     loop {
-        let now = transport.now()?;
         match machine.step(&now, arrived.take())? {
-            Action::Send(request) => arrived = Some(transport.send(request).await.into()),
+            Action::Send(request) => {
+                arrived = Some(transport.send(request).await.into());
+                sent = true;
+            }
             Action::Wait(duration) => transport.sleep(duration).await,
             Action::Join(ticket) => transport.join(ticket).await,
             Action::Subject => {
@@ -83,5 +98,16 @@ where
             }
             Action::Done(output) => return Ok(output),
         }
+        now = match transport.later(&now) {
+            Ok(later) => later,
+            Err(error) if !sent => return Err(error.into()),
+            // Nothing more is sent without a clock. If the answer has arrived, it is the answer.
+            Err(error) => {
+                return match machine.step(&now, arrived.take())? {
+                    Action::Done(output) => Ok(output),
+                    _ => Err(TransportError::unknown(error.fault(), "the transport's clock failed").into()),
+                };
+            }
+        };
     }
 }

@@ -92,7 +92,7 @@ impl Signing {
     }
 
     /// Tokens stay home, whatever the operation's URL.
-    pub(crate) fn check(&self, origin: Option<&Origin>, is_own: bool) -> Result<(), InputError> {
+    pub(crate) fn check(&self, url: &http::Uri, is_own: bool) -> Result<(), InputError> {
         if self.agent_token.is_some() && !is_own {
             return Err(InputError::new(
                 "url",
@@ -100,7 +100,7 @@ impl Signing {
             ));
         }
         match self.home() {
-            Some(home) if origin != Some(home) => {
+            Some(home) if !home.is_of(url) => {
                 Err(InputError::new("url", "is not on the origin of the resource that the token is for"))
             }
             _ => Ok(()),

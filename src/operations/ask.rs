@@ -53,6 +53,27 @@ impl<T: Into<String>> From<T> for Ask {
     }
 }
 
+/// What an answer is known to have.
+const NAMES: [&str; 9] = [
+    "allowed",
+    "action",
+    "reason",
+    "audit_id",
+    "context",
+    "required_scopes",
+    "explanation",
+    "error",
+    "success",
+];
+
+/// The question on the wire.
+#[derive(Serialize)]
+struct Body<'a> {
+    action: &'a str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    context: &'a Map<String, Value>,
+}
+
 impl Operation for Ask {
     type Output = Decision;
 
@@ -64,18 +85,17 @@ impl Operation for Ask {
         if self.action.trim().is_empty() {
             return Err(InputError::new("action", "is empty").into());
         }
-        let mut body = Map::from_iter([("action".to_owned(), Value::from(self.action.as_str()))]);
-        if !self.context.is_empty() {
-            body.insert("context".into(), Value::Object(self.context.clone()));
-        }
-        let request = Request::new(Method::POST, context.site().url(Route::Ask)).json(&Value::Object(body));
+        let body = serde_json::to_vec(&Body { action: &self.action, context: &self.context })
+            .map_err(|_| InputError::new("context", "cannot be written as JSON"))?;
+        let request = Request::new(Method::POST, context.site().url(Route::Ask));
+        let request = request.bytes("application/json", body);
         Ok(request.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
     }
 
     /// Allowed means: status 200, a JSON object, `allowed` the boolean `true`, and, where the answer names an action,
     /// ours. Everything else is a denial if it says so, and otherwise an error.
     fn response(&self, response: &Response) -> Result<Answer<Decision>, Error> {
-        let mut fields = wire::read("agents.ask", response)?;
+        let mut fields = wire::read_named("agents.ask", response, &NAMES)?;
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }

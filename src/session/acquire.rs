@@ -56,6 +56,13 @@ struct Fetch {
     hurried: bool,
 }
 
+/// The usual case: the token is there and fresh. None if anything has to be done or said.
+pub(super) fn ready(session: &Session, now: &Now) -> Option<Loan> {
+    let (key, _) = session.key(&session.scopes()).ok()?;
+    let slot = session.shared.tokens.slot(&key, now);
+    slot.fresh(now).map(|held| Loan::new(held, slot))
+}
+
 impl Acquire {
     pub(super) fn new(session: &Session, force: bool) -> Self {
         let scopes = session.scopes();

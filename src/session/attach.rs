@@ -13,7 +13,6 @@ use crate::credentials::{ClientAuth, Credentials};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Auth, Context, Operation, Terms};
 use crate::secret::Secret;
-use crate::site::Origin;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 
@@ -65,19 +64,19 @@ pub(super) fn unattached<O: Operation>(
         context = context.with_token(token);
     }
     let request = operation.request(&context)?;
-    let origin = Origin::of(request.url());
-    let origin = origin.as_ref();
-    let is_own = origin == Some(settings.site.origin());
-    let is_allowed = origin.is_some_and(|origin| settings.allowed_origins.contains(origin));
+    let is_own = settings.site.origin().is_of(request.url());
+    let is_allowed = settings.allowed_origins.iter().any(|origin| origin.is_of(request.url()));
     if let Auth::Signed(signing) = &terms.auth {
-        signing.check(origin, is_own)?;
+        signing.check(request.url(), is_own)?;
         if signing.home().is_some() {
             return Ok(request);
         }
     }
     let problem = match terms.auth.credential() {
         _ if is_own => return Ok(request),
-        Auth::None | Auth::Token(_) if origin.is_some() && origin == terms.named_origin.as_ref() => {
+        Auth::None | Auth::Token(_)
+            if terms.named_origin.as_ref().is_some_and(|named| named.is_of(request.url())) =>
+        {
             return Ok(request);
         }
         Auth::Client | Auth::ClientBy(_) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::acquire::Acquire;
+use super::acquire::{self, Acquire};
 use super::lifecycle::Loan;
 use super::retry::{Failure, Verdict, verdict};
 use super::signature::Unsigned;
@@ -75,6 +75,10 @@ impl<O: Operation> Call<O> {
 
     fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
         if !self.needs_token() {
+            return self.send(now, deadline);
+        }
+        if let Some(loan) = acquire::ready(&self.session, now) {
+            self.loan = Some(loan);
             return self.send(now, deadline);
         }
         let acquire = Box::new(Acquire::new(&self.session, false));
@@ -162,20 +166,17 @@ impl<O: Operation> Call<O> {
     fn arrived(
         &mut self,
         arrived: Option<Arrived>,
-        secrets: &[Secret],
+        secrets: Vec<Secret>,
         now: &Now,
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         match arrived {
-            Some(Arrived::Response(response)) => self.answered(
-                &response.received_at(now.wall).answering(secrets.to_vec()),
-                secrets,
-                now,
-                deadline,
-            ),
+            Some(Arrived::Response(response)) => {
+                self.answered(&response.received_at(now.wall).answering(secrets), now, deadline)
+            }
             Some(Arrived::Failed(error)) => {
                 let error = Error::Transport(error.of_operation(self.terms.name));
-                self.failed(error.redacted(&Redactor::new(secrets)), now, deadline)
+                self.failed(error.redacted(&Redactor::new(&secrets)), now, deadline)
             }
             Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => {
                 self.failed(nothing_arrived(), now, deadline)
@@ -186,7 +187,6 @@ impl<O: Operation> Call<O> {
     fn answered(
         &mut self,
         response: &Response,
-        secrets: &[Secret],
         now: &Now,
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
@@ -197,8 +197,8 @@ impl<O: Operation> Call<O> {
             return self.begin(now, deadline);
         }
         if status.is_client_error() || status.is_server_error() {
-            let error =
-                Error::Api(ApiError::read(self.terms.name, response)).redacted(&Redactor::new(secrets));
+            let error = Error::Api(ApiError::read(self.terms.name, response))
+                .redacted(&Redactor::new(response.secrets()));
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
                 Verdict::Unknown => return Err(self.unknown(error)),
@@ -220,7 +220,7 @@ impl<O: Operation> Call<O> {
                 self.attempts = 0;
                 self.pause(pause, None, now)
             }
-            Err(error) => Err(error.redacted(&Redactor::new(secrets))),
+            Err(error) => Err(error.redacted(&Redactor::new(response.secrets()))),
         }
     }
 
@@ -315,7 +315,7 @@ impl<O: Operation> Machine for Call<O> {
             }
             Phase::Pausing { .. } => self.begin(now, &deadline),
             Phase::Signing(unsigned) => self.signed(*unsigned, arrived, now, &deadline),
-            Phase::Sent(secrets) => self.arrived(arrived, &secrets, now, &deadline),
+            Phase::Sent(secrets) => self.arrived(arrived, secrets, now, &deadline),
             Phase::Over => Err(ended()),
         }
     }

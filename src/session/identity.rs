@@ -83,14 +83,18 @@ impl Owner {
         }
     }
 
-    pub(super) fn key(&self, scopes: &Scopes) -> Result<(TokenKey, Identity), Error> {
-        let identity = self.identity.clone().ok_or_else(nobody)?;
+    pub(super) fn identity(&self) -> Result<Identity, Error> {
+        self.identity.clone().ok_or_else(nobody)
+    }
+
+    /// The key of this identity's own token with these scopes.
+    pub(super) fn key(&self, identity: &Identity, scopes: &Scopes) -> TokenKey {
         let grant = match identity {
             Identity::Client(_) => Grant::ClientCredentials,
             Identity::Workload(_) => Grant::Workload,
         };
         let client_id = identity.client_id().unwrap_or_default().to_owned();
-        Ok((TokenKey { epoch: self.epoch, client_id, grant, scopes: scopes.sorted() }, identity))
+        TokenKey { epoch: self.epoch, client_id, grant, scopes: scopes.sorted() }
     }
 }
 

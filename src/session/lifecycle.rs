@@ -97,6 +97,13 @@ impl Slot {
         (held.freshness(now) != Freshness::Expired).then(|| held.clone())
     }
 
+    /// The token, if nothing has to be done about it.
+    pub(super) fn fresh(&self, now: &Now) -> Option<Held> {
+        let mut state = lock(&self.state);
+        let held = state.held.as_mut()?;
+        (held.freshness(now) == Freshness::Fresh).then(|| held.clone())
+    }
+
     pub(super) fn is_fetching(&self) -> bool {
         lock(&self.state).flight.is_some()
     }

@@ -9,18 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::reqwest::{Body, Client, Proxy as Through, Url, redirect, retry};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, Uri};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
 use self::connect::{ATTEMPT, Attempt, DialLayer, Lookup, NotSent, Shared};
+use super::framing::{Framing, too_large};
 use super::options::{Proxy, TransportOptions};
 use super::statistics::Statistics;
 use super::trust;
 use crate::client::asynchronous::{Io, Transport};
+use crate::client::clock;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::site::Origin;
+use crate::time::Now;
 use crate::wire::{Limits, Request, Response};
 
 const IDLE_AGE: Duration = Duration::from_secs(10);
@@ -100,25 +103,41 @@ impl ReqwestTransport {
         self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn carry(&self, request: Request) -> Result<Response, TransportError> {
+    /// All that needs no waiting happens in here, so that the future that waits is small.
+    fn start(
+        &self,
+        request: Request,
+    ) -> Result<Started<impl Future<Output = ::reqwest::Result<::reqwest::Response>> + use<>>, TransportError>
+    {
         let limits = *request.attempt_limits();
         if limits.total.is_zero() {
             return Err(TransportError::not_sent(TransportFault::Timeout, "no time is left"));
         }
+        let (url, local) = self.url(request.url())?;
+        let clients = if local { &self.local } else { &self.remote };
+        let client = if limits.fresh_connection { &clients.fresh } else { &clients.kept };
+        let attempt = Attempt::new(request.url(), &limits);
+        let method = request.method().clone();
+        Ok(Started { answer: client.execute(outgoing(request, url)), attempt, method, limits })
+    }
+}
+
+/// A request on its way: nothing is sent before it is polled.
+struct Started<A> {
+    answer: A,
+    attempt: Attempt,
+    method: Method,
+    limits: Limits,
+}
+
+impl<A: Future<Output = ::reqwest::Result<::reqwest::Response>>> Started<A> {
+    async fn finish(self) -> Result<Response, TransportError> {
+        let Started { answer, attempt, method, limits } = self;
         if tokio::runtime::Handle::try_current().is_err() {
             let message = "this transport works inside a tokio runtime only";
             return Err(TransportError::not_sent(TransportFault::Refused, message));
         }
-        let (url, local) = self.url(request.url())?;
-        let clients = if local { &self.local } else { &self.remote };
-        let client = if limits.fresh_connection { &clients.fresh } else { &clients.kept };
-        let attempt = Attempt::new(request.url().host().unwrap_or_default(), &limits);
-        let head = request.method() == Method::HEAD;
-        let outgoing = outgoing(request, url);
-        let answer = async {
-            let response = client.execute(outgoing).await.map_err(failed)?;
-            read(response, head, &limits).await
-        };
+        let answer = async { read(answer.await.map_err(failed)?, &method, &limits).await };
         match tokio::time::timeout(limits.total, ATTEMPT.scope(attempt.clone(), answer)).await {
             Ok(answer) => answer,
             // Only a pool that keeps nothing tells for sure: elsewhere a kept connection may have been used meanwhile.
@@ -132,7 +151,10 @@ impl ReqwestTransport {
 
 impl Transport for ReqwestTransport {
     fn send<'a>(&'a self, request: Request) -> Io<'a, Result<Response, TransportError>> {
-        Box::pin(self.carry(request))
+        match self.start(request) {
+            Ok(started) => Box::pin(started.finish()),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 
     fn sleep<'a>(&'a self, duration: Duration) -> Io<'a, ()> {
@@ -141,6 +163,10 @@ impl Transport for ReqwestTransport {
             return Box::pin(std::future::ready(()));
         }
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        Ok(clock::later(before))
     }
 }
 
@@ -203,12 +229,13 @@ fn checked(uri: &Uri) -> Result<(Url, bool), TransportError> {
 
 /// The request in reqwest's words.
 fn outgoing(request: Request, url: Url) -> ::reqwest::Request {
-    let (head, body) = http::Request::from(request).into_parts();
+    let (head, mut body) = request.into_head_and_body();
+    let (head, ()) = head.into_parts();
     let needs_length = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
     let mut out = ::reqwest::Request::new(head.method, url);
     *out.headers_mut() = head.headers;
     if !body.is_empty() {
-        *out.body_mut() = Some(Body::from(body));
+        *out.body_mut() = Some(Body::from(std::mem::take(&mut *body)));
     } else if needs_length {
         // reqwest would leave it out, and some servers insist on it.
         out.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -219,54 +246,28 @@ fn outgoing(request: Request, url: Url) -> ::reqwest::Request {
 /// Reads the whole body, and only if it is certain where it ends.
 async fn read(
     mut response: ::reqwest::Response,
-    head: bool,
+    method: &Method,
     limits: &Limits,
 ) -> Result<Response, TransportError> {
-    let too_large = |what: &str, bytes: usize| {
-        TransportError::unknown(TransportFault::TooLarge, format!("{what} is larger than {bytes} bytes"))
-    };
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let line = |name: usize, value: usize| name.saturating_add(value).saturating_add(4);
     let sizes = headers.iter().map(|(name, value)| line(name.as_str().len(), value.len()));
     if sizes.fold(0_usize, usize::saturating_add) > limits.head {
-        return Err(too_large("the head of the answer", limits.head));
+        let message = format!("the head of the answer is larger than {} bytes", limits.head);
+        return Err(TransportError::unknown(TransportFault::TooLarge, message));
     }
-    let length = announced(&headers, status, head)
-        .map_err(|message| TransportError::unknown(TransportFault::Framing, message))?;
-    let Some(length) = length else { return Ok(Response::new(status, headers, Vec::new())) };
-    if length > limits.body as u64 {
-        return Err(too_large("the answer", limits.body));
+    let framing = Framing::of(method, response.version(), status, &headers)?;
+    let mut body = Zeroizing::new(Vec::with_capacity(framing.room(limits.body)?));
+    if framing == Framing::Nothing {
+        return Ok(Response::new(status, headers, Vec::new()));
     }
-    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(limits.body)));
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if chunk.len() > limits.body.saturating_sub(body.len()) {
-            return Err(too_large("the answer", limits.body));
+            return Err(too_large(limits.body));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(Response::new(status, headers, std::mem::take(&mut *body)))
-}
-
-/// The length that the head announces, 0 if it comes in chunks; None if there is no body.
-fn announced(headers: &HeaderMap, status: StatusCode, head: bool) -> Result<Option<u64>, &'static str> {
-    let bodiless = head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let length = match (lengths.next(), codings.next()) {
-        (Some(_), Some(_)) => return Err("the answer has both a length and a transfer coding"),
-        (Some(length), None) => {
-            let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-            digits.and_then(|text| text.parse().ok()).ok_or("the answer's length is not a number")?
-        }
-        (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => 0,
-        (None, Some(_)) => return Err("the answer has a transfer coding other than chunked"),
-        (None, None) if bodiless => 0,
-        (None, None) => return Err("the answer does not say where it ends"),
-    };
-    if lengths.next().is_some() || codings.next().is_some() {
-        return Err("the answer says twice where it ends");
-    }
-    Ok((!bodiless).then_some(length))
 }
 
 /// reqwest's errors as ours. Their texts stay out: some contain the URL.

@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::Method;
 use http::response::Parts;
-use http::{Method, StatusCode, Version};
 use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector};
 use ureq::{AsSendBody, Timeout};
 use zeroize::Zeroizing;
 
+use super::framing::{Framing, too_large};
 use super::names::{Names, SharedNames};
 use super::options::{Proxy, TransportOptions};
 use super::statistics::Statistics;
 use super::tcp::Tcp;
 use super::tls::TlsConnector;
 use super::trust;
-use crate::client::blocking::Transport;
+use crate::client::{blocking::Transport, clock};
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::site::Origin;
+use crate::time::Now;
 use crate::wire::{Limits, Request, Response};
 
 const IDLE_AGE: Duration = Duration::from_secs(10);
@@ -177,6 +178,10 @@ impl Transport for UreqTransport {
         let mut body = read(&parts, &method, body, &limits)?;
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }
+
+    fn later(&self, before: &Now) -> Result<Now, TransportError> {
+        Ok(clock::later(before))
+    }
 }
 
 /// Reads the whole body, and only if it is certain where it ends.
@@ -186,49 +191,15 @@ fn read(
     mut body: ureq::Body,
     limits: &Limits,
 ) -> Result<Zeroizing<Vec<u8>>, TransportError> {
-    let framing = |message| Err(TransportError::unknown(TransportFault::Framing, message));
-    let bodiless =
-        method == Method::HEAD || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
-    let length = match (lengths.next(), codings.next()) {
-        (Some(_), Some(_)) => return framing("the answer has both a length and a transfer coding"),
-        (Some(length), None) => {
-            let length = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-            match length.and_then(|text| text.parse::<u64>().ok()) {
-                Some(length) => length,
-                None => return framing("the answer's length is not a number"),
-            }
-        }
-        // RFC 9112 section 6.1: such a message has faulty framing.
-        (None, Some(_)) if parts.version != Version::HTTP_11 => {
-            return framing("the answer has a transfer coding, which HTTP/1.0 does not know");
-        }
-        (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => 0,
-        (None, Some(_)) => return framing("the answer has a transfer coding other than chunked"),
-        (None, None) if bodiless => 0,
-        (None, None) => return framing("the answer does not say where it ends"),
-    };
-    if lengths.next().is_some() || codings.next().is_some() {
-        return framing("the answer says twice where it ends");
-    }
-    let too_large = || {
-        TransportError::unknown(
-            TransportFault::TooLarge,
-            format!("the answer is larger than {} bytes", limits.body),
-        )
-    };
-    if !bodiless && length > limits.body as u64 {
-        return Err(too_large());
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(limits.body)));
-    if bodiless {
+    let framing = Framing::of(method, parts.version, parts.status, &parts.headers)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(framing.room(limits.body)?));
+    if framing == Framing::Nothing {
         return Ok(bytes);
     }
     let cap = (limits.body as u64).saturating_add(1);
     body.as_reader().take(cap).read_to_end(&mut bytes).map_err(broken)?;
     if bytes.len() > limits.body {
-        return Err(too_large());
+        return Err(too_large(limits.body));
     }
     Ok(bytes)
 }

@@ -25,7 +25,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// What checks of one issuer's tokens share.
-pub(super) struct Core {
+pub(crate) struct Core {
     pub(super) issuer: Issuer,
     pub(super) types: Types,
     pub(super) longest: usize,
@@ -34,9 +34,14 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(issuer: Issuer, types: Types, longest: usize) -> Self {
+    pub(crate) fn new(issuer: Issuer, types: Types, longest: usize) -> Self {
         let cache = Arc::new(KeyCache::new(issuer.keys_max_age));
         Core { issuer, types, longest, cache, known: KnownHeaders::default() }
+    }
+
+    #[cfg(feature = "aauth")]
+    pub(crate) fn issuer_name(&self) -> &str {
+        &self.issuer.name
     }
 
     /// Keys that need no fetch.
@@ -49,7 +54,7 @@ impl Core {
 }
 
 /// Everything up to the claims of a token whose signature verified.
-struct Flow {
+pub(crate) struct Flow {
     core: Arc<Core>,
     token: Secret,
     deadline: Option<Deadline>,
@@ -63,14 +68,14 @@ enum Phase {
     Over,
 }
 
-type Step = Result<Action<Claims>, VerifyError>;
+pub(crate) type Step = Result<Action<Claims>, VerifyError>;
 
 impl Flow {
-    fn new(core: &Arc<Core>, token: &Secret) -> Self {
+    pub(crate) fn new(core: &Arc<Core>, token: &Secret) -> Self {
         Flow { core: Arc::clone(core), token: token.clone(), deadline: None, phase: Phase::Start }
     }
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Step {
+    pub(crate) fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Step {
         let total = self.core.issuer.timeout;
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
         match std::mem::replace(&mut self.phase, Phase::Over) {
@@ -157,7 +162,7 @@ fn late(phase: &'static str, deadline: &Deadline) -> VerifyError {
 }
 
 /// A step of the flow, with the claims of a verified signature brought to an end.
-fn end<T>(
+pub(crate) fn end<T>(
     step: Step,
     check: impl FnOnce(Claims) -> Result<T, VerifyError>,
 ) -> Action<Result<T, VerifyError>> {

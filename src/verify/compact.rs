@@ -12,9 +12,12 @@ use crate::json;
 
 /// Which types of token are taken (`typ`; RFC 7515 section 4.1.9, RFC 8725 section 3.11).
 #[derive(Clone, Debug)]
-pub(super) enum Types {
+pub(crate) enum Types {
     /// One of these, written with or without `application/`.
     OneOf(Vec<String>),
+    /// This one, exactly so.
+    #[cfg_attr(not(feature = "aauth"), allow(dead_code))]
+    Exactly(&'static str),
     /// `JWT`, or none at all: ID tokens (OpenID Connect Core says nothing about `typ`).
     JwtOrNone,
 }
@@ -25,6 +28,7 @@ impl Types {
             Types::OneOf(types) => {
                 typ.is_some_and(|typ| types.iter().any(|own| short(own).eq_ignore_ascii_case(short(typ))))
             }
+            Types::Exactly(own) => typ == Some(own),
             Types::JwtOrNone => typ.is_none_or(|typ| short(typ).eq_ignore_ascii_case("JWT")),
         }
     }

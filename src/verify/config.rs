@@ -40,6 +40,10 @@ impl Default for Leeway {
     }
 }
 
+/// What is accepted if nothing else is said.
+const DEFAULT_ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+
 /// An issuer that is trusted, its keys, and the algorithms that it may sign with.
 ///
 /// Made from its name alone (`"https://...".into()`), it asks the issuer's metadata for the place of the keys. The name is
@@ -52,7 +56,7 @@ pub struct TrustedIssuer {
     metadata_url: Option<String>,
     given: Option<Arc<IssuerKeys>>,
     key_origins: Vec<String>,
-    algorithms: Vec<Algorithm>,
+    algorithms: Option<Vec<Algorithm>>,
     keys_max_age: Duration,
     timeout: Duration,
 }
@@ -66,7 +70,7 @@ impl TrustedIssuer {
             metadata_url: None,
             given: None,
             key_origins: Vec::new(),
-            algorithms: vec![Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa],
+            algorithms: None,
             keys_max_age: Duration::from_secs(600),
             timeout: Duration::from_secs(8),
         }
@@ -99,7 +103,7 @@ impl TrustedIssuer {
     /// The algorithms that are accepted, in place of RS256, PS256, ES256 and EdDSA. A key decides as well: by its type,
     /// and by its `alg`.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = algorithms.into_iter().collect();
+        self.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
@@ -116,9 +120,31 @@ impl TrustedIssuer {
         self
     }
 
-    pub(super) fn settle(self) -> Result<Issuer, ConfigError> {
+    #[cfg(feature = "aauth")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Other algorithms, unless they were set.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn or_algorithms(mut self, algorithms: &[Algorithm]) -> Self {
+        self.algorithms.get_or_insert_with(|| algorithms.to_vec());
+        self
+    }
+
+    /// Where the keys are, unless something was said about it.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn or_jwks_url(mut self, url: String) -> Self {
+        if self.metadata_url.is_none() {
+            self.jwks_url.get_or_insert(url);
+        }
+        self
+    }
+
+    pub(crate) fn settle(self) -> Result<Issuer, ConfigError> {
         let origin = Origin::parse(&self.name).map_err(|error| renamed(error, "issuer"))?;
-        if self.algorithms.is_empty() {
+        let algorithms = self.algorithms.unwrap_or_else(|| DEFAULT_ALGORITHMS.to_vec());
+        if algorithms.is_empty() {
             return Err(ConfigError::Missing { setting: "algorithms", hint: "name at least one" });
         }
         let mut origins = vec![origin];
@@ -139,7 +165,7 @@ impl TrustedIssuer {
         Ok(Issuer {
             name: self.name,
             source,
-            algorithms: self.algorithms,
+            algorithms,
             keys_max_age: self.keys_max_age,
             timeout: self.timeout,
         })
@@ -159,7 +185,7 @@ impl From<String> for TrustedIssuer {
 }
 
 /// A [`TrustedIssuer`] whose settings were checked.
-pub(super) struct Issuer {
+pub(crate) struct Issuer {
     pub(super) name: String,
     pub(super) source: Source,
     pub(super) algorithms: Vec<Algorithm>,

@@ -96,11 +96,11 @@ impl From<Error> for VerifyError {
 }
 
 impl VerifyError {
-    pub(super) const fn missing(claim: &'static str) -> Self {
+    pub(crate) const fn missing(claim: &'static str) -> Self {
         VerifyError::Claim { claim, problem: "is missing" }
     }
 
-    pub(super) const fn mistyped(claim: &'static str) -> Self {
+    pub(crate) const fn mistyped(claim: &'static str) -> Self {
         VerifyError::Claim { claim, problem: "is not of the type it must have" }
     }
 

@@ -18,14 +18,14 @@ const NAMES: [&str; 13] =
 
 /// Claims being taken out one by one; what is left over are the token's own.
 #[derive(Default)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     known: [Option<Value>; NAMES.len()],
     other: Map<String, Value>,
 }
 
 impl Claims {
     /// Reads a payload: one JSON object with each key once.
-    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let mut claims = Claims::default();
         let keep = |name: &str, value: Value| match claims.place(name) {
             Some(place) => place.replace(value).is_none(),
@@ -45,17 +45,27 @@ impl Claims {
     }
 
     /// A claim that has no place here.
-    pub(super) fn other(&self, claim: &str) -> Option<&Value> {
+    pub(crate) fn other(&self, claim: &str) -> Option<&Value> {
         self.other.get(claim)
     }
 
+    /// A claim that has no place here: a text that is not empty, or none.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn other_text(&mut self, claim: &'static str) -> Result<Option<String>, VerifyError> {
+        match self.other.remove(claim) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(_) => Err(VerifyError::mistyped(claim)),
+        }
+    }
+
     /// Drops what an introspection adds to the claims (`active`, RFC 7662 section 2.2).
-    pub(super) fn drop_answered(&mut self) {
+    pub(crate) fn drop_answered(&mut self) {
         self.other.remove("active");
     }
 
     /// Everything that was not taken.
-    pub(super) fn rest(mut self) -> Map<String, Value> {
+    pub(crate) fn rest(mut self) -> Map<String, Value> {
         for (name, value) in NAMES.iter().zip(self.known) {
             if let Some(value) = value {
                 self.other.insert((*name).to_owned(), value);
@@ -65,7 +75,7 @@ impl Claims {
     }
 
     /// A text that is not empty, or none.
-    pub(super) fn text(&mut self, claim: &'static str) -> Result<Option<String>, VerifyError> {
+    pub(crate) fn text(&mut self, claim: &'static str) -> Result<Option<String>, VerifyError> {
         match self.take(claim) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
@@ -73,17 +83,17 @@ impl Claims {
         }
     }
 
-    pub(super) fn required_text(&mut self, claim: &'static str) -> Result<String, VerifyError> {
+    pub(crate) fn required_text(&mut self, claim: &'static str) -> Result<String, VerifyError> {
         self.text(claim)?.ok_or(VerifyError::missing(claim))
     }
 
     /// `iss` must be this issuer, byte for byte.
-    pub(super) fn issuer(&mut self, issuer: &str) -> Result<(), VerifyError> {
+    pub(crate) fn issuer(&mut self, issuer: &str) -> Result<(), VerifyError> {
         if self.required_text("iss")? == issuer { Ok(()) } else { Err(VerifyError::Issuer) }
     }
 
     /// `aud`: a text, or a list of texts that is not empty (RFC 7519 section 4.1.3).
-    pub(super) fn audience(&mut self) -> Result<Vec<String>, VerifyError> {
+    pub(crate) fn audience(&mut self) -> Result<Vec<String>, VerifyError> {
         let mistyped = VerifyError::mistyped("aud");
         let items = match self.take("aud") {
             None => return Err(VerifyError::missing("aud")),
@@ -108,7 +118,7 @@ impl Claims {
     }
 
     /// `scope`: words with blanks between (RFC 8693 section 4.2); absent or empty is none.
-    pub(super) fn scopes(&mut self) -> Result<Scopes, VerifyError> {
+    pub(crate) fn scopes(&mut self) -> Result<Scopes, VerifyError> {
         let allowed = |byte: u8| matches!(byte, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         match self.take("scope") {
             None => Ok(Scopes::none()),
@@ -118,7 +128,7 @@ impl Claims {
     }
 
     /// `act`, outermost first (RFC 8693 section 4.1).
-    pub(super) fn actors(&mut self) -> Result<Vec<Actor>, VerifyError> {
+    pub(crate) fn actors(&mut self) -> Result<Vec<Actor>, VerifyError> {
         match self.take("act") {
             None => Ok(Vec::new()),
             Some(act) => Actor::chain(act).ok_or(VerifyError::mistyped("act")),
@@ -126,7 +136,7 @@ impl Claims {
     }
 
     /// `cnf`, an object (RFC 7800 section 3.1).
-    pub(super) fn confirmation(&mut self) -> Result<Option<Map<String, Value>>, VerifyError> {
+    pub(crate) fn confirmation(&mut self) -> Result<Option<Map<String, Value>>, VerifyError> {
         match self.take("cnf") {
             None => Ok(None),
             Some(Value::Object(map)) if !map.is_empty() => Ok(Some(map)),
@@ -134,7 +144,7 @@ impl Claims {
         }
     }
 
-    pub(super) fn times(&mut self) -> Result<Times, VerifyError> {
+    pub(crate) fn times(&mut self) -> Result<Times, VerifyError> {
         Ok(Times {
             expires_at: self.date("exp", true)?.ok_or(VerifyError::missing("exp"))?,
             not_before: self.date("nbf", false)?,
@@ -145,15 +155,15 @@ impl Claims {
 
 /// When a token is valid.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    pub(super) expires_at: Timestamp,
-    pub(super) not_before: Option<Timestamp>,
-    pub(super) issued_at: Option<Timestamp>,
+pub(crate) struct Times {
+    pub(crate) expires_at: Timestamp,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) issued_at: Option<Timestamp>,
 }
 
 impl Times {
     /// The rules of RFC 7519 sections 4.1.4 to 4.1.6, with the leeway on every side.
-    pub(super) fn check(&self, now: &Now, leeway: Leeway) -> Result<(), VerifyError> {
+    pub(crate) fn check(&self, now: &Now, leeway: Leeway) -> Result<(), VerifyError> {
         let leeway = leeway.duration();
         let ahead = now.wall.saturating_add(leeway);
         if now.wall >= self.expires_at.saturating_add(leeway) {

@@ -12,6 +12,8 @@ use lumoauth::transport::{ReqwestTransport, TransportOptions};
 use lumoauth::{ApiRequest, Register};
 
 use crate::hostile::{Latch, Reply, Server, always, by_path};
+use lumoauth::emulator::Emulator;
+
 use crate::support::{ALLOW, ENOUGH, TOKEN, agent, emulator, polled, service, several, single};
 
 /// The largest pause between two ticks of 1 ms while the future runs.
@@ -227,4 +229,42 @@ fn s2_no_secret_in_the_log_even_at_trace() {
     assert!(lines.iter().any(|line| line.starts_with("reqwest")), "the log was not read: {lines:#?}");
     let told: Vec<_> = lines.iter().filter(|line| line.contains("canary")).collect();
     assert!(told.is_empty(), "{told:#?}");
+}
+
+#[test]
+fn chains_and_verifiers_run_in_spawned_tasks() {
+    use lumoauth::asynchronous::{DelegationChain, IdTokenVerifier, TokenVerifier};
+    use lumoauth::verify::{IdVerifierConfig, VerifierConfig, VerifyError};
+    let emulator = Emulator::demo().unwrap();
+    let agent = emulator.async_agent().unwrap();
+    let chain = DelegationChain::new(&agent, "https://app.example/callback").unwrap();
+    let issuer = || emulator.site().api_base();
+    let config = VerifierConfig::new(issuer(), emulator.client_id());
+    let tokens = TokenVerifier::build_with(config, emulator.transport()).unwrap();
+    let config = IdVerifierConfig::new(issuer(), emulator.client_id());
+    let identities = IdTokenVerifier::build_with(config, emulator.transport()).unwrap();
+    let runtime = several();
+    let mut tasks = Vec::new();
+    for task in 0..8 {
+        let (agent, chain) = (agent.clone(), chain.clone());
+        let (tokens, identities) = (tokens.clone(), identities.clone());
+        tasks.push(runtime.spawn(async move {
+            let session = format!("session-{task}");
+            let url = chain.consent_url(&session, ["read"]).await.unwrap();
+            assert!(url.contains("code_challenge"), "{url}");
+            assert!(!chain.has_delegation(&session).await.unwrap());
+            let token = agent.access_token().await.unwrap();
+            tokens.verify(token.secret()).await.unwrap();
+            // An access token is no ID token.
+            let refused = identities.verify(token.secret(), None).await.unwrap_err();
+            assert!(!matches!(refused, VerifyError::Expired), "{refused}");
+            chain.active_sessions().await.unwrap().len()
+        }));
+    }
+    for task in tasks {
+        assert!(runtime.block_on(task).unwrap() <= 8);
+    }
+    assert_eq!(emulator.count("oauth.token"), 1);
+    println!("spawned chains and verifiers: {} requests for keys", emulator.count("wellknown.jwks"));
+    assert!((1..=2).contains(&emulator.count("wellknown.jwks")));
 }

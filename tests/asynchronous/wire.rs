@@ -82,6 +82,64 @@ fn an_answer_that_is_not_whole_or_not_certain_is_an_error() {
     }
 }
 
+#[cfg(feature = "ureq")]
+#[test]
+fn f9_both_transports_judge_the_end_of_an_answer_alike() {
+    use lumoauth::transport::UreqTransport;
+    let chunks = format!("{:x}\r\n{ALLOW}\r\n0\r\n\r\n", ALLOW.len());
+    let length = ALLOW.len();
+    let raw = |head: String, body: &str| {
+        Reply::raw(format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n"))).then(hostile::End::Fin)
+    };
+    let coded = |version: &str| format!("HTTP/{version} 200 OK\nTransfer-Encoding: chunked");
+    // None: refused. Some: the body that both must read.
+    let cases: Vec<(&str, Reply, Option<&str>)> = vec![
+        ("length and coding", raw(format!("{}\nContent-Length: {length}", coded("1.1")), &chunks), None),
+        ("coding under HTTP/1.0", raw(coded("1.0"), &chunks), None),
+        ("coding under HTTP/1.0, but none", raw(coded("1.0"), ALLOW), None),
+        (
+            "coding and length under HTTP/1.0",
+            raw(format!("{}\nContent-Length: {length}", coded("1.0")), ALLOW),
+            None,
+        ),
+        ("two codings", raw(format!("{}\nTransfer-Encoding: chunked", coded("1.1")), &chunks), None),
+        ("another coding", raw("HTTP/1.1 200 OK\nTransfer-Encoding: gzip, chunked".into(), &chunks), None),
+        ("identity", raw("HTTP/1.1 200 OK\nTransfer-Encoding: identity".into(), ALLOW), None),
+        ("two lengths", raw("HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 3".into(), ALLOW), None),
+        ("one length twice", raw("HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 2".into(), "{}"), None),
+        ("a list of lengths", raw("HTTP/1.1 200 OK\nContent-Length: 2, 2".into(), "{}"), None),
+        ("a signed length", raw("HTTP/1.1 200 OK\nContent-Length: +2".into(), "{}"), None),
+        ("no length, closing", raw("HTTP/1.1 200 OK\nConnection: close".into(), ALLOW), None),
+        ("no length under HTTP/1.0", raw("HTTP/1.0 200 OK".into(), ALLOW), None),
+        ("206 without a length", raw("HTTP/1.1 206 Partial Content\nConnection: close".into(), ALLOW), None),
+        ("206", raw(format!("HTTP/1.1 206 Partial Content\nContent-Length: {length}"), ALLOW), Some(ALLOW)),
+        ("chunks", raw(coded("1.1"), &chunks), Some(ALLOW)),
+        (
+            "a length under HTTP/1.0",
+            raw(format!("HTTP/1.0 200 OK\nContent-Length: {length}"), ALLOW),
+            Some(ALLOW),
+        ),
+        ("204", raw("HTTP/1.1 204 No Content".into(), ""), Some("")),
+    ];
+    let blocking = UreqTransport::new(&TransportOptions::new()).unwrap();
+    for (name, reply, expected) in cases {
+        let server = Server::start(always(reply));
+        let request = || get(server.url()).limits(limits());
+        let answers =
+            [lumoauth::Transport::send(&blocking, request()), carry(&TransportOptions::new(), request())];
+        for (answer, by) in answers.into_iter().zip(["ureq", "reqwest"]) {
+            match (answer, expected) {
+                (Ok(response), Some(body)) => assert_eq!(response.text(), body, "{name} by {by}"),
+                (Err(error), None) => {
+                    assert_eq!(error.fault(), TransportFault::Framing, "{name} by {by}: {error}");
+                    assert_eq!(error.sent(), Sent::Unknown, "{name} by {by}");
+                }
+                (answer, _) => panic!("{name} by {by}: {answer:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn what_fails_before_the_request_left_is_known_as_not_sent() {
     let port = ClosedPort::new().unwrap();

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::agent_token::AgentTokenSource;
 use super::super::builder::AgentBuilder;
 use super::super::run::Driver;
-use super::super::{AgentTokenSource, Signer, Transport};
+use super::super::{Signer, Transport};
 use super::source::{AgentTokens, Source};
 use super::{Client, Role};
 use crate::aauth::{self, AgentServer, Delegate};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::AgentTokenSource;
+use super::super::agent_token::AgentTokenSource;
 use crate::aauth::{AgentServer, Delegate};
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::operations::aauth::AgentToken;

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use http::Uri;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -35,20 +36,26 @@ tokio::task_local! {
 
 /// What the connector knows of an attempt, and what it reports back.
 #[derive(Clone)]
-pub(super) struct Attempt {
-    host: Arc<str>,
+pub(super) struct Attempt(Arc<Known>);
+
+struct Known {
+    url: Uri,
     within: Duration,
-    connected: Arc<AtomicBool>,
+    connected: AtomicBool,
 }
 
 impl Attempt {
-    pub(super) fn new(host: &str, limits: &Limits) -> Self {
-        Attempt { host: host.into(), within: limits.connect, connected: Arc::default() }
+    pub(super) fn new(url: &Uri, limits: &Limits) -> Self {
+        Attempt(Arc::new(Known {
+            url: url.clone(),
+            within: limits.connect,
+            connected: AtomicBool::new(false),
+        }))
     }
 
     /// True once a connection was opened for it.
     pub(super) fn connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
+        self.0.connected.load(Ordering::Acquire)
     }
 }
 
@@ -178,37 +185,51 @@ impl<S> Layer<S> for DialLayer {
     type Service = Dial<S>;
 
     fn layer(&self, connector: S) -> Dial<S> {
-        Dial { connector, shared: Arc::clone(&self.0) }
+        Dial { connector: Arc::new(Mutex::new(connector)), shared: Arc::clone(&self.0) }
     }
 }
 
 /// Opens connections (name, TCP, proxy, TLS) within the attempt's time to connect.
-#[derive(Clone)]
+///
+/// reqwest clones its connector three times a request, also where a kept connection serves it. So the clones of this one
+/// share one connector, which is cloned only if there is something to open.
 pub(super) struct Dial<S> {
-    connector: S,
+    connector: Arc<Mutex<S>>,
     shared: Arc<Shared>,
+}
+
+impl<S> Clone for Dial<S> {
+    fn clone(&self) -> Self {
+        Dial { connector: Arc::clone(&self.connector), shared: Arc::clone(&self.shared) }
+    }
 }
 
 impl<S, To> Service<To> for Dial<S>
 where
-    S: Service<To, Error = BoxError>,
+    S: Service<To, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Response: Send + 'static,
+    To: Send + 'static,
 {
     type Response = S::Response;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(context)
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Whether the connector is ready is asked of the clone that connects.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, to: To) -> Self::Future {
-        let connecting = self.connector.call(to);
+        let mut connector = self.connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let shared = Arc::clone(&self.shared);
         let attempt = ATTEMPT.try_with(Attempt::clone).ok();
         Box::pin(async move {
-            let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.within);
+            let connecting = async {
+                std::future::poll_fn(|context| connector.poll_ready(context)).await?;
+                connector.call(to).await
+            };
+            let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.0.within);
             let connected = match tokio::time::timeout(within, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => Err(refused(TransportFault::Timeout, "connecting took too long")),
@@ -218,9 +239,9 @@ where
             }
             if let Some(attempt) = attempt {
                 match connected {
-                    Ok(_) => attempt.connected.store(true, Ordering::Release),
+                    Ok(_) => attempt.0.connected.store(true, Ordering::Release),
                     // The address may be old.
-                    Err(_) => drop(shared.lock().remove(&*attempt.host)),
+                    Err(_) => drop(shared.lock().remove(attempt.0.url.host().unwrap_or_default())),
                 }
             }
             connected

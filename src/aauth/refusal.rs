@@ -1,0 +1,68 @@
+//! Why a signed request is not taken, and what a resource answers to it.
+
+use super::received::MessageFault;
+use crate::challenge::Challenge;
+use crate::error::StoreError;
+use crate::scopes::Scopes;
+use crate::verify::VerifyError;
+
+/// Why a signed request is not taken. No text of it repeats anything secret of the request.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The signed message is not as it must be.
+    #[error("the request is not signed as it must be: {0}")]
+    Message(#[from] MessageFault),
+    /// The authorization token is missing or not taken.
+    #[error("the authorization token is not accepted: {0}")]
+    Token(#[from] VerifyError),
+    /// The signature was used before.
+    #[error("the signature was used before: sign each request afresh")]
+    Replayed,
+    /// The replay store has no room: nothing is taken until something is over.
+    #[error("the replay store is full, so that no request can be taken at the moment")]
+    Full,
+    /// The replay store cannot be asked: nothing is known about the request. Never read it as a yes.
+    #[error("the replay store cannot be asked: {0}")]
+    Store(#[source] StoreError),
+}
+
+impl RequestError {
+    /// The HTTP status to answer with: 401, 403 for scopes and actors, 413 for what is too long, 503 if it cannot be
+    /// decided.
+    pub fn status(&self) -> u16 {
+        match self {
+            RequestError::Message(MessageFault::TooLong) => 413,
+            RequestError::Token(error) => error.status(),
+            RequestError::Message(_) | RequestError::Replayed => 401,
+            RequestError::Full | RequestError::Store(_) => 503,
+        }
+    }
+
+    /// The challenge to answer with, as `WWW-Authenticate` (`docs/wire.md`, aauth-challenge). None if the request may be
+    /// good and only cannot be decided.
+    pub fn challenge(&self) -> Option<Challenge> {
+        match self {
+            RequestError::Token(error) => error.challenge(),
+            RequestError::Message(_) | RequestError::Replayed => Some(
+                Challenge::bearer()
+                    .parameter("error", "invalid_token")
+                    .parameter("error_description", self.to_string()),
+            ),
+            RequestError::Full | RequestError::Store(_) => None,
+        }
+    }
+
+    /// True if the same agent may be served later without changing anything.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            RequestError::Token(error) => error.is_temporary(),
+            RequestError::Full | RequestError::Store(_) => true,
+            RequestError::Message(_) | RequestError::Replayed => false,
+        }
+    }
+
+    pub(super) fn missing_scopes(required: &Scopes) -> Self {
+        RequestError::Token(VerifyError::InsufficientScope { required: required.clone() })
+    }
+}

@@ -1,0 +1,157 @@
+//! Signatures that were taken already: whoever sends one again is refused.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::time::Now;
+
+/// One use of a nonce by a key, to be reserved before the request is acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    thumbprint: String,
+    nonce: String,
+    keep: Duration,
+}
+
+impl Reservation {
+    /// This nonce of this key, for signatures of this window.
+    pub fn of(thumbprint: &str, nonce: &str, window: Duration) -> Self {
+        // Made up to a window ahead of the receiver's clock, it stays fresh until a window after that; a second for rounding.
+        let keep = window.saturating_mul(2).saturating_add(Duration::from_secs(1));
+        Reservation { thumbprint: thumbprint.to_owned(), nonce: nonce.to_owned(), keep }
+    }
+
+    /// The thumbprint of the key that signed (RFC 7638).
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// The nonce. Another key may use the same one.
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// How long it must be remembered at least: as long as the signature could pass as fresh.
+    pub fn keep(&self) -> Duration {
+        self.keep
+    }
+
+    fn digest(&self) -> u128 {
+        // A thumbprint is base64url, so the zero byte ends it. Half of the hash: a collision would refuse one request.
+        let hash = Sha256::new()
+            .chain_update(&self.thumbprint)
+            .chain_update([0])
+            .chain_update(&self.nonce)
+            .finalize();
+        hash.first_chunk::<16>().map_or(0, |half| u128::from_le_bytes(*half))
+    }
+}
+
+/// What became of a reservation. A store that cannot tell must not say `First`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// Nobody has used it: it is reserved now.
+    First,
+    /// It was used before: a replay.
+    Again,
+    /// There is no room to remember it, so it cannot be taken.
+    Full,
+}
+
+/// Remembers nonces in this process' memory. Bounded: when it is full, nothing is taken until something is over.
+///
+/// Less than 60 bytes an entry. Several processes that serve one resource need a store that they share: a signature that one
+/// of them has taken would be taken by another as well.
+pub struct MemoryReplayStore {
+    entries: Mutex<Entries>,
+    capacity: usize,
+}
+
+/// What is remembered, in two parts: when the older one can be forgotten, the younger one becomes the older. So an entry
+/// stays between one and two times as long as it must, and costs its digest alone.
+#[derive(Default)]
+struct Entries {
+    younger: HashSet<u128>,
+    older: HashSet<u128>,
+    /// When the younger part began, and when the last entry came, on the monotonic clock.
+    began: Duration,
+    last: Duration,
+    /// The longest that an entry has asked to be kept.
+    keep: Duration,
+}
+
+impl Entries {
+    /// By the monotonic clock: a wall clock that jumps ahead and back must not make anything forgotten.
+    fn forget(&mut self, now: Duration) {
+        if now.saturating_sub(self.last) >= self.keep {
+            self.younger.clear();
+            self.older.clear();
+            self.began = now;
+        } else if now.saturating_sub(self.began) >= self.keep {
+            self.older = std::mem::take(&mut self.younger);
+            self.began = now;
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.younger.len().saturating_add(self.older.len())
+    }
+}
+
+impl MemoryReplayStore {
+    /// The most entries, if nothing else is said.
+    pub const CAPACITY: usize = 1_000_000;
+
+    /// For a million entries.
+    pub fn new() -> Self {
+        MemoryReplayStore::with_capacity(Self::CAPACITY)
+    }
+
+    /// For this many entries: more than requests arrive in four times the window (four minutes, if not set otherwise).
+    pub fn with_capacity(capacity: usize) -> Self {
+        MemoryReplayStore { entries: Mutex::default(), capacity }
+    }
+
+    /// Reserves, if nobody has: exactly one of any number of callers gets [`Reserved::First`].
+    pub fn reserve(&self, reservation: &Reservation, now: &Now) -> Reserved {
+        let digest = reservation.digest();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.forget(now.monotonic);
+        if entries.younger.contains(&digest) || entries.older.contains(&digest) {
+            return Reserved::Again;
+        }
+        if entries.len() >= self.capacity {
+            return Reserved::Full;
+        }
+        entries.keep = entries.keep.max(reservation.keep);
+        entries.last = now.monotonic;
+        entries.younger.insert(digest);
+        Reserved::First
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// True if none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Default for MemoryReplayStore {
+    fn default() -> Self {
+        MemoryReplayStore::new()
+    }
+}
+
+impl fmt::Debug for MemoryReplayStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryReplayStore({} of {})", self.len(), self.capacity)
+    }
+}

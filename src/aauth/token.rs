@@ -1,0 +1,183 @@
+//! An agent's authorization for a resource (`auth+jwt`), checked.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::claims::Actor;
+use crate::crypto::VerifyingKey;
+use crate::scopes::Scopes;
+use crate::time::{Now, Timestamp};
+use crate::verify::{Claims, Leeway, VerifyError};
+
+/// An `auth+jwt` whose signature and claims were checked. It says who may do what; **whether its bearer is that agent is
+/// not known** until a signed request proves it: that is a [`super::VerifiedRequest`], another type.
+///
+/// ```compile_fail
+/// # use lumoauth::aauth::{VerifiedRequest, VerifiedToken};
+/// fn act(request: &VerifiedRequest) {}
+/// fn with(token: &VerifiedToken) {
+///     act(token);
+/// }
+/// ```
+#[derive(Clone)]
+pub struct VerifiedToken {
+    issuer: String,
+    audience: String,
+    subject: Option<String>,
+    agent: Option<String>,
+    agent_delegate: Option<String>,
+    scopes: Scopes,
+    expires_at: Timestamp,
+    id: Option<String>,
+    actors: Vec<Actor>,
+    key: VerifyingKey,
+    thumbprint: String,
+    claims: Map<String, Value>,
+}
+
+impl VerifiedToken {
+    /// The claims of a token whose signature verified (`docs/wire.md`, aauth-auth-token).
+    pub(super) fn check(
+        mut claims: Claims,
+        issuer: &str,
+        resource: &str,
+        max_actors: usize,
+        now: &Now,
+    ) -> Result<Self, VerifyError> {
+        let malformed = |claim, problem| VerifyError::Claim { claim, problem };
+        claims.issuer(issuer)?;
+        let mut audience = claims.audience()?;
+        let audience = match (audience.pop(), audience.is_empty()) {
+            (Some(one), true) if one == resource => one,
+            _ => return Err(VerifyError::Audience),
+        };
+        let times = claims.times()?;
+        // Proof is made at this moment by a key: there is no reason to take an expired token for a while longer.
+        if now.wall >= times.expires_at {
+            return Err(VerifyError::Expired);
+        }
+        times.check(now, Leeway::default())?;
+        let mut confirmation = claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?;
+        let jwk = confirmation.remove("jwk").ok_or(malformed("cnf", "has no key (jwk)"))?;
+        let key =
+            VerifyingKey::from_jwk(&jwk).map_err(|_| malformed("cnf", "has a key that cannot be used"))?;
+        if key.message_algorithm().is_none() {
+            return Err(malformed("cnf", "has a key that cannot sign messages"));
+        }
+        let thumbprint = key.to_jwk().thumbprint().to_owned();
+        match confirmation.remove("jkt") {
+            None => {}
+            Some(Value::String(own)) if own == thumbprint => {}
+            Some(_) => return Err(malformed("cnf", "has a thumbprint that is not its key's")),
+        }
+        let token = VerifiedToken {
+            subject: claims.text("sub")?,
+            id: claims.text("jti")?,
+            scopes: claims.scopes()?,
+            actors: claims.actors()?,
+            agent: claims.other_text("agent")?,
+            agent_delegate: claims.other_text("agent_delegate")?,
+            issuer: issuer.to_owned(),
+            audience,
+            expires_at: times.expires_at,
+            key,
+            thumbprint,
+            claims: claims.rest(),
+        };
+        if token.actors.len() > max_actors {
+            return Err(VerifyError::ActorDepth);
+        }
+        Ok(token)
+    }
+
+    pub(super) fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// `iss`: the authorization server.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `aud`: the resource.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// `sub`: the user that the agent acts for, if there is one.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// `agent`: the agent's identifier.
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
+    }
+
+    /// `agent_delegate`: which of the agent's delegates.
+    pub fn agent_delegate(&self) -> Option<&str> {
+        self.agent_delegate.as_deref()
+    }
+
+    /// `scope`.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// `exp`.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// `jti`: the token's own id, for logs and revocation.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Who acts for whom (`act`), outermost first; empty if nobody does.
+    pub fn actors(&self) -> &[Actor] {
+        &self.actors
+    }
+
+    /// The thumbprint of the key that the token is bound to (RFC 7638).
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// The claims that have no name of their own here. Their types are yours to check.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+}
+
+impl fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let VerifiedToken {
+            issuer,
+            audience,
+            subject,
+            agent,
+            agent_delegate,
+            scopes,
+            expires_at,
+            id: _,
+            actors,
+            key: _,
+            thumbprint,
+            claims,
+        } = self;
+        f.debug_struct("VerifiedToken")
+            .field("issuer", issuer)
+            .field("audience", audience)
+            .field("subject", subject)
+            .field("agent", agent)
+            .field("agent_delegate", agent_delegate)
+            .field("scopes", scopes)
+            .field("expires_at", expires_at)
+            .field("actors", &actors.len())
+            .field("thumbprint", thumbprint)
+            .field("claims", &claims.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

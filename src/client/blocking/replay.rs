@@ -1,0 +1,21 @@
+//! Where a resource remembers signatures, in the blocking mount.
+
+use crate::aauth::{MemoryReplayStore, Reservation, Reserved};
+use crate::error::StoreError;
+use crate::time::Now;
+
+/// Remembers which signatures were taken. Several processes that serve one resource share one.
+pub trait ReplayStore: Send + Sync {
+    /// Reserves, atomically: of any number of calls with the same key and nonce exactly one gets [`Reserved::First`]. What
+    /// is reserved is remembered for [`Reservation::keep`] at least.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked. The request is refused then.
+    fn reserve(&self, reservation: &Reservation, now: &Now) -> Result<Reserved, StoreError>;
+}
+
+impl ReplayStore for MemoryReplayStore {
+    fn reserve(&self, reservation: &Reservation, now: &Now) -> Result<Reserved, StoreError> {
+        Ok(MemoryReplayStore::reserve(self, reservation, now))
+    }
+}

@@ -1,0 +1,86 @@
+//! The driver of a resource's verifier of signed requests: it fetches keys and reserves nonces.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::replay::ReplayStore;
+use super::run::turn;
+use super::{Transport, dual};
+use crate::aauth::{
+    IncomingMessage, MemoryReplayStore, RequestError, RequestVerifier, VerifiedRequest, VerifiedToken,
+    VerifierConfig,
+};
+use crate::error::ConfigError;
+use crate::secret::Secret;
+use crate::verify::VerifyError;
+
+/// Verifies the signed requests that arrive at a resource ([`crate::aauth`]).
+///
+/// In this order: bounds; what the signature covers; its time; the digest of the body; the token, of a trusted issuer; the
+/// proof that the sender has the token's key; the nonce, reserved in the replay store; the scopes. Cheap to clone; clones
+/// share keys and store. With its keys at hand it sends nothing.
+#[derive(Clone)]
+pub struct Verifier {
+    verifier: RequestVerifier,
+    transport: Arc<dyn Transport>,
+    store: Arc<dyn ReplayStore>,
+}
+
+impl Verifier {
+    /// A verifier on a transport of your own, which remembers nonces in this process' memory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting cannot work. Nothing is sent.
+    pub fn build_with(
+        config: VerifierConfig,
+        transport: impl Transport + 'static,
+    ) -> Result<Self, ConfigError> {
+        let (transport, store) = (Arc::new(transport), Arc::new(MemoryReplayStore::new()));
+        Ok(Verifier { verifier: RequestVerifier::new(config)?, transport, store })
+    }
+
+    /// Remembers nonces in this store. Several processes that serve one resource need one that they share.
+    pub fn replay_store(mut self, store: impl ReplayStore + 'static) -> Self {
+        self.store = Arc::new(store);
+        self
+    }
+
+    /// The verifier behind it, for drivers of your own.
+    pub fn verifier(&self) -> &RequestVerifier {
+        &self.verifier
+    }
+}
+
+#[dual(AFIT)]
+impl Verifier {
+    /// Verifies a request whole. Verify it once: a second time it is a replay.
+    ///
+    /// # Errors
+    /// [`RequestError`]; answer with its status and challenge.
+    pub async fn verify_request(
+        &self,
+        message: IncomingMessage<'_>,
+    ) -> Result<VerifiedRequest, RequestError> {
+        let checked = turn(self.transport.as_ref(), None, None, self.verifier.check(message)).await;
+        let proven = checked.map_err(VerifyError::from)??;
+        let now =
+            self.transport.now().map_err(|error| VerifyError::from(crate::error::Error::from(error)))?;
+        let outcome = self.store.reserve(proven.reservation(), &now).await;
+        proven.reserved(outcome.map_err(RequestError::Store)?)
+    }
+
+    /// Verifies a token alone, to look at it. Its bearer is not proven to be its agent.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn verify_token(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
+        turn(self.transport.as_ref(), None, None, self.verifier.check_token(token)).await?
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verifier { verifier, transport: _, store: _ } = self;
+        f.debug_struct("Verifier").field("verifier", verifier).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! One signature, one request.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use lumoauth::aauth::{MemoryReplayStore, RequestError, Reserved};
+use lumoauth::http::Method;
+use lumoauth::time::{Now, Timestamp};
+
+use super::support::{START, World, at};
+
+/// H4: a second time is a replay, for as long as the signature would pass as fresh.
+#[test]
+fn h4_a_replay_is_refused() {
+    let world = World::new();
+    // Signed by a clock that is a minute ahead: fresh for two minutes.
+    let request = world.request(&world.message(Method::GET, "/", b""), b"", START + 60);
+    world.verify_at(&request, &at(START)).unwrap();
+    let mut refused = 0;
+    for later in 0..=120 {
+        let error = world.verify_at(&request, &at(START + later)).unwrap_err();
+        assert!(matches!(error, RequestError::Replayed), "{later}: {error}");
+        assert_eq!((error.status(), error.is_temporary()), (401, false));
+        refused += 1;
+    }
+    let error = world.verify_at(&request, &at(START + 121)).unwrap_err();
+    assert!(matches!(error, RequestError::Message(_)), "{error}");
+    // A wall clock that jumps ahead and back makes nothing forgotten.
+    let jumped = |wall: u64| Now::new(Timestamp::from_unix(wall), Duration::from_secs(1000), [0; 32]);
+    let request = world.request(&world.message(Method::GET, "/", b""), b"", START);
+    world.verify_at(&request, &jumped(START)).unwrap();
+    let mut claims = world.claims();
+    claims["exp"] = serde_json::json!(START + 100_000);
+    let message = lumoauth::aauth::Message::new(Method::GET, super::support::RESOURCE).unwrap();
+    let message = message.authorization(format!("Bearer {}", world.token(&claims))).unwrap();
+    let other = world.request(&message, b"", START + 86_400);
+    world.verify_at(&other, &jumped(START + 86_400)).unwrap();
+    assert!(matches!(world.verify_at(&request, &jumped(START)), Err(RequestError::Replayed)));
+    println!("h4: the same signature {refused} times again within its window, 0 accepted");
+}
+
+/// H4: whoever comes first, and nobody else.
+#[test]
+fn h4_sixty_four_threads_race_for_one_nonce() {
+    let mut accepted = Vec::new();
+    for _ in 0..50 {
+        let world = Arc::new(World::new());
+        let request = Arc::new(world.request(&world.message(Method::GET, "/", b""), b"", START));
+        let barrier = Arc::new(Barrier::new(64));
+        let threads: Vec<_> = (0..64)
+            .map(|_| {
+                let (world, request, barrier) =
+                    (Arc::clone(&world), Arc::clone(&request), Arc::clone(&barrier));
+                std::thread::spawn(move || {
+                    barrier.wait();
+                    world.verify(&request).is_ok()
+                })
+            })
+            .collect();
+        accepted.push(threads.into_iter().map(|thread| thread.join().unwrap()).filter(|ok| *ok).count());
+    }
+    assert!(accepted.iter().all(|count| *count == 1), "{accepted:?}");
+    println!("h4: 50 rounds of 64 threads with one nonce, {} accepted", accepted.iter().sum::<usize>());
+}
+
+/// The resident memory of this process, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// H4: a full store takes nothing, and has room again when something is over. A million entries are small.
+#[test]
+fn h4_a_full_store_fails_closed() {
+    let world = World::new();
+    let proven = |world: &World, created| {
+        let request = world.request(&world.message(Method::GET, "/", b""), b"", created);
+        let mut check = world.verifier.check(lumoauth::aauth::IncomingMessage::new(&request, request.body()));
+        match lumoauth::session::Machine::step(&mut check, &at(created), None).unwrap() {
+            lumoauth::session::Action::Done(proven) => proven.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let store = MemoryReplayStore::with_capacity(100);
+    for _ in 0..100 {
+        proven(&world, START).reserve(&store, &at(START)).unwrap();
+    }
+    let error = proven(&world, START).reserve(&store, &at(START)).unwrap_err();
+    assert!(matches!(error, RequestError::Full), "{error}");
+    assert_eq!((error.status(), error.is_temporary(), error.challenge().is_none()), (503, true, true));
+    proven(&world, START + 121).reserve(&store, &at(START + 121)).unwrap();
+    assert_eq!(store.len(), 1);
+    assert_eq!(store.reserve(proven(&world, START).reservation(), &at(START + 121)), Reserved::First);
+}
+
+#[test]
+fn h4_a_million_nonces_are_small() {
+    use lumoauth::aauth::Reservation;
+    let world = World::new();
+    let request = world.request(&world.message(Method::GET, "/", b""), b"", START);
+    let mut check = world.verifier.check(lumoauth::aauth::IncomingMessage::new(&request, request.body()));
+    let proven = match lumoauth::session::Machine::step(&mut check, &at(START), None).unwrap() {
+        lumoauth::session::Action::Done(proven) => proven.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let thumbprint = proven.reservation().thumbprint().to_owned();
+    let store = MemoryReplayStore::new();
+    let before = resident();
+    for number in 0..1_000_000_u32 {
+        let nonce = format!("nonce-{number:016}");
+        let reservation = Reservation::of(&thumbprint, &nonce, Duration::from_secs(60));
+        assert_eq!(store.reserve(&reservation, &at(START)), Reserved::First);
+    }
+    let grown = resident().saturating_sub(before);
+    assert_eq!(store.len(), 1_000_000);
+    assert_eq!(store.reserve(proven.reservation(), &at(START)), Reserved::Full);
+    if before == 0 {
+        println!("SKIPPED: memory is read from /proc, which is not here");
+    } else {
+        assert!(grown <= 100_000_000, "{grown} bytes");
+        println!("h4: 1,000,000 nonces in {} MB", grown / 1_000_000);
+    }
+}
