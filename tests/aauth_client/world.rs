@@ -55,7 +55,9 @@ impl World {
     }
 
     pub fn pass(&self, duration: Duration) {
-        *self.0.millis.lock().unwrap() += u64::try_from(duration.as_millis()).unwrap();
+        // Rounded up: a wait that passes no time is never over.
+        let millis = duration.as_nanos().div_ceil(1_000_000);
+        *self.0.millis.lock().unwrap() += u64::try_from(millis).unwrap();
     }
 
     pub fn time(&self) -> Now {
