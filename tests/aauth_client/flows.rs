@@ -237,3 +237,17 @@ fn h8_each_attempt_is_signed_afresh_in_both_mounts() {
         2 * rounds
     );
 }
+
+#[test]
+fn f7_what_was_not_sent_is_sent_with_another_signature() {
+    let world = World::new(|_, number| match number {
+        0 => (0, String::new()),
+        _ => (200, r#"{"auth_token":"t","expires_in":300}"#.to_owned()),
+    });
+    let client = builder().build_with(world.clone()).unwrap();
+    let code = lumoauth::operations::aauth::RedeemCode::new("c", "https://agent.example/cb");
+    assert_eq!(client.redeem(code).unwrap().auth_token().expose(), "t");
+    let seen = world.seen();
+    assert_eq!((seen.len(), &seen[0].body), (2, &seen[1].body));
+    assert_ne!(seen[0].signature, seen[1].signature);
+}
