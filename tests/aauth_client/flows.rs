@@ -201,3 +201,53 @@ fn settings_are_checked_before_anything_is_sent() {
         assert!(error.is_usage() && error.to_string().contains(says), "{says}: {error}");
     }
 }
+
+#[test]
+fn h8_each_attempt_is_signed_afresh_in_both_mounts() {
+    let script = |_: &Seen, number: usize| match number % 3 {
+        2 => (200, r#"{"active":true}"#.to_owned()),
+        _ => (503, "{}".to_owned()),
+    };
+    let (rounds, mut attempts) = (4, 0);
+    let world = World::new(script);
+    let client = builder().build_with(world.clone()).unwrap();
+    for _ in 0..rounds {
+        client.verify_auth_token(VerifyAuthToken::new("t")).unwrap();
+    }
+    let asynchronous = World::new(script);
+    block_on(async {
+        let client = async_builder().build_with(asynchronous.clone()).unwrap();
+        for _ in 0..rounds {
+            client.verify_auth_token(VerifyAuthToken::new("t")).await.unwrap();
+        }
+    });
+    for world in [world, asynchronous] {
+        let seen = world.seen();
+        assert_eq!(seen.len(), rounds * 3);
+        let distinct = |of: fn(&Seen) -> &Option<String>| {
+            seen.iter().map(|seen| of(seen).clone().unwrap()).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert_eq!(distinct(|seen| &seen.signature), seen.len());
+        assert_eq!(distinct(|seen| &seen.input), seen.len());
+        assert_eq!(distinct(|seen| &seen.agent_auth), 1, "one agent token for all of them");
+        attempts += seen.len();
+    }
+    println!(
+        "H8: {attempts} attempts of {} calls in both mounts, each with a signature of its own",
+        2 * rounds
+    );
+}
+
+#[test]
+fn f7_what_was_not_sent_is_sent_with_another_signature() {
+    let world = World::new(|_, number| match number {
+        0 => (0, String::new()),
+        _ => (200, r#"{"auth_token":"t","expires_in":300}"#.to_owned()),
+    });
+    let client = builder().build_with(world.clone()).unwrap();
+    let code = lumoauth::operations::aauth::RedeemCode::new("c", "https://agent.example/cb");
+    assert_eq!(client.redeem(code).unwrap().auth_token().expose(), "t");
+    let seen = world.seen();
+    assert_eq!((seen.len(), &seen[0].body), (2, &seen[1].body));
+    assert_ne!(seen[0].signature, seen[1].signature);
+}

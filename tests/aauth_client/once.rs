@@ -112,3 +112,33 @@ fn redirects_take_nothing_along() {
     }
     assert_eq!(elsewhere.bytes_received(), 0);
 }
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn f7_the_same_in_the_async_mount() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut cases = 0;
+    for loss in losses() {
+        for what in ["auth", "code", "refresh"] {
+            let server = Server::start(sequence(vec![loss.clone(), Reply::json(200, TOKEN)]));
+            let builder =
+                lumoauth::asynchronous::aauth::Client::builder().base_url(server.url()).tenant("acme");
+            let builder = builder.key(key()).agent(AGENT).agent_token("a.b.c");
+            let quick = builder.attempt_timeout(Duration::from_millis(300)).timeout(Duration::from_secs(2));
+            let client = quick.build().unwrap();
+            let error = runtime.block_on(async {
+                match what {
+                    "auth" => client.request_authorization("r.s.t").await.map(drop).unwrap_err(),
+                    "code" => client.redeem(RedeemCode::new("c", REDIRECT)).await.map(drop).unwrap_err(),
+                    _ => {
+                        client.refresh(&kept("https://api.example.com"), "r.s.t").await.map(drop).unwrap_err()
+                    }
+                }
+            });
+            assert!(matches!(error, Error::OutcomeUnknown { .. }), "{what} {loss:?}: {error:?}");
+            assert_eq!(server.count(|_| true), 1, "{what} {loss:?}");
+            cases += 1;
+        }
+    }
+    println!("F7, async: {cases} lost answers, each request seen once");
+}

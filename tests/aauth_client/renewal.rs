@@ -166,3 +166,37 @@ fn sixty_four_threads_renew_one_token_with_one_request() {
     assert_eq!(world.seen().len(), 1);
     println!("refresh: {THREADS} threads, {} request", world.seen().len());
 }
+
+#[test]
+fn a_leader_that_is_dropped_harms_nobody() {
+    let (world, count) = (World::new(|_, _| (500, String::new())), Arc::new(AtomicU32::new(0)));
+    let (own, counter) = (world.clone(), Arc::clone(&count));
+    let source = move || {
+        let (world, number) = (own.clone(), counter.fetch_add(1, Ordering::SeqCst));
+        async move {
+            if number == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(AgentToken::new(format!("agent.token.{number}"), world.time().wall, Duration::from_secs(60)))
+        }
+    };
+    let builder = lumoauth::asynchronous::aauth::Client::builder().tenant("acme").key(key()).agent(AGENT);
+    let client = builder.agent_token_from(source).build_with(world.clone()).unwrap();
+    block_on(async {
+        let spawn = || {
+            let client = client.clone();
+            tokio::spawn(async move { client.agent_token().await.map(|token| token.expose().to_owned()) })
+        };
+        let leader = spawn();
+        let followers: Vec<_> = (0..8).map(|_| spawn()).collect();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 1, "one leads, the others wait");
+        leader.abort();
+        for follower in followers {
+            assert_eq!(follower.await.unwrap().unwrap(), "agent.token.1");
+        }
+    });
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lumoauth::aauth::{AgentKey, AgentServer, Client, ClientBuilder, Delegate};
 use lumoauth::asynchronous;
-use lumoauth::error::TransportError;
+use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::{Request, Response};
@@ -55,7 +55,9 @@ impl World {
     }
 
     pub fn pass(&self, duration: Duration) {
-        *self.0.millis.lock().unwrap() += u64::try_from(duration.as_millis()).unwrap();
+        // Rounded up: a wait that passes no time is never over.
+        let millis = duration.as_nanos().div_ceil(1_000_000);
+        *self.0.millis.lock().unwrap() += u64::try_from(millis).unwrap();
     }
 
     pub fn time(&self) -> Now {
@@ -68,7 +70,8 @@ impl World {
         Now::new(wall, Duration::from_secs(1000) + Duration::from_millis(millis), random)
     }
 
-    fn answer(&self, request: &Request) -> Response {
+    /// The script's answer; status 0 stands for a request that could not be sent.
+    fn answer(&self, request: &Request) -> Result<Response, TransportError> {
         let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let seen = Seen {
             line: format!("{} {}", request.method(), request.url()),
@@ -85,13 +88,16 @@ impl World {
             all.len() - 1
         };
         let (status, body) = (self.0.script)(&seen, number);
-        Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body)
+        if status == 0 {
+            return Err(TransportError::not_sent(TransportFault::Connect, "connection refused"));
+        }
+        Ok(Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body))
     }
 }
 
 impl lumoauth::Transport for World {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        Ok(self.answer(&request))
+        self.answer(&request)
     }
 
     fn sleep(&self, duration: Duration) {
@@ -108,7 +114,7 @@ impl asynchronous::Transport for World {
         let answer = self.answer(&request);
         Box::pin(async move {
             tokio::task::yield_now().await;
-            Ok(answer)
+            answer
         })
     }
 

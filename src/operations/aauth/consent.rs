@@ -225,6 +225,12 @@ mod tests {
     }
 
     #[test]
+    fn it_prints_without_its_secrets() {
+        let shown = format!("{:?}", consent(GOOD));
+        assert!(!shown.contains("rt-1") && !shown.contains("s-1"), "{shown}");
+    }
+
+    #[test]
     fn the_callback_is_checked_and_counts_once() {
         let consent = consent(GOOD);
         assert_eq!(consent.expires_at(), Some(Timestamp::from_unix(1_600)));
