@@ -38,7 +38,9 @@ fn ask(session: &Session, now: &Now) -> Decision {
                     r#"{"allowed":true,"action":"read_document","reason":"ok","audit_id":"aud_1"}"#,
                 ));
             }
-            Action::Wait(_) | Action::Join(_) | Action::Subject => unreachable!("one caller, no failure"),
+            Action::Wait(_) | Action::Join(_) | Action::Subject | Action::Sign(_) => {
+                unreachable!("one caller, no failure")
+            }
         }
     }
 }

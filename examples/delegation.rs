@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let actors: Vec<&str> = claims.unverified_actors().iter().map(|actor| actor.subject()).collect();
         println!("\nActing for {:?} as {actors:?}", claims.unverified_subject().unwrap_or_default());
     }
-    let me = chain.request("session-1", Method::GET, "oauth/userinfo")?;
+    let me = chain.request("session-1", Method::GET, "/api/v1/documents")?;
     println!("A request in the user's name: HTTP {}", me.status());
 
     // 4. Another agent gets a part of it, with its own token as the actor's.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lumoauth::credentials::Credentials;
 use lumoauth::emulator::Emulator;
-use lumoauth::error::{Error, TransportError, TransportFault, WorkloadError};
+use lumoauth::error::{Error, SignerError, TransportError, TransportFault, WorkloadError};
 use lumoauth::http::header::{HeaderMap, HeaderName, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
 use lumoauth::operation::{Answer, Auth, Context, Effect, Operation, Terms};
@@ -72,6 +72,8 @@ impl Stack {
                 Action::Join(ticket) => wait(&ticket),
                 // A stack that runs as a workload reads its platform's token here.
                 Action::Subject => arrived = Some(Arrived::Subject(Err(WorkloadError::NoSource))),
+                // A stack that holds an agent's key signs `to_sign.base()` here.
+                Action::Sign(_) => arrived = Some(Arrived::Signature(Err(SignerError::NoSigner))),
                 Action::Done(output) => return Ok(output),
             }
         }

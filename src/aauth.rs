@@ -21,32 +21,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod base;
+mod issue;
 mod key;
-mod nonce;
 mod read;
 pub(crate) mod received;
 mod refusal;
 mod replay;
-mod sign;
-mod target;
 mod token;
 mod verify;
 
-pub use base::content_digest;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub use crate::client::blocking::{AgentTokenSource, Client, ClientBuilder, ReplayStore, Verifier};
+pub use crate::message::{
+    AGENT_AUTH, CONTENT_DIGEST, Message, Nonce, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY,
+    SignedHeaders, Target, content_digest,
+};
+use crate::message::{base, nonce, sign, target};
+pub use crate::operations::Signed;
+pub use crate::operations::aauth::{AgentToken, AuthToken, Authorization, Consent};
+pub use issue::{AgentServer, Delegate, Grant, Resource};
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) use key::names;
 pub use key::{AgentKey, DEFAULT_KEY_ID};
-pub use nonce::Nonce;
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
 pub use received::{IncomingMessage, MessageFault, WINDOW};
 pub use refusal::RequestError;
 pub use replay::{MemoryReplayStore, Reservation, Reserved};
-pub use sign::{
-    AGENT_AUTH, CONTENT_DIGEST, Message, Prepared, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_KEY, SignedHeaders,
-};
-pub use target::Target;
 pub use token::VerifiedToken;
 pub use verify::{ProvenRequest, RequestCheck, RequestVerifier, TokenCheck, VerifiedRequest, VerifierConfig};
-
-#[cfg(feature = "blocking")]
-#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
-pub use crate::client::blocking::{ReplayStore, Verifier};

@@ -3,6 +3,7 @@
 mod advice;
 mod api;
 mod protocol;
+mod signer;
 mod text;
 mod transport;
 mod workload;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use api::{ApiError, RateLimit};
 pub use protocol::{ProtocolError, ProtocolFault};
+pub use signer::SignerError;
 pub(crate) use text::{Redactor, inert};
 pub use transport::{Sent, TransportError, TransportFault};
 pub use workload::WorkloadError;
@@ -69,6 +71,9 @@ pub enum Error {
     /// The platform's token of a workload could not be had or used. Nothing was sent.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// The request could not be signed. Nothing of this attempt was sent.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The store of sessions failed.
     #[error("the session store failed: {0}")]
     Store(StoreError),

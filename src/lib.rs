@@ -30,6 +30,11 @@ pub struct McpDocument;
 #[doc = include_str!("../docs/errors.md")]
 pub struct ErrorsDocument;
 
+/// The examples of `docs/aauth.md`, compiled.
+#[cfg(all(doctest, feature = "aauth", feature = "ureq"))]
+#[doc = include_str!("../docs/aauth.md")]
+pub struct AauthDocument;
+
 #[cfg(feature = "aauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 pub mod aauth;
@@ -50,6 +55,7 @@ pub mod crypto;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub mod emulator;
+pub mod message;
 pub mod operation;
 pub mod operations;
 pub mod session;
@@ -71,7 +77,7 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use client::blocking::{
-    Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, SessionStore, Transport,
+    Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, SessionStore, Signer, Transport,
 };
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]

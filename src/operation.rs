@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+mod signing;
+
+pub use signing::Signing;
+
 use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::site::{Origin, Site};
@@ -68,6 +72,18 @@ pub enum Auth {
     Token(AccessToken),
     /// The agent's own access token, placed in the body by the operation itself ([`Context::token`]).
     InBody,
+    /// Signed with the client's own key, over another credential or none (AAuth).
+    Signed(Signing),
+}
+
+impl Auth {
+    /// The credential itself, below a signature if there is one.
+    pub(crate) fn credential(&self) -> &Auth {
+        match self {
+            Auth::Signed(signing) => signing.credential(),
+            other => other,
+        }
+    }
 }
 
 /// How an operation is to be run.

@@ -1,5 +1,8 @@
 //! Every step of the protocol, one file per family. Each can be run by a client, driven by a session, or used by hand.
 
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth;
 mod agents;
 mod ask;
 mod consent;
@@ -13,6 +16,7 @@ mod grants;
 mod introspect;
 mod mcp;
 mod raw;
+mod signed;
 mod token;
 
 pub use agents::{
@@ -34,4 +38,5 @@ pub use introspect::{ActiveToken, Introspect, Introspection};
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
 pub use raw::ApiRequest;
+pub use signed::Signed;
 pub use token::ClientCredentials;

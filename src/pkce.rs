@@ -47,12 +47,22 @@ impl fmt::Debug for Pkce {
 /// 256 bits for one purpose, from the random bytes of a moment: several values may come from one moment, and knowing
 /// one of them does not help to guess another.
 pub(crate) fn derive(purpose: &str, now: &Now) -> String {
+    URL_SAFE_NO_PAD.encode(digest(purpose, now))
+}
+
+/// 128 bits for one purpose, in the same way.
+pub(crate) fn derive_bytes(purpose: &str, now: &Now) -> [u8; 16] {
+    let digest = digest(purpose, now);
+    std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default())
+}
+
+fn digest(purpose: &str, now: &Now) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"lumoauth ");
     hash.update(purpose.as_bytes());
     hash.update([0]);
     hash.update(now.random);
-    URL_SAFE_NO_PAD.encode(hash.finalize())
+    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod claims;
 mod identity;
 mod lifecycle;
 mod retry;
+mod signature;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,9 +25,10 @@ pub use call::Call;
 // tokens are not all that one call fetches for many
 pub(crate) use lifecycle::Flights;
 pub use lifecycle::Ticket;
+pub use signature::ToSign;
 
 use crate::credentials::{ClientAuth, Credentials, Workload};
-use crate::error::{ConfigError, Error, TransportError, TransportFault, WorkloadError};
+use crate::error::{ConfigError, Error, SignerError, TransportError, TransportFault, WorkloadError};
 use crate::operation::Operation;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -53,11 +55,13 @@ pub enum Action<T> {
     Join(Ticket),
     /// Get the platform's token of this workload ([`Settings::workload`]), and step again with [`Arrived::Subject`].
     Subject,
+    /// Sign this with the client's own key, wherever that lives, and step again with [`Arrived::Signature`].
+    Sign(ToSign),
     /// Finished.
     Done(T),
 }
 
-/// What came of an [`Action::Send`] or [`Action::Subject`]. Exhaustive on purpose.
+/// What came of an [`Action::Send`], [`Action::Subject`] or [`Action::Sign`]. Exhaustive on purpose.
 #[derive(Debug)]
 pub enum Arrived {
     /// A whole response.
@@ -66,6 +70,8 @@ pub enum Arrived {
     Failed(TransportError),
     /// The platform's token, or why there is none.
     Subject(Result<Secret, WorkloadError>),
+    /// The signature, or why there is none.
+    Signature(Result<Vec<u8>, SignerError>),
 }
 
 impl From<Result<Response, TransportError>> for Arrived {

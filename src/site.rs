@@ -77,6 +77,30 @@ pub enum Route {
     Jwks,
     /// `wellknown.oauth_protected_resource` (RFC 9728).
     ProtectedResource,
+    /// `aauth.agent.token`: `POST aauth/agent/token`.
+    AAuthToken,
+    /// `aauth.agent.auth`: `GET aauth/agent/auth`, in a person's browser.
+    AAuthConsent,
+    /// `aauth.agent.issue`: `POST aauth/agent/issue`.
+    AAuthIssue,
+    /// `aauth.agent.platform_token`: `POST aauth/agent/platform-token`.
+    AAuthPlatformToken,
+    /// `aauth.resource.token`: `POST aauth/resource/token`.
+    AAuthResourceToken,
+    /// `aauth.resource.token.verify`: `POST aauth/resource/token/verify`.
+    AAuthResourceTokenVerify,
+    /// `aauth.auth.token.verify`: `POST aauth/auth/token/verify`.
+    AAuthTokenVerify,
+    /// `aauth.token.revoke`: `POST aauth/token/revoke`.
+    AAuthRevoke,
+    /// `aauth.jwks`: the keys that AAuth tokens are signed with, `GET aauth/jwks.json`.
+    AAuthJwks,
+    /// `wellknown.aauth_issuer`, behind the tenant's API base and at the root of the host.
+    AAuthIssuer,
+    /// `wellknown.aauth_agent`: the tenant's agents.
+    AAuthAgents,
+    /// `wellknown.aauth_resource`: the tenant's resources.
+    AAuthResources,
 }
 
 impl Route {
@@ -97,6 +121,18 @@ impl Route {
             Route::AuthorizationServerMetadata => ".well-known/oauth-authorization-server",
             Route::Jwks => ".well-known/jwks.json",
             Route::ProtectedResource => ".well-known/oauth-protected-resource",
+            Route::AAuthToken => "aauth/agent/token",
+            Route::AAuthConsent => "aauth/agent/auth",
+            Route::AAuthIssue => "aauth/agent/issue",
+            Route::AAuthPlatformToken => "aauth/agent/platform-token",
+            Route::AAuthResourceToken => "aauth/resource/token",
+            Route::AAuthResourceTokenVerify => "aauth/resource/token/verify",
+            Route::AAuthTokenVerify => "aauth/auth/token/verify",
+            Route::AAuthRevoke => "aauth/token/revoke",
+            Route::AAuthJwks => "aauth/jwks.json",
+            Route::AAuthIssuer => ".well-known/aauth-issuer",
+            Route::AAuthAgents => ".well-known/aauth-agent",
+            Route::AAuthResources => ".well-known/aauth-resource",
         }
     }
 }
@@ -148,6 +184,11 @@ impl Site {
             Some((_, url)) => url.clone(),
             None => self.assemble(&format!("{}/{}", self.api, route.path())),
         }
+    }
+
+    /// The URL of a document that is also kept at the root: the same path behind the base URL, without the tenant.
+    pub fn root_url(&self, route: Route) -> Uri {
+        self.assemble(&format!("{}/{}", self.prefix, route.path()))
     }
 
     /// A path of your own: `/x` behind the base URL (its own path kept), `x` behind the tenant's API base. An absolute

@@ -167,6 +167,17 @@ impl Request {
         &self.limits
     }
 
+    /// The same request with this URL and these changes of its headers: its signed form.
+    pub(crate) fn changed<E>(
+        mut self,
+        url: Uri,
+        change: impl FnOnce(&mut HeaderMap) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        self.url = url;
+        change(&mut self.headers)?;
+        Ok(self)
+    }
+
     /// Head and body apart, nothing copied; the body is wiped when it is dropped.
     #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(crate) fn into_head_and_body(self) -> (http::Request<()>, Zeroizing<Vec<u8>>) {

@@ -1,9 +1,18 @@
-//! AAuth through its public face: keys, and the signing of messages.
+//! AAuth through its public face: keys, the signing of messages, signed calls over real connections, and their verification.
 #![cfg(all(feature = "aauth", feature = "blocking"))]
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
+#[cfg(all(feature = "ureq", feature = "async"))]
+#[path = "aauth/afresh.rs"]
+mod afresh;
+mod hostile;
 #[path = "aauth/keys.rs"]
 mod keys;
+#[path = "aauth/published.rs"]
+mod published;
+#[cfg(all(feature = "ureq", feature = "async"))]
+#[path = "aauth/rebuilt.rs"]
+mod rebuilt;
 #[path = "aauth/replays.rs"]
 mod replays;
 #[path = "aauth/requests.rs"]

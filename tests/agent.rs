@@ -188,7 +188,9 @@ fn a_pause_that_the_service_wants_next_to_nothing_for_is_still_a_pause() {
                         paused += pause;
                         time += pause;
                     }
-                    Action::Join(_) | Action::Subject => panic!("there is nobody to wait for"),
+                    Action::Join(_) | Action::Subject | Action::Sign(_) => {
+                        panic!("there is nobody to wait for")
+                    }
                     Action::Done(decision) => break assert!(decision.allowed()),
                 }
             }

@@ -4,10 +4,14 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+#[cfg(any(feature = "blocking", feature = "async"))]
+use crate::crypto::VerifyingKey;
 use crate::crypto::{CryptoError, Jwk, KeyPair, MessageAlgorithm, sign_compact_as};
 use crate::error::InputError;
 use crate::json;
+use crate::message::{Message, Nonce, SignedHeaders};
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// The key id of an agent's first key (`docs/wire.md`, aauth-keys).
 pub const DEFAULT_KEY_ID: &str = "key-1";
@@ -155,6 +159,24 @@ impl AgentKey {
     }
 }
 
+impl Message {
+    /// Signs with a key that is at hand.
+    ///
+    /// # Errors
+    /// [`CryptoError::Signing`]; not known to happen.
+    #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+    pub fn sign(
+        &self,
+        key: &AgentKey,
+        created: Timestamp,
+        nonce: &Nonce,
+    ) -> Result<SignedHeaders, CryptoError> {
+        let prepared = self.prepare(created, nonce);
+        let signature = key.sign(prepared.base())?;
+        Ok(prepared.finish(&signature))
+    }
+}
+
 impl fmt::Debug for AgentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AgentKey { pair: _, algorithm, key_id } = self;
@@ -163,6 +185,14 @@ impl fmt::Debug for AgentKey {
             .field("key_id", key_id)
             .finish_non_exhaustive()
     }
+}
+
+/// The id and the thumbprint of a signer's public key, if it can sign messages.
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) fn names(public_jwk: &Value) -> Option<(String, String)> {
+    let key = VerifyingKey::from_jwk(public_jwk).ok()?;
+    key.message_algorithm()?;
+    Some((key.key_id()?.to_owned(), key.to_jwk().thumbprint().to_owned()))
 }
 
 /// A public key as AAuth writes it: the required members, `kid` and `use`; no `alg`, since messages and tokens differ.

@@ -37,7 +37,7 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// The claims of a token whose signature verified (`docs/wire.md`, aauth-token).
+    /// The claims of a token whose signature verified (`docs/wire.md`, aauth-auth-token).
     pub(super) fn check(
         mut claims: Claims,
         issuer: &str,

@@ -18,7 +18,7 @@ use crate::session::{Action, Arrived, Machine};
 use crate::time::Now;
 use crate::verify::{Core, Flow, TrustedIssuer, Types, VerifyError, end};
 
-/// What an authorization server may sign its tokens with (`docs/wire.md`, aauth-token).
+/// What an authorization server may sign its tokens with (`docs/wire.md`, aauth-auth-token).
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::Rs256,
     Algorithm::Rs384,
@@ -264,6 +264,7 @@ impl Machine for RequestCheck<'_> {
             Action::Wait(pause) => return Ok(self.wait(received, check, Action::Wait(pause))),
             Action::Join(ticket) => return Ok(self.wait(received, check, Action::Join(ticket))),
             Action::Subject => return Ok(self.wait(received, check, Action::Subject)),
+            Action::Sign(to_sign) => return Ok(self.wait(received, check, Action::Sign(to_sign))),
         };
         let proven = token.map_err(RequestError::from).and_then(|token| self.prove(&received, token));
         Ok(Action::Done(proven))

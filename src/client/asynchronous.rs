@@ -33,9 +33,15 @@ macro_rules! example {
     };
 }
 
+#[cfg(feature = "aauth")]
+#[allow(clippy::duplicate_mod)]
+#[path = "aauth.rs"]
+mod aauth_client;
 #[allow(clippy::duplicate_mod)] // mounted here as async code, in blocking.rs as blocking code
 #[path = "agent.rs"]
 mod agent;
+#[cfg(feature = "aauth")]
+mod agent_token;
 #[allow(clippy::duplicate_mod)]
 #[path = "builder.rs"]
 mod builder;
@@ -54,6 +60,7 @@ mod request_verifier;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
+mod signer;
 #[cfg(feature = "verify")]
 #[allow(clippy::duplicate_mod)]
 #[path = "verifier.rs"]
@@ -64,6 +71,7 @@ pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
+pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
@@ -74,6 +82,8 @@ pub use super::store::{MemoryStore, Stored};
 #[cfg(feature = "aauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 pub mod aauth {
+    pub use super::aauth_client::{Client, ClientBuilder};
+    pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
     pub use super::request_verifier::Verifier;
 }
@@ -307,5 +317,18 @@ impl request_verifier::Verifier {
         let options = crate::transport::TransportOptions::default();
         let transport = crate::transport::ReqwestTransport::new(&options)?;
         Ok(Self::build_with(config, transport)?)
+    }
+}
+
+#[cfg(all(feature = "reqwest", feature = "aauth"))]
+impl aauth_client::ClientBuilder {
+    /// A client on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<aauth_client::Client, crate::error::Error> {
+        let transport = crate::transport::ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
     }
 }

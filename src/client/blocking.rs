@@ -22,9 +22,15 @@ macro_rules! example {
     };
 }
 
+#[cfg(feature = "aauth")]
+#[allow(clippy::duplicate_mod)]
+#[path = "aauth.rs"]
+mod aauth_client;
 #[allow(clippy::duplicate_mod)] // mounted here as blocking code, in asynchronous.rs as async code
 #[path = "agent.rs"]
 mod agent;
+#[cfg(feature = "aauth")]
+mod agent_token;
 #[allow(clippy::duplicate_mod)]
 #[path = "builder.rs"]
 mod builder;
@@ -43,6 +49,7 @@ mod request_verifier;
 #[allow(clippy::duplicate_mod)]
 #[path = "run.rs"]
 mod run;
+mod signer;
 #[cfg(feature = "verify")]
 #[allow(clippy::duplicate_mod)]
 #[path = "verifier.rs"]
@@ -53,10 +60,15 @@ pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
+pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
 
+#[cfg(feature = "aauth")]
+pub use aauth_client::{Client, ClientBuilder};
+#[cfg(feature = "aauth")]
+pub use agent_token::AgentTokenSource;
 #[cfg(feature = "aauth")]
 pub use replay::ReplayStore;
 #[cfg(feature = "aauth")]
@@ -231,5 +243,18 @@ impl SessionStore for MemoryStore {
 
     fn keys(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.all())
+    }
+}
+
+#[cfg(all(feature = "ureq", feature = "aauth"))]
+impl aauth_client::ClientBuilder {
+    /// A client on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn build(self) -> Result<aauth_client::Client, crate::error::Error> {
+        let transport = crate::transport::UreqTransport::new(self.transport_options())?;
+        self.build_with(transport)
     }
 }

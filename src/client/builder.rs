@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::run::Driver;
 use super::workload::WorkloadSource;
-use super::{Agent, Transport};
+use super::{Agent, Signer, Transport};
 use crate::client::environment;
 use crate::credentials::{ClientAuth, Credentials, Variables, Workload};
 use crate::error::{ConfigError, Error};
@@ -32,6 +32,7 @@ pub struct AgentBuilder {
     connect_timeout: Option<Duration>,
     allowed_origins: Vec<String>,
     user_agent: Option<String>,
+    signer: Option<Arc<dyn Signer>>,
     transport: TransportOptions,
 }
 
@@ -106,6 +107,13 @@ impl AgentBuilder {
         self
     }
 
+    /// The key that signs what is to be signed ([`crate::operations::Signed`]): an `aauth::AgentKey`, or a key that
+    /// lives elsewhere.
+    pub fn signer(mut self, signer: impl Signer + 'static) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
     /// How the client authenticates itself at the token endpoint, in the body if not set.
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
         self.client_auth = client_auth;
@@ -167,16 +175,21 @@ impl AgentBuilder {
     /// [`Error::Config`] if a setting is missing or cannot work.
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Agent, Error> {
         let session = Session::new(self.settings()?);
-        let workload = self.workload.map(|(_, source)| source);
-        Ok(Agent::from_driver(Driver { session, transport: Arc::new(transport), workload }))
+        let (workload, signer) = (self.workload.map(|(_, source)| source), self.signer);
+        Ok(Agent::from_driver(Driver { session, transport: Arc::new(transport), workload, signer }))
     }
 
     /// The settings, checked.
     fn settings(&self) -> Result<Settings, ConfigError> {
+        let settings = self.connection()?;
+        Ok(self.identified(settings)?.client_auth(self.client_auth).scopes(&self.scopes))
+    }
+
+    /// Where the service is and how it is reached, checked; who the client is left out.
+    pub(super) fn connection(&self) -> Result<Settings, ConfigError> {
         let layout = self.layout.clone().unwrap_or(Layout::Tenant(String::new()));
         let site = Site::new(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), layout)?;
-        let mut settings =
-            self.identified(Settings::new(site))?.client_auth(self.client_auth).scopes(&self.scopes);
+        let mut settings = Settings::new(site);
         for origin in &self.allowed_origins {
             settings = settings.allow_origin(Origin::parse(origin)?);
         }

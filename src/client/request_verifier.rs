@@ -61,7 +61,7 @@ impl Verifier {
         &self,
         message: IncomingMessage<'_>,
     ) -> Result<VerifiedRequest, RequestError> {
-        let checked = turn(self.transport.as_ref(), None, self.verifier.check(message)).await;
+        let checked = turn(self.transport.as_ref(), None, None, self.verifier.check(message)).await;
         let proven = checked.map_err(VerifyError::from)??;
         let now =
             self.transport.now().map_err(|error| VerifyError::from(crate::error::Error::from(error)))?;
@@ -74,7 +74,7 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`].
     pub async fn verify_token(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
-        turn(self.transport.as_ref(), None, self.verifier.check_token(token)).await?
+        turn(self.transport.as_ref(), None, None, self.verifier.check_token(token)).await?
     }
 }
 

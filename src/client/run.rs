@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use super::workload::WorkloadSource;
-use super::{Transport, dual};
-use crate::error::{Error, TransportError, WorkloadError};
+use super::{Signer, Transport, dual};
+use crate::error::{Error, SignerError, TransportError, WorkloadError};
 use crate::operation::Operation;
 use crate::session::{Action, Arrived, Machine, Session};
 use crate::time::Deadline;
 
-/// A session, the transport that carries it, and where a workload's token comes from.
+/// A session, the transport that carries it, where a workload's token comes from, and who signs.
 #[derive(Clone)]
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) workload: Option<WorkloadSource>,
+    pub(super) signer: Option<Arc<dyn Signer>>,
 }
 
 #[dual(AFIT)]
@@ -25,7 +26,13 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(self.transport.as_ref(), self.workload.as_ref(), self.session.call(operation)).await
+        turn(
+            self.transport.as_ref(),
+            self.workload.as_ref(),
+            self.signer.as_deref(),
+            self.session.call(operation),
+        )
+        .await
     }
 
     /// Runs an operation within a deadline that runs already.
@@ -34,8 +41,13 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(self.transport.as_ref(), self.workload.as_ref(), self.session.call_within(operation, *deadline))
-            .await
+        turn(
+            self.transport.as_ref(),
+            self.workload.as_ref(),
+            self.signer.as_deref(),
+            self.session.call_within(operation, *deadline),
+        )
+        .await
     }
 
     /// Turns a machine until it is done.
@@ -44,7 +56,7 @@ impl Driver {
         M: Machine + Send,
         M::Output: Send,
     {
-        turn(self.transport.as_ref(), self.workload.as_ref(), machine).await
+        turn(self.transport.as_ref(), self.workload.as_ref(), self.signer.as_deref(), machine).await
     }
 }
 
@@ -53,6 +65,7 @@ impl Driver {
 pub(super) async fn turn<M>(
     transport: &dyn Transport,
     workload: Option<&WorkloadSource>,
+    signer: Option<&dyn Signer>,
     mut machine: M,
 ) -> Result<M::Output, Error>
 where
@@ -75,6 +88,13 @@ where
                     None => Err(WorkloadError::NoSource),
                 };
                 arrived = Some(Arrived::Subject(subject));
+            }
+            Action::Sign(to_sign) => {
+                let signature = match signer {
+                    Some(signer) => signer.sign(to_sign.base()).await,
+                    None => Err(SignerError::NoSigner),
+                };
+                arrived = Some(Arrived::Signature(signature));
             }
             Action::Done(output) => return Ok(output),
         }

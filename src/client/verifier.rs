@@ -50,7 +50,7 @@ impl TokenVerifier {
     /// # Errors
     /// [`VerifyError`]; answer with its status and [`Verifier::challenge`].
     pub async fn verify(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
-        turn(self.transport.as_ref(), None, self.verifier.check(token)).await?
+        turn(self.transport.as_ref(), None, None, self.verifier.check(token)).await?
     }
 
     /// Verifies the bearer token in a request's headers.
@@ -134,7 +134,7 @@ impl IdTokenVerifier {
         token: &Secret,
         nonce: Option<&Secret>,
     ) -> Result<VerifiedIdToken, VerifyError> {
-        turn(self.transport.as_ref(), None, self.verifier.check(token, nonce)).await?
+        turn(self.transport.as_ref(), None, None, self.verifier.check(token, nonce)).await?
     }
 }
 

@@ -193,6 +193,7 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
         Route::AuthorizationServerMetadata => discovery::authorization_server(call),
         Route::Jwks => discovery::jwks(call),
         Route::ProtectedResource => either(mcp::root(state, call)),
+        _ => not_found(),
     }
 }
 

@@ -26,6 +26,7 @@ impl Error {
             Error::Workload(_) => {
                 "Check the file or the source that the workload token comes from: its path, its permissions, its content."
             }
+            Error::Signer(_) => "Give the client the signer of its key, and look after where the key lives.",
             Error::Consent(_) => "Start the consent anew with a new consent URL.",
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."

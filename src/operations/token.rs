@@ -70,6 +70,16 @@ pub(crate) fn access_token(
     asked: &Scopes,
 ) -> Result<AccessToken, Error> {
     let secret = Secret::new(fields.required_text("access_token")?);
+    sendable(&secret, fields)?;
+    // RFC 6749 requires token_type, the vendor's SDKs do not (`docs/wire.md`, T-type).
+    let token_type = fields.text("token_type")?.map_or(TokenType::Bearer, |text| TokenType::parse(&text));
+    let scopes = fields.text("scope")?.map_or_else(|| asked.clone(), Scopes::from);
+    let lifetime = lifetime(fields)?;
+    Ok(AccessToken::new(secret, token_type, scopes, response.received().unwrap_or_default(), lifetime))
+}
+
+/// A token that a header can carry, and that is not too long for one.
+pub(super) fn sendable(secret: &Secret, fields: &Fields) -> Result<(), Error> {
     if !secret.expose().bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
         let problem = "it has a character that no header can carry";
         return Err(fields.fault(ProtocolFault::UnusableToken { problem }));
@@ -78,16 +88,12 @@ pub(crate) fn access_token(
         let problem = "it is longer than 8 KiB, more than a request's head should carry";
         return Err(fields.fault(ProtocolFault::UnusableToken { problem }));
     }
-    // RFC 6749 requires token_type, the vendor's SDKs do not (`docs/wire.md`, T-type).
-    let token_type = fields.text("token_type")?.map_or(TokenType::Bearer, |text| TokenType::parse(&text));
-    let scopes = fields.text("scope")?.map_or_else(|| asked.clone(), Scopes::from);
-    let lifetime = lifetime(fields)?;
-    Ok(AccessToken::new(secret, token_type, scopes, response.received().unwrap_or_default(), lifetime))
+    Ok(())
 }
 
 /// `expires_in`: seconds as a number, or as a text of digits as some servers write it. Negative, not finite or of any
 /// other type is a fault; absent is five minutes.
-fn lifetime(fields: &mut Fields) -> Result<Duration, Error> {
+pub(super) fn lifetime(fields: &mut Fields) -> Result<Duration, Error> {
     const FIELD: &str = "expires_in";
     const EXPECTED: &str = "a number of seconds, zero or more";
     let Some(value) = fields.value(FIELD) else { return Ok(UNNAMED_LIFETIME) };

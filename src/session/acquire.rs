@@ -219,7 +219,7 @@ impl Acquire {
         let outcome = match arrived {
             Some(Arrived::Response(response)) => operation.response(&response.received_at(now.wall)),
             Some(Arrived::Failed(error)) => Err(Error::Transport(error.of_operation("oauth.token"))),
-            Some(Arrived::Subject(_)) | None => Err(nothing_arrived()),
+            Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => Err(nothing_arrived()),
         };
         let error = match outcome {
             Ok(Answer::Done(token)) => {
@@ -342,6 +342,7 @@ impl Machine for TokenCall {
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
             Action::Subject => Action::Subject,
+            Action::Sign(to_sign) => Action::Sign(to_sign),
         };
         (self.acquire, self.over) = (Some(acquire), false);
         Ok(action)

@@ -29,8 +29,9 @@ pub(super) fn prepare<O: Operation>(
 ) -> Result<Request, Error> {
     let settings = session.settings();
     let request = unattached(session, operation, terms, token, attempt_id)?;
-    let request = match &terms.auth {
-        Auth::None => request,
+    let request = match terms.auth.credential() {
+        // Nothing is signed twice.
+        Auth::None | Auth::Signed(_) => request,
         Auth::Client => match credentials {
             Some(credentials) => client(request, settings.client_auth, credentials)?,
             None => client(request, settings.client_auth, &*session.credentials()?)?,
@@ -66,7 +67,7 @@ pub(super) fn unattached<O: Operation>(
     let request = operation.request(&context)?;
     let is_own = settings.site.origin().is_of(request.url());
     // A token that is bound to a resource goes there, and nowhere else but to the service (RFC 8707).
-    let bound_to = match &terms.auth {
+    let bound_to = match terms.auth.credential() {
         Auth::Token(own) => own.resource().map(resource_origin),
         _ => None,
     };
@@ -74,7 +75,13 @@ pub(super) fn unattached<O: Operation>(
         Some(bound_to) => bound_to.is_some_and(|origin| origin.is_of(request.url())),
         None => settings.allowed_origins.iter().any(|origin| origin.is_of(request.url())),
     };
-    let problem = match &terms.auth {
+    if let Auth::Signed(signing) = &terms.auth {
+        signing.check(request.url(), is_own)?;
+        if signing.home().is_some() {
+            return Ok(request);
+        }
+    }
+    let problem = match terms.auth.credential() {
         _ if is_own => return Ok(request),
         Auth::None | Auth::Token(_)
             if terms.named_origin.as_ref().is_some_and(|named| named.is_of(request.url())) =>

@@ -7,12 +7,13 @@ use http::Uri;
 use super::acquire::{self, Acquire};
 use super::lifecycle::Loan;
 use super::retry::{Failure, Verdict, verdict};
+use super::signature::Unsigned;
 use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
-use crate::error::{ApiError, Error, Redactor};
+use crate::error::{ApiError, Error, Redactor, SignerError};
 use crate::operation::{Answer, Auth, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
-use crate::wire::Response;
+use crate::wire::{Limits, Request, Response};
 
 /// The shortest pause between two polls, whatever the operation says.
 const SHORTEST_POLL: Duration = Duration::from_millis(100);
@@ -38,6 +39,8 @@ enum Phase {
     Start,
     /// Getting the token.
     Token(Box<Acquire>),
+    /// The request waits for its signature.
+    Signing(Box<Unsigned>),
     /// The request has left: what must not be shown, and where it went.
     Sent(Vec<Secret>, Uri),
     /// Letting time pass before the next attempt.
@@ -69,7 +72,7 @@ impl<O: Operation> Call<O> {
     }
 
     fn needs_token(&self) -> bool {
-        matches!(self.terms.auth, Auth::Bearer | Auth::InBody)
+        matches!(self.terms.auth.credential(), Auth::Bearer | Auth::InBody)
     }
 
     fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
@@ -82,7 +85,7 @@ impl<O: Operation> Call<O> {
         }
         let acquire = Box::new(Acquire::new(&self.session, false));
         let action = self.acquire(acquire, now, None, deadline)?;
-        if let (Phase::Token(_), Auth::Bearer) = (&self.phase, &self.terms.auth) {
+        if let (Phase::Token(_), Auth::Bearer) = (&self.phase, self.terms.auth.credential()) {
             // A wrong argument is the answer before any request, and before any waiting for a token.
             let attempt_id = &self.attempt_id;
             let request = attach::unattached(&self.session, &self.operation, &self.terms, None, attempt_id);
@@ -114,6 +117,7 @@ impl<O: Operation> Call<O> {
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
             Action::Subject => Action::Subject,
+            Action::Sign(to_sign) => Action::Sign(to_sign),
         };
         self.phase = Phase::Token(acquire);
         Ok(action)
@@ -129,8 +133,36 @@ impl<O: Operation> Call<O> {
             attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);
         log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id);
+        let Auth::Signed(signing) = &self.terms.auth else { return Ok(self.sent(request)) };
+        let (unsigned, to_sign) = Unsigned::new(request, signing, now)?;
+        self.phase = Phase::Signing(Box::new(unsigned));
+        Ok(Action::Sign(to_sign))
+    }
+
+    fn sent(&mut self, request: Request) -> Action<O::Output> {
         self.phase = Phase::Sent(request.secrets().to_vec(), request.url().clone());
-        Ok(Action::Send(request))
+        Action::Send(request)
+    }
+
+    /// The signature is here; what it took comes off the attempt's time.
+    fn signed(
+        &mut self,
+        unsigned: Unsigned,
+        arrived: Option<Arrived>,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<Action<O::Output>, Error> {
+        let signature = match arrived {
+            Some(Arrived::Signature(signature)) => signature?,
+            _ => return Err(SignerError::NoSigner.into()),
+        };
+        if deadline.passed(now) {
+            return Err(self.late("signing the request", deadline));
+        }
+        let request = unsigned.finish(&signature)?;
+        let limits = *request.attempt_limits();
+        let total = limits.total.min(deadline.remaining(now));
+        Ok(self.sent(request.limits(Limits { connect: limits.connect.min(total), total, ..limits })))
     }
 
     fn arrived(
@@ -148,7 +180,9 @@ impl<O: Operation> Call<O> {
                 let error = Error::Transport(error.of_operation(self.terms.name));
                 self.failed(error.redacted(&Redactor::new(&secrets)), now, deadline)
             }
-            Some(Arrived::Subject(_)) | None => self.failed(nothing_arrived(), now, deadline),
+            Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => {
+                self.failed(nothing_arrived(), now, deadline)
+            }
         }
     }
 
@@ -256,7 +290,7 @@ impl<O: Operation> Machine for Call<O> {
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let is_sent = match &phase {
-            Phase::Sent(..) => true,
+            Phase::Sent(..) | Phase::Signing(_) => true,
             Phase::Token(acquire) => acquire.is_sent(),
             Phase::Start | Phase::Pausing { .. } | Phase::Over => false,
         };
@@ -268,6 +302,7 @@ impl<O: Operation> Machine for Call<O> {
                     self.failed(nothing_arrived(), now, &deadline).err().unwrap_or_else(nothing_arrived)
                 }
                 Phase::Token(_) => self.late("getting a token", &deadline),
+                Phase::Signing(_) => self.late("signing the request", &deadline),
                 Phase::Pausing { .. } => self.late("waiting before the next attempt", &deadline),
                 Phase::Start => self.late("starting", &deadline),
                 Phase::Over => ended(),
@@ -281,6 +316,7 @@ impl<O: Operation> Machine for Call<O> {
                 Ok(Action::Wait(until.saturating_sub(now.monotonic)))
             }
             Phase::Pausing { .. } => self.begin(now, &deadline),
+            Phase::Signing(unsigned) => self.signed(*unsigned, arrived, now, &deadline),
             Phase::Sent(secrets, url) => self.arrived(arrived, (secrets, url), now, &deadline),
             Phase::Over => Err(ended()),
         }

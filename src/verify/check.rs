@@ -171,6 +171,7 @@ pub(crate) fn end<T>(
         Ok(Action::Wait(pause)) => Action::Wait(pause),
         Ok(Action::Join(ticket)) => Action::Join(ticket),
         Ok(Action::Subject) => Action::Subject,
+        Ok(Action::Sign(to_sign)) => Action::Sign(to_sign),
         Ok(Action::Done(claims)) => Action::Done(check(claims)),
         Err(error) => Action::Done(Err(error)),
     }

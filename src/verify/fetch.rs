@@ -102,7 +102,7 @@ impl Fetch {
         let response = match arrived {
             Some(Arrived::Response(response)) => response,
             Some(Arrived::Failed(error)) => return self.fail(error.into(), now),
-            Some(Arrived::Subject(_)) | None => {
+            Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => {
                 let nothing = TransportError::unknown(TransportFault::Other, "the driver brought no answer");
                 return self.fail(nothing.into(), now);
             }

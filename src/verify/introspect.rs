@@ -104,6 +104,7 @@ impl Machine for ServiceCheck {
             Ok(Action::Wait(pause)) => Action::Wait(pause),
             Ok(Action::Join(ticket)) => Action::Join(ticket),
             Ok(Action::Subject) => Action::Subject,
+            Ok(Action::Sign(to_sign)) => Action::Sign(to_sign),
             Err(error) => Action::Done(Err(VerifyError::Unavailable(error))),
         })
     }

@@ -110,6 +110,7 @@ where
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
             Action::Subject => Action::Subject,
+            Action::Sign(to_sign) => Action::Sign(to_sign),
             Action::Done(output) => Action::Done(output.shown()),
         })
     });
@@ -134,7 +135,7 @@ impl Watched {
         let known = match &arrived {
             Some(Arrived::Response(response)) => !matches!(response.status().as_u16(), 502 | 504),
             Some(Arrived::Failed(error)) => error.sent() == Sent::NotSent,
-            Some(Arrived::Subject(_)) | None => false,
+            Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => false,
         };
         self.unknown |= self.once && std::mem::take(&mut self.out) && !known;
         let result = (self.machine)(world, arrived);
@@ -180,7 +181,7 @@ fn run(events: &[Event]) {
                 Some(Action::Join(ticket)) => {
                     world.monotonic = world.monotonic.saturating_add(ticket.within());
                 }
-                Some(Action::Done(_) | Action::Subject) | None => {}
+                Some(Action::Done(_) | Action::Subject | Action::Sign(_)) | None => {}
             }
         }
     }

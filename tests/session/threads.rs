@@ -93,7 +93,7 @@ impl Hall {
                         settled.1.wait_timeout_while(guard, STUCK, |settled| !*settled).unwrap();
                     assert!(!timeout.timed_out(), "a follower was never woken");
                 }
-                Action::Subject => panic!("it has a secret"),
+                Action::Subject | Action::Sign(_) => panic!("it has a secret"),
                 Action::Done(output) => return Ok(output),
             }
         }

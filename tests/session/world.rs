@@ -65,6 +65,7 @@ impl<M: Machine, F: Fn(M::Output) -> String> Turn for Turned<M, F> {
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
             Action::Subject => Action::Subject,
+            Action::Sign(to_sign) => Action::Sign(to_sign),
             Action::Done(output) => Action::Done((self.1)(output)),
         })
     }
@@ -137,7 +138,7 @@ impl World {
                     arrived = Some(reply.arrived);
                 }
                 Action::Wait(pause) => self.pass(pause),
-                Action::Join(_) | Action::Subject => panic!("there is nobody to wait for"),
+                Action::Join(_) | Action::Subject | Action::Sign(_) => panic!("there is nobody to wait for"),
                 Action::Done(output) => return Ok(output),
             }
         }
@@ -215,7 +216,7 @@ impl World {
                 self.threads[thread].state = State::Joined { settled, until };
                 return;
             }
-            Ok(Action::Subject) => panic!("it has a secret"),
+            Ok(Action::Subject | Action::Sign(_)) => panic!("it has a secret"),
             Ok(Action::Done(output)) => Ok(output),
             Err(error) => Err(error),
         };

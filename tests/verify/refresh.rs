@@ -55,7 +55,7 @@ impl Service {
             match check.step(&now, arrived.take()).unwrap() {
                 Action::Send(request) => arrived = Some(self.answer(&request)),
                 Action::Wait(pause) => now.monotonic += pause,
-                Action::Join(_) | Action::Subject => panic!("nobody else is there"),
+                Action::Join(_) | Action::Subject | Action::Sign(_) => panic!("nobody else is there"),
                 Action::Done(result) => return result,
             }
         }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub mod aauth;
+
 /// An agent's identity for scripts.
 ///
 /// Settings come from LUMOAUTH_URL, LUMOAUTH_TENANT (or LUMOAUTH_ORG_ID), AGENT_CLIENT_ID and AGENT_CLIENT_SECRET; the
@@ -48,6 +50,7 @@ pub struct SettingsArgs {
 }
 
 #[derive(Subcommand, Debug)]
+#[allow(clippy::large_enum_variant)] // there is one
 pub enum Command {
     /// Print an access token.
     Token {
@@ -118,6 +121,13 @@ pub enum Command {
         /// Print the token with its type, scopes and end as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Act as an agent (or resource) with a key of its own (AAuth). Secrets are read from files; - is standard input.
+    Aauth {
+        #[command(flatten)]
+        signer: aauth::SignerArgs,
+        #[command(subcommand)]
+        command: aauth::AauthCommand,
     },
     /// Run a local LumoAuth with a demo tenant, and print the environment that points at it.
     Emulator {

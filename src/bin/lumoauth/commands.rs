@@ -1,5 +1,6 @@
 //! The commands.
 
+mod aauth;
 mod emulator;
 
 use std::io::Read;
@@ -36,8 +37,16 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
             let wanted = McpToken::new(server).scopes(scopes);
             Ok(shown(&agent(settings)?.mcp_token(wanted)?, *json))
         }
+        Command::Aauth { signer, command } => aauth::run(settings, signer, command),
         Command::Emulator { listen } => emulator::run(*listen),
     }
+}
+
+/// The whole time of a call, if it is set.
+fn timeout(settings: &SettingsArgs) -> Result<Option<Duration>, Failure> {
+    let Some(seconds) = settings.timeout else { return Ok(None) };
+    let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
+    timeout.map(Some).ok_or_else(|| usage("--timeout must be a positive number of seconds"))
 }
 
 fn agent(settings: &SettingsArgs) -> Result<Agent, Failure> {
@@ -61,10 +70,8 @@ fn agent(settings: &SettingsArgs) -> Result<Agent, Failure> {
     if let Some(file) = &settings.ca_file {
         builder = builder.root_certificates(read_text(file)?);
     }
-    if let Some(seconds) = settings.timeout {
-        let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
-        builder =
-            builder.timeout(timeout.ok_or_else(|| usage("--timeout must be a positive number of seconds"))?);
+    if let Some(timeout) = timeout(settings)? {
+        builder = builder.timeout(timeout);
     }
     Ok(builder.environment().build()?)
 }
@@ -180,17 +187,13 @@ fn request(
         request = request.query(key, value);
     }
     if let Some(data) = data {
-        let text = match data.strip_prefix('@') {
-            Some("-") => read_all(std::io::stdin().lock(), "standard input")?,
-            Some(file) => read_text(Path::new(file))?,
-            None => data.to_owned(),
-        };
-        // Read once to refuse a typing error before it is sent; sent as it was written.
-        serde_json::from_str::<serde::de::IgnoredAny>(&text)
-            .map_err(|error| usage(&format!("--data: {error}")))?;
-        request = request.body("application/json", text);
+        request = request.body("application/json", json_text(data)?);
     }
-    let response = agent(settings)?.run(request)?;
+    answered(&agent(settings)?.run(request)?)
+}
+
+/// The body of an answer as it came, and the exit code that its status stands for.
+fn answered(response: &lumoauth::wire::Response) -> Result<Ended, Failure> {
     let status = response.status();
     let code = match status.as_u16() {
         200..=299 => exit::OK,
@@ -207,6 +210,19 @@ fn request(
         answer.push(b'\n');
     }
     Ok(Ended { answer, code })
+}
+
+/// JSON text from the argument, from a file, or from standard input.
+fn json_text(data: &str) -> Result<String, Failure> {
+    let text = match data.strip_prefix('@') {
+        Some("-") => read_all(std::io::stdin().lock(), "standard input")?,
+        Some(file) => read_text(Path::new(file))?,
+        None => data.to_owned(),
+    };
+    // Read once to refuse a typing error before it is sent; sent as it was written.
+    serde_json::from_str::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| usage(&format!("--data: {error}")))?;
+    Ok(text)
 }
 
 fn split<'a>(option: &str, pair: &'a str) -> Result<(&'a str, &'a str), Failure> {

@@ -14,6 +14,8 @@ pub const USAGE: u8 = 2;
 pub const DENIED: u8 = 3;
 /// Not authenticated, or not any more.
 pub const UNAUTHENTICATED: u8 = 4;
+/// A person has to decide first.
+pub const PENDING: u8 = 5;
 /// It may work later without any change (EX_TEMPFAIL of sysexits.h).
 pub const TEMPORARY: u8 = 75;
 

@@ -43,7 +43,7 @@ impl Nonce {
 }
 
 /// True for a text that can be a nonce.
-pub(super) fn is_nonce(text: &str) -> bool {
+pub(crate) fn is_nonce(text: &str) -> bool {
     (SHORTEST..=LONGEST).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

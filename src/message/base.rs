@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// The one label (RFC 9421 section 4).
-pub(super) const LABEL: &str = "sig1";
+pub(crate) const LABEL: &str = "sig1";
 /// What a signature covers, in this order; `@query` if and only if the URL has a query.
-pub(super) const COMPONENTS: [&str; 8] = [
+pub(crate) const COMPONENTS: [&str; 8] = [
     "@method",
     "@authority",
     "@path",
@@ -21,20 +21,20 @@ pub(super) const COMPONENTS: [&str; 8] = [
 
 /// The values of the components, as they stand in the base. A header that is absent has an empty value.
 #[derive(Clone, Copy)]
-pub(super) struct Values<'a> {
-    pub(super) method: &'a str,
-    pub(super) authority: &'a str,
-    pub(super) path: &'a str,
-    pub(super) query: Option<&'a str>,
-    pub(super) signature_key: &'a str,
-    pub(super) content_digest: &'a str,
-    pub(super) content_type: &'a str,
-    pub(super) authorization: &'a str,
+pub(crate) struct Values<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) authority: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) signature_key: &'a str,
+    pub(crate) content_digest: &'a str,
+    pub(crate) content_type: &'a str,
+    pub(crate) authorization: &'a str,
 }
 
 impl Values<'_> {
     /// The whole base: a line for each component, then the parameters; lines joined by LF, none at the end.
-    pub(super) fn base(&self, parameters: &str) -> Zeroizing<String> {
+    pub(crate) fn base(&self, parameters: &str) -> Zeroizing<String> {
         let query = self.query.unwrap_or_default();
         let values = [
             self.method,
@@ -64,7 +64,7 @@ impl Values<'_> {
 
 /// The parameters: the components covered, when, and the nonce. They are the value of `Signature-Input` and the last line
 /// of the base (RFC 9421 section 2.3).
-pub(super) fn parameters(query: bool, created: u64, nonce: &str) -> String {
+pub(crate) fn parameters(query: bool, created: u64, nonce: &str) -> String {
     let mut text = String::with_capacity(192);
     text.push('(');
     for name in COMPONENTS {

@@ -9,13 +9,12 @@ use http::{Method, Uri};
 use zeroize::Zeroizing;
 
 use super::base::{self, LABEL, Values};
-use super::key::AgentKey;
 use super::nonce::Nonce;
 use super::target::Target;
-use crate::crypto::CryptoError;
 use crate::error::InputError;
 use crate::secret::Secret;
 use crate::time::Timestamp;
+use crate::wire;
 
 /// `Content-Digest` (RFC 9530 section 2).
 pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
@@ -151,21 +150,6 @@ impl Message {
         let base = values.base(&parameters);
         Prepared { message: self.clone(), base, parameters }
     }
-
-    /// Signs with a key that is at hand.
-    ///
-    /// # Errors
-    /// [`CryptoError::Signing`]; not known to happen.
-    pub fn sign(
-        &self,
-        key: &AgentKey,
-        created: Timestamp,
-        nonce: &Nonce,
-    ) -> Result<SignedHeaders, CryptoError> {
-        let prepared = self.prepare(created, nonce);
-        let signature = key.sign(prepared.base())?;
-        Ok(prepared.finish(&signature))
-    }
 }
 
 impl fmt::Debug for Message {
@@ -297,6 +281,17 @@ impl SignedHeaders {
             };
         }
         Ok(())
+    }
+
+    /// Makes a request of this library the signed one: canonical URL and headers. Method and body must be those that were
+    /// signed.
+    ///
+    /// # Errors
+    /// [`InputError`] if a header cannot carry a value; not known to happen.
+    pub fn apply_to_request(&self, request: wire::Request) -> Result<wire::Request, InputError> {
+        let request = request.changed(self.message.target.uri().clone(), |headers| self.apply_to(headers))?;
+        let secrets = [self.message.agent_token.as_ref(), self.message.authorization.as_ref()];
+        Ok(secrets.into_iter().flatten().fold(request, wire::Request::carries))
     }
 
     /// Makes anybody's request the signed one: method, canonical URL and headers. The body must be the one that was signed;

@@ -1,0 +1,123 @@
+//! The arguments of `lumoauth aauth`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Who signs, and with what.
+#[derive(Args, Debug)]
+pub struct SignerArgs {
+    /// The file of the private key: PEM, or a JWK.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// The key's id, as it is published; key-1 if not set.
+    #[arg(long, global = true, value_name = "ID")]
+    pub key_id: Option<String>,
+    /// Signs as this agent: its identifier.
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "as_resource")]
+    pub agent: Option<String>,
+    /// Signs as this resource: its identifier.
+    #[arg(long, global = true, value_name = "URL")]
+    pub as_resource: Option<String>,
+    /// The file of the agent's own token (agent+jwt).
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "server_key_file")]
+    pub agent_token_file: Option<PathBuf>,
+    /// The file of the key of the agent's server: the agent's token is then signed here.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub server_key_file: Option<PathBuf>,
+    /// The id of the server's key, as it is published; key-1 if not set.
+    #[arg(long, global = true, value_name = "ID")]
+    pub server_key_id: Option<String>,
+    /// The name of the delegate that a token signed here is for.
+    #[arg(long, global = true, value_name = "NAME", default_value = "cli")]
+    pub delegate: String,
+    /// The issuer that a token signed here is for.
+    #[arg(long, global = true, value_name = "ISSUER")]
+    pub audience: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum AauthCommand {
+    /// Call a resource with the token for it, signed, and print the answer's body.
+    Request {
+        /// GET, POST, ...
+        method: String,
+        /// The URL, on the origin of the resource that the token is for.
+        target: String,
+        /// The file of the token.
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+        /// The resource that the token is for, if the token does not say so itself.
+        #[arg(long, value_name = "URL")]
+        resource: Option<String>,
+        /// A JSON body, or @FILE to read it from a file, or @- from standard input.
+        #[arg(long, value_name = "JSON|@FILE")]
+        data: Option<String>,
+    },
+    /// Ask for a token for a resource. Exit code 0: granted; 5: a person has to consent at the URL printed.
+    Authorize {
+        /// The file of the resource's token (resource+jwt).
+        #[arg(long, value_name = "FILE")]
+        resource_token_file: PathBuf,
+        /// Where the person comes back to, as it is registered.
+        #[arg(long, value_name = "URL")]
+        redirect_uri: Option<String>,
+        /// A scope to ask for; may be repeated.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+    },
+    /// Trade the code that a person's consent gave for a token. Compare the state yourself before.
+    Code {
+        /// The file of the code.
+        #[arg(long, value_name = "FILE")]
+        code_file: PathBuf,
+        /// Where the person came back to, as in the request.
+        #[arg(long, value_name = "URL")]
+        redirect_uri: String,
+        /// The file of the request token that came with the consent.
+        #[arg(long, value_name = "FILE")]
+        request_token_file: Option<PathBuf>,
+    },
+    /// Renew a token.
+    Refresh {
+        /// The file of the refresh token.
+        #[arg(long, value_name = "FILE")]
+        refresh_token_file: PathBuf,
+        /// The file of a fresh resource token.
+        #[arg(long, value_name = "FILE")]
+        resource_token_file: PathBuf,
+        /// A scope, to have fewer; may be repeated.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+    },
+    /// Trade a token that was addressed to this agent for one at the next resource.
+    Exchange {
+        /// The file of the token that arrived.
+        #[arg(long, value_name = "FILE")]
+        auth_token_file: PathBuf,
+        /// The file of the next resource's token.
+        #[arg(long, value_name = "FILE")]
+        resource_token_file: PathBuf,
+        /// For services that read the token under its older name.
+        #[arg(long)]
+        older: bool,
+    },
+    /// Make a token invalid.
+    Revoke {
+        /// The id (jti) of a token.
+        #[arg(long, value_name = "JTI", required_unless_present = "refresh_token_file")]
+        id: Option<String>,
+        /// The file of a refresh token.
+        #[arg(long, value_name = "FILE", conflicts_with = "id")]
+        refresh_token_file: Option<PathBuf>,
+    },
+    /// Ask the service whether an agent's token is good. Exit code 0: yes, 3: no.
+    Verify {
+        /// The file of the token.
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+        /// The resource that it was shown at; the one that signs if not set.
+        #[arg(long, value_name = "URL")]
+        resource: Option<String>,
+    },
+}

@@ -1,0 +1,493 @@
+//! The client of an agent, or of a resource, with a key of its own (AAuth). What is sent and read is in
+//! `operations/aauth/`; here it is put in order.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Method;
+
+use super::dual;
+use super::run::Driver;
+use crate::error::{ConfigError, Error, InputError};
+use crate::operation::Operation;
+use crate::operations::aauth::{
+    AgentEntry, AgentToken, AuthToken, AuthTokenClaims, Authorization, Authorize, Consent, Exchange,
+    GetAgents, GetIssuer, GetKeys, GetPlatformToken, GetResourceToken, GetResourceTokenByName, GetResources,
+    IssueDelegate, IssuerMetadata, Keys, PlatformToken, RedeemCode, Refresh, ResourceEntry, ResourceToken,
+    ResourceTokenClaims, Revoke, VerifyAuthToken, VerifyResourceToken,
+};
+use crate::operations::{ApiRequest, Callback, Signed};
+use crate::pkce::derive;
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::session::{Claim, Session};
+use crate::time::{Deadline, Now};
+use crate::wire::Response;
+
+#[allow(clippy::duplicate_mod)] // mounted with this file
+#[path = "aauth/builder.rs"]
+mod builder;
+#[allow(clippy::duplicate_mod)]
+#[path = "aauth/renewal.rs"]
+mod renewal;
+#[allow(clippy::duplicate_mod)]
+#[path = "aauth/source.rs"]
+mod source;
+
+pub use builder::ClientBuilder;
+use source::AgentTokens;
+
+/// How long the issuer's description is believed.
+const METADATA_AGE: Duration = Duration::from_secs(3600);
+/// The whole time of a call here, if nothing else is set.
+const TOTAL: Duration = Duration::from_secs(20);
+
+/// A client that signs with a key of its own.
+///
+/// As an agent it asks for authorization at resources and calls them; as a resource it asks the service about tokens. Cheap
+/// to clone; clones share everything. `Send` and `Sync`: one serves all threads and tasks.
+#[derive(Clone)]
+pub struct Client {
+    driver: Driver,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key_id: String,
+    thumbprint: String,
+    role: Role,
+    redirect_uri: Option<String>,
+    metadata: Mutex<Option<(IssuerMetadata, Now)>>,
+    renewals: renewal::Renewals,
+}
+
+/// As whom it signs at the authorization server.
+#[allow(clippy::large_enum_variant)] // one for each client
+enum Role {
+    /// An agent: with its agent token.
+    Agent { agent: String, tokens: AgentTokens },
+    /// A resource: with the name of its key.
+    Resource { resource: String },
+}
+
+impl Client {
+    /// Starts building a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    fn from_parts(
+        driver: Driver,
+        (key_id, thumbprint): (String, String),
+        role: Role,
+        redirect_uri: Option<String>,
+    ) -> Self {
+        let (metadata, renewals) = (Mutex::default(), renewal::Renewals::default());
+        let shared = Shared { key_id, thumbprint, role, redirect_uri, metadata, renewals };
+        Client { driver, shared: Arc::new(shared) }
+    }
+
+    /// The identifier of the agent, or of the resource.
+    pub fn identifier(&self) -> &str {
+        match &self.shared.role {
+            Role::Agent { agent, .. } => agent,
+            Role::Resource { resource } => resource,
+        }
+    }
+
+    /// The id of the key that it signs with.
+    pub fn key_id(&self) -> &str {
+        &self.shared.key_id
+    }
+
+    /// The thumbprint of the key that it signs with (RFC 7638): what tokens for it are bound to.
+    pub fn thumbprint(&self) -> &str {
+        &self.shared.thumbprint
+    }
+
+    /// The session behind it, for drivers of your own.
+    pub fn session(&self) -> &Session {
+        &self.driver.session
+    }
+
+    /// The URL to send the person to. Nothing in this library opens it.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] if the service named a URL that is not on its own origin.
+    pub fn consent_url(&self, consent: &Consent) -> Result<String, Error> {
+        consent.url(self.driver.session.site())
+    }
+
+    /// A request to the resource that a token is for, as an operation: signed, with the token, and only to that origin.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the token does not say which resource it is for.
+    fn to_resource(&self, token: &AuthToken, request: ApiRequest) -> Result<Signed<ApiRequest>, Error> {
+        let unknown = "does not say which resource it is for: name it with AuthToken::bound_to";
+        let origin = token.resource_origin().ok_or_else(|| InputError::new("token", unknown))?;
+        let signed = Signed::new(request);
+        Ok(signed.auth_token(token.auth_token().clone(), origin))
+    }
+
+    fn deadline(&self, now: &Now) -> Deadline {
+        Deadline::start(now, self.driver.session.total().unwrap_or(TOTAL))
+    }
+
+    /// A consent URL elsewhere is refused at once, not when somebody reads it.
+    fn checked(&self, authorization: Authorization) -> Result<Authorization, Error> {
+        if let Authorization::Consent(consent) = &authorization {
+            consent.url(self.driver.session.site())?;
+        }
+        Ok(authorization)
+    }
+
+    fn known_metadata(&self, now: &Now) -> Option<IssuerMetadata> {
+        let known = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        let (metadata, at) = known.as_ref()?;
+        (now.wall.saturating_since(at.wall) < METADATA_AGE).then(|| metadata.clone())
+    }
+}
+
+#[dual(AFIT)]
+impl Client {
+    /// Asks for a token for the resource that issued the resource token. It is granted, or a person has to consent first;
+    /// both are values. The state of the consent is made here.
+    ///
+    /// # Errors
+    /// All that a call can end with; every 401 that does not ask for consent is [`Error::Api`].
+    pub async fn request_authorization(
+        &self,
+        request: impl Into<Authorize> + Send,
+    ) -> Result<Authorization, Error> {
+        let request = request.into();
+        let state = Secret::new(derive("aauth state", &self.driver.transport.now()?));
+        let request = request.or(self.shared.redirect_uri.as_deref(), state);
+        let authorization = self.run(request).await?;
+        self.checked(authorization)
+    }
+
+    /// Takes the URL that the person's browser came back with: state, issuer and refusals are checked, and the code is
+    /// traded for a token, once.
+    ///
+    /// # Errors
+    /// [`Error::Consent`] if the answer is a refusal or does not fit, and all that a call can end with.
+    pub async fn handle_callback_url(&self, consent: &Consent, url: &str) -> Result<AuthToken, Error> {
+        let callback = Callback::read(url)?;
+        let deadline = self.deadline(&self.driver.transport.now()?);
+        let metadata = self.metadata_within(&deadline).await?;
+        let required = metadata.answers_carry_issuer;
+        let redeem = consent.accept(callback, Some(&metadata.issuer), required)?;
+        self.run_within(redeem, &deadline).await
+    }
+
+    /// Trades a code whose `state` and `iss` **you have checked yourself** for a token, once.
+    /// [`Client::handle_callback_url`] checks them for you.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn handle_code(
+        &self,
+        consent: &Consent,
+        code: impl Into<Secret> + Send,
+    ) -> Result<AuthToken, Error> {
+        let code = code.into();
+        self.redeem(consent.redeem(code)?).await
+    }
+
+    /// Trades a code whose consent was asked for elsewhere for a token, once.
+    ///
+    /// # Errors
+    /// All that a call can end with; [`Error::OutcomeUnknown`] means that the person has to consent again.
+    pub async fn redeem(&self, code: RedeemCode) -> Result<AuthToken, Error> {
+        self.run(code).await
+    }
+
+    /// Renews a token with a fresh resource token. The refresh token is sent once, however many threads ask: they share the
+    /// new token. It stays the refresh token unless a new one comes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the token has no refresh token, and all that a call can end with.
+    pub async fn refresh(
+        &self,
+        token: &AuthToken,
+        resource_token: impl Into<Secret> + Send,
+    ) -> Result<AuthToken, Error> {
+        let resource_token = resource_token.into();
+        let missing = || InputError::new("token", "has no refresh token: ask for authorization again");
+        let refresh_token = token.refresh_token().ok_or_else(missing)?.clone();
+        let asked = self.driver.transport.now()?;
+        let deadline = self.deadline(&asked);
+        loop {
+            let now = self.driver.transport.now()?;
+            if let Some(outcome) = self.shared.renewals.since(token, &asked) {
+                return outcome;
+            }
+            self.not_late(&now, &deadline, "waiting for another call's renewal")?;
+            let name = renewal::name(&refresh_token);
+            match self.driver.session.claim(&name, &now, &deadline) {
+                Claim::Taken(ticket) => self.driver.transport.join(ticket).await,
+                Claim::Yours(_lease) => {
+                    // Whoever led before may have ended between the two looks.
+                    if let Some(outcome) = self.shared.renewals.since(token, &asked) {
+                        return outcome;
+                    }
+                    let refresh = Refresh::new(refresh_token.clone(), resource_token).granted(token.scopes());
+                    let outcome = self.run_within(refresh, &deadline).await;
+                    let outcome = outcome.map(|renewed| renewed.for_resource_of(token));
+                    let ended = self.driver.transport.now()?;
+                    self.shared.renewals.remember(token, &outcome, &ended);
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// Trades a token that was addressed to this agent for one at the next resource.
+    ///
+    /// # Errors
+    /// As [`Client::request_authorization`].
+    pub async fn exchange(&self, exchange: Exchange) -> Result<Authorization, Error> {
+        let state = Secret::new(derive("aauth state", &self.driver.transport.now()?));
+        let exchange = exchange.or(self.shared.redirect_uri.as_deref(), state);
+        let authorization = self.run(exchange).await?;
+        self.checked(authorization)
+    }
+
+    /// Makes a token invalid. Unknown ones are a success too.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn revoke(&self, revoke: Revoke) -> Result<(), Error> {
+        self.run(revoke).await
+    }
+
+    /// Has the service issue an agent token for a delegate.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn issue_delegate(&self, issue: IssueDelegate) -> Result<AgentToken, Error> {
+        self.run(issue).await
+    }
+
+    /// A token for the platform's own API, bound to this client's key. A value: nothing here sends it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a client of a resource, and all that a call can end with.
+    pub async fn platform_token(&self, scopes: impl Into<Scopes> + Send) -> Result<PlatformToken, Error> {
+        let scopes = scopes.into();
+        let deadline = self.deadline(&self.driver.transport.now()?);
+        let token = self.agent_token_within(&deadline).await?;
+        let get = GetPlatformToken::new(token).scopes(scopes).bound_to(&self.shared.thumbprint);
+        self.run_within(get, &deadline).await
+    }
+
+    /// Has the service issue a resource token; for clients of a resource.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn resource_token(&self, get: GetResourceToken) -> Result<ResourceToken, Error> {
+        self.run(get).await
+    }
+
+    /// The same as older services have it: not signed, the resource names itself.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn resource_token_by_name(&self, get: GetResourceTokenByName) -> Result<ResourceToken, Error> {
+        self.driver.run(get).await
+    }
+
+    /// What the service says of a resource token; `None` if it is not good.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn verify_resource_token(
+        &self,
+        verify: VerifyResourceToken,
+    ) -> Result<Option<ResourceTokenClaims>, Error> {
+        self.run(verify).await
+    }
+
+    /// What the service says of an agent's token, revocation included; `None` if it is not good.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn verify_auth_token(&self, verify: VerifyAuthToken) -> Result<Option<AuthTokenClaims>, Error> {
+        self.run(verify).await
+    }
+
+    /// What the issuer says of itself: the tenant's document, or the one at the root if there is none. Believed for an hour.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn metadata(&self) -> Result<IssuerMetadata, Error> {
+        let deadline = self.deadline(&self.driver.transport.now()?);
+        self.metadata_within(&deadline).await
+    }
+
+    /// The keys that the issuer's AAuth tokens are signed with.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn keys(&self) -> Result<Keys, Error> {
+        self.driver.run(GetKeys::new()).await
+    }
+
+    /// The tenant's agents.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn agents(&self) -> Result<Vec<AgentEntry>, Error> {
+        self.driver.run(GetAgents::new()).await
+    }
+
+    /// The tenant's resources, or what one resource says of itself (its origin must be allowed when building).
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn resources(&self, get: GetResources) -> Result<Vec<ResourceEntry>, Error> {
+        self.driver.run(get).await
+    }
+
+    /// The agent token in use: the current one, or a new one if it is about to end.
+    ///
+    /// # Errors
+    /// What its source ends with; [`Error::Input`] for a client of a resource.
+    pub async fn agent_token(&self) -> Result<Secret, Error> {
+        let deadline = self.deadline(&self.driver.transport.now()?);
+        self.agent_token_within(&deadline).await
+    }
+
+    /// Calls a resource with the token for it: signed, and only on that resource's origin. The answer comes back unmapped,
+    /// whatever its status, after the retries that its method allows, each signed afresh.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a URL on another origin than the token's resource, and all that a call can end with.
+    pub async fn signed_request(
+        &self,
+        token: &AuthToken,
+        method: Method,
+        url: &str,
+    ) -> Result<Response, Error> {
+        self.send(token, ApiRequest::new(method, url)).await
+    }
+
+    /// The same with query, headers and body.
+    ///
+    /// # Errors
+    /// As [`Client::signed_request`].
+    pub async fn send(&self, token: &AuthToken, request: ApiRequest) -> Result<Response, Error> {
+        let request = self.to_resource(token, request)?;
+        self.driver.run(request).await
+    }
+
+    /// Runs any operation at the service, signed; its own credential is not attached.
+    ///
+    /// # Errors
+    /// All that the operation can end with.
+    pub async fn run<O>(&self, operation: O) -> Result<O::Output, Error>
+    where
+        O: Operation + Send,
+        O::Output: Send,
+    {
+        let now = self.driver.transport.now()?;
+        let terms = operation.terms();
+        let total = self.driver.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
+        self.run_within(operation, &Deadline::start(&now, total)).await
+    }
+
+    async fn run_within<O>(&self, operation: O, deadline: &Deadline) -> Result<O::Output, Error>
+    where
+        O: Operation + Send,
+        O::Output: Send,
+    {
+        let signed = Signed::new(operation);
+        let signed = match &self.shared.role {
+            Role::Resource { resource } => signed.signature_key(format!("{resource}#{}", self.shared.key_id)),
+            Role::Agent { .. } => {
+                let token = self.agent_token_within(deadline).await?;
+                signed.agent_token(token)
+            }
+        };
+        self.driver.run_within(signed, deadline).await
+    }
+
+    async fn metadata_within(&self, deadline: &Deadline) -> Result<IssuerMetadata, Error> {
+        let now = self.driver.transport.now()?;
+        if let Some(metadata) = self.known_metadata(&now) {
+            return Ok(metadata);
+        }
+        let scoped = self.driver.run_within(GetIssuer::scoped(), deadline).await;
+        let metadata = match scoped {
+            Err(error) if error.is_not_found() => {
+                self.driver.run_within(GetIssuer::at_root(), deadline).await?
+            }
+            scoped => scoped?,
+        };
+        let mut known = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((metadata.clone(), now));
+        Ok(metadata)
+    }
+
+    fn not_late(&self, now: &Now, deadline: &Deadline, phase: &'static str) -> Result<(), Error> {
+        if !deadline.passed(now) {
+            return Ok(());
+        }
+        let (operation, total) = ("aauth.agent.token", deadline.total());
+        Err(Error::DeadlineExceeded { operation, total, phase, last: None })
+    }
+
+    /// The agent's token, renewed if it is about to end: by one call for all.
+    async fn agent_token_within(&self, deadline: &Deadline) -> Result<Secret, Error> {
+        let Role::Agent { tokens, .. } = &self.shared.role else {
+            return Err(InputError::new("client", "is of a resource, which has no agent token").into());
+        };
+        loop {
+            let now = self.driver.transport.now()?;
+            let fallback = match tokens.look(&now)? {
+                source::Look::Use(token) => return Ok(token),
+                source::Look::Renew(fallback) => fallback,
+            };
+            self.not_late(&now, deadline, "getting an agent token")?;
+            match self.driver.session.claim("aauth agent token", &now, deadline) {
+                Claim::Taken(ticket) => match fallback {
+                    Some(token) => return Ok(token),
+                    None => self.driver.transport.join(ticket).await,
+                },
+                Claim::Yours(_lease) => {
+                    // Whoever led before may have ended between the two looks.
+                    if let source::Look::Use(token) = tokens.look(&now)? {
+                        return Ok(token);
+                    }
+                    let asked = self.driver.transport.now()?;
+                    let fetched = self.fetch_agent_token(tokens, &asked).await;
+                    let ended = self.driver.transport.now()?;
+                    tokens.settle(fetched, &asked, &ended);
+                }
+            }
+        }
+    }
+
+    async fn fetch_agent_token(&self, tokens: &AgentTokens, now: &Now) -> Result<AgentToken, Error> {
+        match tokens.source() {
+            source::Source::Given(token) => Ok(AgentToken::new(token.clone(), now.wall, Duration::MAX)),
+            source::Source::Minted(server, delegate) => {
+                let minted = server.mint(delegate, now);
+                minted.map_err(|_| ConfigError::Unavailable("the agent token could not be signed").into())
+            }
+            source::Source::Asked(source) => source.agent_token().await,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Client { driver, shared } = self;
+        f.debug_struct("Client")
+            .field("session", &driver.session)
+            .field("identifier", &self.identifier())
+            .field("key_id", &shared.key_id)
+            .finish_non_exhaustive()
+    }
+}

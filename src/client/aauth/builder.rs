@@ -1,0 +1,196 @@
+//! Builds a client that signs: settings, checked before anything is sent.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::agent_token::AgentTokenSource;
+use super::super::builder::AgentBuilder;
+use super::super::run::Driver;
+use super::super::{Signer, Transport};
+use super::source::{AgentTokens, Source};
+use super::{Client, Role};
+use crate::aauth::{self, AgentServer, Delegate};
+use crate::error::{ConfigError, Error};
+use crate::operations::aauth::identifier;
+use crate::operations::check_redirect_uri;
+use crate::secret::Secret;
+use crate::session::Session;
+use crate::site::Layout;
+use crate::transport::TransportOptions;
+
+/// Builds a [`Client`]. The tenant, the key, and who signs are required: an agent with the source of its token, or a
+/// resource.
+#[must_use = "a builder does nothing until it is built"]
+pub struct ClientBuilder {
+    connection: AgentBuilder,
+    key: Option<Arc<dyn Signer>>,
+    agent: Option<String>,
+    resource: Option<String>,
+    source: Option<Source>,
+    redirect_uri: Option<String>,
+}
+
+/// The settings of the connection are an agent's.
+macro_rules! connection {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*);)*) => {
+        impl ClientBuilder {
+            $($(#[$doc])*
+            pub fn $name(mut self, $($argument: $type),*) -> Self {
+                self.connection = self.connection.$name($($argument),*);
+                self
+            })*
+        }
+    };
+}
+
+connection! {
+    /// Where the service is, [`crate::DEFAULT_BASE_URL`] if not set.
+    base_url(url: impl Into<String>);
+    /// The tenant's slug: paths are `/t/{tenant}/api/v1`.
+    tenant(tenant: impl Into<String>);
+    /// The organization's id: paths are `/orgs/{organization}/api/v1`.
+    organization(organization: impl Into<String>);
+    /// The layout of the paths, in place of `tenant`, `organization` or `custom_domain`.
+    layout(layout: Layout);
+    /// The base URL is a domain of the tenant's own: paths are `/api/v1`.
+    custom_domain();
+    /// Takes the base URL, the tenant and the proxy from the environment, as far as they are not set yet.
+    environment();
+    /// The whole time of every call, in place of each operation's own.
+    timeout(total: Duration);
+    /// The longest time of one attempt, 5 s if not set.
+    attempt_timeout(attempt: Duration);
+    /// The longest time until a connection stands (TCP and TLS), 3.1 s if not set.
+    connect_timeout(connect: Duration);
+    /// Lets documents be read from one more origin. Tokens go to the service and to their resource only, whatever is here.
+    allow_origin(origin: impl Into<String>);
+    /// A product of yours for the `User-Agent` header, such as `my-agent/1.2`.
+    user_agent(product: impl Into<String>);
+    /// Trusts the certificates in this PEM text in addition to the built-in roots.
+    root_certificates(pem: impl Into<Vec<u8>>);
+    /// Goes through this proxy. Never used for hosts that are this machine.
+    proxy(url: impl Into<Secret>);
+}
+
+impl ClientBuilder {
+    pub(super) fn new() -> Self {
+        ClientBuilder {
+            connection: AgentBuilder::new(),
+            key: None,
+            agent: None,
+            resource: None,
+            source: None,
+            redirect_uri: None,
+        }
+    }
+
+    /// The key that everything is signed with: an [`AgentKey`](crate::aauth::AgentKey), or one that lives elsewhere.
+    pub fn key(mut self, key: impl Signer + 'static) -> Self {
+        self.key = Some(Arc::new(key));
+        self
+    }
+
+    /// Signs as this agent, an https URL, exactly as it is registered.
+    pub fn agent(mut self, agent: impl Into<String>) -> Self {
+        self.agent = Some(agent.into());
+        self
+    }
+
+    /// Signs as this resource, an https URL, exactly as it is registered, for [`Client::resource_token`] and the checks.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// The agent's token (`agent+jwt`) as it is; it is not renewed.
+    pub fn agent_token(mut self, token: impl Into<Secret>) -> Self {
+        self.source = Some(Source::Given(token.into()));
+        self
+    }
+
+    /// The agent signs its token itself, with the key of its server, for the client's key and under this name; a new one
+    /// before the last one ends. The agent is the server's.
+    pub fn agent_server(mut self, server: AgentServer, delegate: Delegate) -> Self {
+        self.agent = self.agent.or_else(|| Some(server.agent().to_owned()));
+        self.source = Some(Source::Minted(server, delegate));
+        self
+    }
+
+    /// The agent's token is asked for here, and again before it ends, by one call for all.
+    pub fn agent_token_from(mut self, source: impl AgentTokenSource + 'static) -> Self {
+        self.source = Some(Source::Asked(Arc::new(source)));
+        self
+    }
+
+    /// Where people come back to after consent, exactly as it is registered.
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect_uri = Some(redirect_uri.into());
+        self
+    }
+
+    /// A client on a transport of your own. Root certificates and proxy are that transport's matter then.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work.
+    pub fn build_with(self, transport: impl Transport + 'static) -> Result<Client, Error> {
+        let settings = self.connection.connection()?;
+        let ClientBuilder { connection: _, key, agent, resource, source, redirect_uri } = self;
+        let missing = |setting, hint| ConfigError::Missing { setting, hint };
+        let key =
+            key.ok_or_else(|| missing("key", "set the agent's or resource's AgentKey on the builder"))?;
+        let names = aauth::names(&key.public_jwk());
+        let problem = "has a public half that is no Ed25519 or RSA key with a kid, for signing messages";
+        let names = names.ok_or(ConfigError::BadText { setting: "key", problem })?;
+        if let Some(redirect_uri) = &redirect_uri {
+            check_redirect_uri(redirect_uri)?;
+        }
+        let role = match (agent, resource, source) {
+            (Some(agent), None, Some(source)) => {
+                identifier("agent", &agent)?;
+                if matches!(&source, Source::Minted(server, _) if server.agent() != agent) {
+                    let problem = "is another one than the agent server's";
+                    return Err(ConfigError::BadText { setting: "agent", problem }.into());
+                }
+                Role::Agent { agent, tokens: AgentTokens::new(source) }
+            }
+            (None, Some(resource), None) => {
+                identifier("resource", &resource)?;
+                Role::Resource { resource }
+            }
+            (None, None, _) => {
+                return Err(missing("agent", "set the identifier of the agent, or of the resource").into());
+            }
+            (Some(_), None, None) => {
+                let hint = "set agent_token, agent_server or agent_token_from on the builder";
+                return Err(missing("agent_token", hint).into());
+            }
+            (_, Some(_), _) => {
+                let problem = "signs for itself: a client is of an agent or of a resource, not both";
+                return Err(ConfigError::BadText { setting: "resource", problem }.into());
+            }
+        };
+        let (session, transport) = (Session::new(settings), Arc::new(transport));
+        let driver = Driver { session, transport, workload: None, signer: Some(key) };
+        Ok(Client::from_parts(driver, names, role, redirect_uri))
+    }
+
+    /// The transport's options, for the mounts that have a transport ready.
+    #[allow(dead_code)] // only where a transport is ready
+    pub(in super::super) fn transport_options(&self) -> &TransportOptions {
+        self.connection.transport_options()
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ClientBuilder { connection, key, agent, resource, source: _, redirect_uri } = self;
+        f.debug_struct("ClientBuilder")
+            .field("connection", connection)
+            .field("key", key)
+            .field("agent", agent)
+            .field("resource", resource)
+            .field("redirect_uri", redirect_uri)
+            .finish_non_exhaustive()
+    }
+}
