@@ -59,6 +59,7 @@ pub struct AccessToken {
     scopes: Scopes,
     expires_at: Timestamp,
     lifetime: Duration,
+    resource: Option<Box<str>>,
 }
 
 impl AccessToken {
@@ -71,7 +72,20 @@ impl AccessToken {
         lifetime: Duration,
     ) -> Self {
         let lifetime = lifetime.min(LONGEST);
-        AccessToken { secret, token_type, scopes, expires_at: issued.saturating_add(lifetime), lifetime }
+        let expires_at = issued.saturating_add(lifetime);
+        AccessToken { secret, token_type, scopes, expires_at, lifetime, resource: None }
+    }
+
+    /// The same token, bound to one resource (an absolute URI, RFC 8707): it is sent to that resource's origin and to the
+    /// service, and to nobody else.
+    pub fn for_resource(mut self, resource: &str) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// The resource that it is bound to, if it is bound to one.
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
     }
 
     /// The token itself.
@@ -107,13 +121,14 @@ impl AccessToken {
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AccessToken { secret, token_type, scopes, expires_at, lifetime } = self;
+        let AccessToken { secret, token_type, scopes, expires_at, lifetime, resource } = self;
         f.debug_struct("AccessToken")
             .field("secret", secret)
             .field("token_type", token_type)
             .field("scopes", scopes)
             .field("expires_at", expires_at)
             .field("lifetime", lifetime)
+            .field("resource", resource)
             .finish()
     }
 }

@@ -274,12 +274,14 @@ pub struct Response {
     body: Zeroizing<Vec<u8>>,
     received: Option<Timestamp>,
     secrets: Vec<Secret>,
+    url: Option<Uri>,
 }
 
 impl Response {
     /// A response with status, headers and whole body.
     pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
-        Response { status, headers, body: Zeroizing::new(body.into()), received: None, secrets: Vec::new() }
+        let body = Zeroizing::new(body.into());
+        Response { status, headers, body, received: None, secrets: Vec::new(), url: None }
     }
 
     /// Sets when it arrived, for dates in its headers. The session does it.
@@ -298,6 +300,17 @@ impl Response {
 
     pub(crate) fn secrets(&self) -> &[Secret] {
         &self.secrets
+    }
+
+    /// Says which URL it answers, for what must be of the same origin. The session does it.
+    pub fn from_url(mut self, url: Uri) -> Self {
+        self.url = Some(url);
+        self
+    }
+
+    /// The URL that it answers, if the driver said so.
+    pub fn url(&self) -> Option<&Uri> {
+        self.url.as_ref()
     }
 
     /// The status.
@@ -358,7 +371,7 @@ impl Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Response { status, headers, body, received, secrets: _ } = self;
+        let Response { status, headers, body, received, secrets: _, url: _ } = self;
         f.debug_struct("Response")
             .field("status", &status.as_u16())
             .field("headers", &names(headers))

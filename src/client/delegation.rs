@@ -1,28 +1,32 @@
 //! Acting for users: consent, exchange, requests in their name, handing on, revoking. The rules are in
 //! `operations/delegation.rs` and the session; here they are put in order.
 
-use std::collections::HashMap;
+#[allow(clippy::duplicate_mod)]
+#[path = "delegation/sessions.rs"]
+mod sessions;
+#[allow(clippy::duplicate_mod)] // mounted twice, as this file is
+#[path = "delegation/tokens.rs"]
+mod tokens;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
 
+use super::super::held::HeldTokens;
 use super::agent::Agent;
 use super::run::Driver;
 use super::{MemoryStore, SessionStore, dual};
 use crate::credentials::ClientAuth;
-use crate::error::{ConsentError, Error, InputError, StoreError};
+use crate::error::{Error, InputError};
 use crate::operation::Operation;
 use crate::operations::{
-    ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, Refresh, Revoke, ServerMetadata,
-    TokenHint, UserSession, UserToken,
+    ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, ServerMetadata, UserSession,
 };
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::session::Claim;
 use crate::time::{Deadline, Now};
-use crate::token::{AccessToken, Freshness, Held};
 use crate::wire::Response;
 
 /// How long the tenant's metadata is believed.
@@ -31,8 +35,6 @@ const METADATA_AGE: Duration = Duration::from_secs(3600);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The whole time of a call here, if the agent sets no other.
 const TOTAL: Duration = Duration::from_secs(20);
-/// How often a change of a session is tried when others change it at the same time.
-const TRIES: usize = 16;
 
 /// An agent that acts for users, with their consent, and hands authority on to other agents (RFC 8693).
 ///
@@ -43,7 +45,7 @@ pub struct DelegationChain {
     redirect_uri: Option<String>,
     client_auth: Option<ClientAuth>,
     store: Arc<dyn SessionStore>,
-    delegations: Arc<Mutex<HashMap<DelegationKey, Held>>>,
+    delegations: Arc<HeldTokens<DelegationKey>>,
     metadata: Arc<Mutex<Option<(ServerMetadata, Now)>>>,
 }
 
@@ -51,7 +53,8 @@ pub struct DelegationChain {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct DelegationKey {
     session: String,
-    generation: u64,
+    /// Whose: a session of the same name may be another user's by now.
+    user: [u8; 32],
     scopes: Vec<String>,
     resource: Option<String>,
 }
@@ -93,27 +96,6 @@ impl DelegationChain {
 
     fn deadline(&self, now: &Now) -> Deadline {
         Deadline::start(now, self.driver.session.total().unwrap_or(TOTAL))
-    }
-
-    fn delegations(&self) -> MutexGuard<'_, HashMap<DelegationKey, Held>> {
-        self.delegations.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A delegated token that is held and fresh.
-    fn held(&self, key: &DelegationKey, now: &Now) -> Option<AccessToken> {
-        let mut delegations = self.delegations();
-        let held = delegations.get_mut(key)?;
-        (held.freshness(now) == Freshness::Fresh).then(|| held.token.clone())
-    }
-
-    fn hold(&self, key: DelegationKey, token: &AccessToken, asked: &Now, now: &Now) {
-        let mut delegations = self.delegations();
-        delegations.retain(|_, held| held.freshness(now) != Freshness::Expired);
-        delegations.insert(key, Held::new(token.clone(), 0, asked));
-    }
-
-    fn forget(&self, session: &str) {
-        self.delegations().retain(|key, _| key.session != session);
     }
 }
 
@@ -198,7 +180,7 @@ impl DelegationChain {
     ) -> Result<Delegation, Error> {
         let scopes = scopes.into();
         let deadline = self.deadline(&self.driver.transport.now()?);
-        let (token, _) = self.delegated(session, scopes, None, &deadline).await?;
+        let (token, _) = self.delegated(session, &scopes, None, &deadline).await?;
         Ok(Delegation::new(token))
     }
 
@@ -214,7 +196,7 @@ impl DelegationChain {
     ) -> Result<Delegation, Error> {
         let scopes = scopes.into();
         let deadline = self.deadline(&self.driver.transport.now()?);
-        let (token, _) = self.delegated(session, scopes, Some(resource.to_owned()), &deadline).await?;
+        let (token, _) = self.delegated(session, &scopes, Some(resource), &deadline).await?;
         Ok(Delegation::new(token))
     }
 
@@ -238,17 +220,43 @@ impl DelegationChain {
         scopes: impl Into<Scopes> + Send,
     ) -> Result<Response, Error> {
         let scopes = scopes.into();
+        self.send_with(session, request, scopes, None).await
+    }
+
+    /// The same with a token that is bound to one resource (RFC 8707): the request may go to that resource's origin, by
+    /// its absolute URL, or to the service, and nowhere else.
+    ///
+    /// # Errors
+    /// As [`DelegationChain::request`], and [`Error::Input`] for another origin.
+    pub async fn send_for(
+        &self,
+        session: &str,
+        request: ApiRequest,
+        scopes: impl Into<Scopes> + Send,
+        resource: &str,
+    ) -> Result<Response, Error> {
+        let scopes = scopes.into();
+        self.send_with(session, request, scopes, Some(resource)).await
+    }
+
+    async fn send_with(
+        &self,
+        session: &str,
+        request: ApiRequest,
+        scopes: Scopes,
+        resource: Option<&str>,
+    ) -> Result<Response, Error> {
         let terms = request.terms();
         let total = self.driver.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
         let deadline = Deadline::start(&self.driver.transport.now()?, total);
-        let (token, was_held) = self.delegated(session, scopes.clone(), None, &deadline).await?;
+        let (token, was_held) = self.delegated(session, &scopes, resource, &deadline).await?;
         let response = self.driver.run_within(request.clone().token(token), &deadline).await?;
         if response.status() != 401 || !was_held {
             return Ok(response);
         }
         // The token that was held is not good any more: one new one, one more try.
         self.forget(session);
-        let (token, _) = self.delegated(session, scopes, None, &deadline).await?;
+        let (token, _) = self.delegated(session, &scopes, resource, &deadline).await?;
         self.driver.run_within(request.token(token), &deadline).await
     }
 
@@ -264,177 +272,42 @@ impl DelegationChain {
         sub_agent_token: impl Into<Secret> + Send,
         scopes: impl Into<Scopes> + Send,
     ) -> Result<Delegation, Error> {
-        let (sub_agent_token, scopes) = (sub_agent_token.into(), scopes.into());
-        let deadline = self.deadline(&self.driver.transport.now()?);
-        let (own, _) = self.delegated(session, Scopes::none(), None, &deadline).await?;
-        Delegation::new(own.clone()).check_depth()?;
-        let exchange = Exchange::new(own.secret().clone()).actor(sub_agent_token).scopes(scopes);
-        let tokens = self.driver.run_within(self.authenticated(exchange), &deadline).await?;
-        Ok(Delegation::new(tokens.access))
+        let (actor, scopes) = (sub_agent_token.into(), scopes.into());
+        self.hand_on(session, actor, scopes, None).await
     }
 
-    /// Ends a delegation: the user's refresh token is revoked at the service, then everything here is forgotten. If the
-    /// service cannot be told, nothing is forgotten, so that it can be tried again. An unknown session is a success.
+    /// The same, bound to one resource: an absolute URI, exactly as registered (RFC 8707).
     ///
     /// # Errors
-    /// All that a call can end with.
-    pub async fn revoke(&self, session: &str) -> Result<(), Error> {
-        let Some((record, _)) = self.load(session).await? else { return Ok(()) };
-        if let Some(refresh) = record.refresh_token() {
-            let revoke = Revoke::new(refresh.clone()).hint(TokenHint::RefreshToken);
-            self.driver.run(revoke).await?;
-        }
-        self.store.remove(session).await?;
-        self.forget(session);
-        Ok(())
-    }
-
-    /// Ends every delegation. All are tried; the first failure is reported.
-    ///
-    /// # Errors
-    /// As [`DelegationChain::revoke`].
-    pub async fn revoke_all(&self) -> Result<(), Error> {
-        let mut first = Ok(());
-        for session in self.store.keys().await? {
-            let revoked = self.revoke(&session).await;
-            if first.is_ok() {
-                first = revoked;
-            }
-        }
-        first
-    }
-
-    /// The sessions that hold a token of their user, sorted.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn active_sessions(&self) -> Result<Vec<String>, Error> {
-        let mut active = Vec::new();
-        for session in self.store.keys().await? {
-            if self.has_delegation(&session).await? {
-                active.push(session);
-            }
-        }
-        active.sort_unstable();
-        Ok(active)
-    }
-
-    /// True if the session holds a token of its user.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn has_delegation(&self, session: &str) -> Result<bool, Error> {
-        Ok(self.load(session).await?.is_some_and(|(record, _)| record.has_user()))
-    }
-
-    /// A delegated token, and whether it was held already.
-    async fn delegated(
+    /// As [`DelegationChain::delegate_to_sub_agent`].
+    pub async fn delegate_to_sub_agent_for(
         &self,
         session: &str,
+        sub_agent_token: impl Into<Secret> + Send,
+        scopes: impl Into<Scopes> + Send,
+        resource: &str,
+    ) -> Result<Delegation, Error> {
+        let (actor, scopes) = (sub_agent_token.into(), scopes.into());
+        self.hand_on(session, actor, scopes, Some(resource)).await
+    }
+
+    async fn hand_on(
+        &self,
+        session: &str,
+        actor: Secret,
         scopes: Scopes,
-        resource: Option<String>,
-        deadline: &Deadline,
-    ) -> Result<(AccessToken, bool), Error> {
-        let sorted = scopes.sorted();
-        loop {
-            let (user, generation) = self.user_token(session, deadline).await?;
-            let session = session.to_owned();
-            let key =
-                DelegationKey { session, generation, scopes: sorted.clone(), resource: resource.clone() };
-            if let Some(token) = self.held(&key, &self.driver.transport.now()?) {
-                return Ok((token, true));
-            }
-            // One exchange at a time for each session: whoever waits finds the token held.
-            let name = format!("exchange {}", key.session);
-            let _lease = match self.driver.session.claim(&name, &self.driver.transport.now()?, deadline) {
-                Claim::Yours(lease) => lease,
-                Claim::Taken(ticket) => {
-                    self.driver.transport.join(ticket).await;
-                    self.not_late(deadline)?;
-                    continue;
-                }
-            };
-            // Never without its actor: if the agent's token cannot be had, nothing is exchanged.
-            let actor = self.driver.turn(self.driver.session.token().within(*deadline)).await?;
-            let mut exchange =
-                Exchange::new(user.secret().clone()).actor(actor.secret().clone()).scopes(&scopes);
-            if let Some(resource) = &resource {
-                exchange = exchange.resource(resource.clone());
-            }
-            let asked = self.driver.transport.now()?;
-            let tokens = self.driver.run_within(self.authenticated(exchange), deadline).await?;
-            self.hold(key, &tokens.access, &asked, &self.driver.transport.now()?);
-            return Ok((tokens.access, false));
+        resource: Option<&str>,
+    ) -> Result<Delegation, Error> {
+        let deadline = self.deadline(&self.driver.transport.now()?);
+        let (own, _) = self.delegated(session, &Scopes::none(), None, &deadline).await?;
+        Delegation::new(own.clone()).check_depth()?;
+        let mut exchange = Exchange::new(own.secret().clone()).actor(actor);
+        exchange = exchange.scopes(scopes).at_most(own.scopes());
+        if let Some(resource) = resource {
+            exchange = exchange.resource(resource);
         }
-    }
-
-    fn authenticated(&self, exchange: Exchange) -> Exchange {
-        match self.client_auth {
-            Some(client_auth) => exchange.client_auth(client_auth),
-            None => exchange,
-        }
-    }
-
-    fn not_late(&self, deadline: &Deadline) -> Result<(), Error> {
-        if deadline.passed(&self.driver.transport.now()?) {
-            let phase = "waiting for another call's tokens";
-            let (operation, total) = ("oauth.token", deadline.total());
-            return Err(Error::DeadlineExceeded { operation, total, phase, last: None });
-        }
-        Ok(())
-    }
-
-    /// The user's token, renewed if it is about to end: once, however many ask.
-    async fn user_token(&self, session: &str, deadline: &Deadline) -> Result<(AccessToken, u64), Error> {
-        loop {
-            let now = self.driver.transport.now()?;
-            let unknown =
-                || InputError::new("session", "is not known: send the user to its consent URL first");
-            let (record, _) = self.load(session).await?.ok_or_else(unknown)?;
-            match record.user_token(now.wall) {
-                UserToken::Ready(token) => return Ok((token, record.generation())),
-                UserToken::Missing => return Err(ConsentError::Needed.into()),
-                UserToken::Claimed => {
-                    self.not_late(deadline)?;
-                    self.driver.transport.sleep(LOOK_AGAIN).await;
-                }
-                UserToken::Renew(_) => {
-                    match self.driver.session.claim(&format!("user {session}"), &now, deadline) {
-                        Claim::Yours(_lease) => self.renew(session, &now, deadline).await?,
-                        Claim::Taken(ticket) => {
-                            self.driver.transport.join(ticket).await;
-                            self.not_late(deadline)?;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Renews the user's token, if it still has to be, and if no other process has claimed it.
-    async fn renew(&self, session: &str, now: &Now, deadline: &Deadline) -> Result<(), Error> {
-        let Some((mut record, version)) = self.load(session).await? else { return Ok(()) };
-        let UserToken::Renew(refresh) = record.user_token(now.wall) else { return Ok(()) };
-        let granted = record.scopes();
-        record.claim(&now.identifier(), now.wall);
-        if !self.store.save_if(session, Some(version), &record.to_bytes()).await? {
-            return Ok(());
-        }
-        let outcome = self.driver.run_within(Refresh::new(refresh).granted(granted), deadline).await;
-        match outcome {
-            // Stored before anybody uses it.
-            Ok(tokens) => {
-                self.change(session, |record: &mut UserSession| record.store_tokens(tokens.clone())).await?
-            }
-            Err(error) => {
-                let spent = UserSession::is_spent_by(&error);
-                let change = |record: &mut UserSession| {
-                    if spent { record.spend_refresh_token() } else { record.give_back() }
-                };
-                self.change(session, change).await?;
-                Err(error)
-            }
-        }
+        let tokens = self.driver.run_within(self.authenticated(exchange), &deadline).await?;
+        Ok(Delegation::new(tokens.access))
     }
 
     async fn metadata(&self, deadline: &Deadline) -> Result<ServerMetadata, Error> {
@@ -452,34 +325,6 @@ impl DelegationChain {
         let known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
         let (metadata, at) = known.as_ref()?;
         (now.wall.saturating_since(at.wall) < METADATA_AGE).then(|| metadata.clone())
-    }
-
-    async fn load(&self, session: &str) -> Result<Option<(UserSession, u64)>, Error> {
-        if session.is_empty() {
-            return Err(InputError::new("session", "is empty").into());
-        }
-        match self.store.load(session).await? {
-            Some((bytes, version)) => Ok(Some((UserSession::from_bytes(&bytes)?, version))),
-            None => Ok(None),
-        }
-    }
-
-    /// Changes a session, again and again until nobody else changed it meanwhile.
-    async fn change<T, F>(&self, session: &str, mut change: F) -> Result<T, Error>
-    where
-        T: Send,
-        F: FnMut(&mut UserSession) -> T + Send,
-    {
-        for _ in 0..TRIES {
-            let loaded = self.load(session).await?;
-            let version = loaded.as_ref().map(|(_, version)| *version);
-            let mut record = loaded.map(|(record, _)| record).unwrap_or_default();
-            let changed = change(&mut record);
-            if self.store.save_if(session, version, &record.to_bytes()).await? {
-                return Ok(changed);
-            }
-        }
-        Err(StoreError::new("the session was changed by others again and again").into())
     }
 }
 

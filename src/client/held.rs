@@ -75,6 +75,11 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
         state.held.insert(key, Entry { held, number, put_off: Duration::ZERO });
     }
 
+    /// Drops every token but those whose key is kept.
+    pub(super) fn retain(&self, keep: impl Fn(&K) -> bool) {
+        self.lock().held.retain(|key, _| keep(key));
+    }
+
     /// Drops the token, unless another one has taken its place.
     pub(super) fn drop_if(&self, key: &K, token: &AccessToken) {
         let mut state = self.lock();

@@ -3,16 +3,20 @@
 //! A [`UserSession`] is kept by a store as opaque bytes, so that several threads and processes may share it: every
 //! change is "load, change, save if nobody else did meanwhile".
 
+mod acting;
+mod renewal;
+mod stored;
+
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+pub use acting::Delegation;
 
 use super::consent::{AuthorizationRequest, Callback};
 use super::grants::{RedeemCode, TokenSet};
-use crate::claims::UnverifiedClaims;
-use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault, Sent};
-use crate::json;
+use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault};
 use crate::pkce::{Pkce, derive};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -21,12 +25,6 @@ use crate::token::{AccessToken, TokenType};
 
 /// A consent that nobody came back from is forgotten after this long.
 const PENDING: Duration = Duration::from_secs(3600);
-/// A user's token is renewed this long before its end.
-const MARGIN: Duration = Duration::from_secs(30);
-/// The most actors in a chain (`docs/wire.md`, X-depth).
-const MAX_DEPTH: usize = 3;
-/// Whoever claimed a renewal and did not finish it is not waited for any longer than this.
-const CLAIM: Duration = Duration::from_secs(60);
 
 /// The state of one user's delegation to an agent.
 ///
@@ -62,54 +60,6 @@ struct User {
 struct Claim {
     by: String,
     at: Timestamp,
-}
-
-/// A token with which an agent acts for a user.
-#[derive(Clone, Debug)]
-pub struct Delegation {
-    token: AccessToken,
-}
-
-impl Delegation {
-    /// Of a token that an exchange gave.
-    pub fn new(token: AccessToken) -> Self {
-        Delegation { token }
-    }
-
-    /// The token. Send it only to whom it is for.
-    pub fn token(&self) -> &AccessToken {
-        &self.token
-    }
-
-    /// The scopes that were granted.
-    pub fn scopes(&self) -> &Scopes {
-        self.token.scopes()
-    }
-
-    /// When it ends, by this machine's clock.
-    pub fn expires_at(&self) -> Timestamp {
-        self.token.expires_at()
-    }
-
-    /// Who acts for whom, as the token says. **Not verified**: for display only. None for opaque tokens.
-    pub fn unverified_claims(&self) -> Option<UnverifiedClaims> {
-        UnverifiedClaims::read(self.token.secret()).ok()
-    }
-
-    /// Refuses to hand on what has three actors already, as far as the token can be read; the service refuses it too.
-    ///
-    /// # Errors
-    /// [`InputError`].
-    pub fn check_depth(&self) -> Result<(), InputError> {
-        let depth = self.unverified_claims().map_or(0, |claims| claims.unverified_actors().len());
-        if depth < MAX_DEPTH {
-            return Ok(());
-        }
-        Err(InputError::new(
-            "session",
-            "has three actors in its chain already, which is the most there may be",
-        ))
-    }
 }
 
 /// What a session needs before the user's token can be used.
@@ -213,6 +163,14 @@ impl UserSession {
         self.generation
     }
 
+    /// Tells the user's token from every other one, without being it: what was got with one token is never taken for
+    /// what another would give, though the session's name and count be the same.
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let access = self.user.as_ref().map_or("", |user| user.access.expose());
+        Sha256::digest(access.as_bytes()).into()
+    }
+
     /// Takes tokens over: from a code, or renewed. The old refresh token is kept if no new one came.
     ///
     /// # Errors
@@ -243,132 +201,6 @@ impl UserSession {
         self.user = Some(User { access: token, token_type, scopes, expires_at: None, refresh: None });
         self.claim = None;
         self.generation = self.generation.saturating_add(1);
-    }
-
-    /// How the user's token stands.
-    pub fn user_token(&self, now: Timestamp) -> UserToken {
-        let Some(user) = &self.user else { return UserToken::Missing };
-        let left = user.expires_at.map(|end| end.saturating_since(now));
-        if left.is_none_or(|left| left > MARGIN) {
-            let lifetime = left.unwrap_or(Duration::from_secs(300));
-            let token_type = TokenType::parse(&user.token_type);
-            return UserToken::Ready(AccessToken::new(
-                user.access.clone(),
-                token_type,
-                user.scopes.clone(),
-                now,
-                lifetime,
-            ));
-        }
-        // A claim that nobody came back from: the refresh token may have been sent, and must not be sent twice.
-        let claimed = self.claim.as_ref().map(|claim| now.saturating_since(claim.at) < CLAIM);
-        match &user.refresh {
-            Some(_) if claimed == Some(true) => UserToken::Claimed,
-            Some(_) if claimed == Some(false) => UserToken::Missing,
-            Some(refresh) => UserToken::Renew(refresh.clone()),
-            None => UserToken::Missing,
-        }
-    }
-
-    /// Claims the renewal. It counts only if the session is saved before anybody else does.
-    pub fn claim(&mut self, by: &str, now: Timestamp) {
-        self.claim = Some(Claim { by: by.to_owned(), at: now });
-    }
-
-    /// True if this claim is the one that stands.
-    pub fn is_claimed_by(&self, by: &str) -> bool {
-        self.claim.as_ref().is_some_and(|claim| claim.by == by)
-    }
-
-    /// Gives the claim back: the renewal failed, and the refresh token was not used.
-    pub fn give_back(&mut self) {
-        self.claim = None;
-    }
-
-    /// True if a renewal that ended so has used the refresh token up, or may have.
-    pub fn is_spent_by(error: &Error) -> bool {
-        match error {
-            Error::OutcomeUnknown { .. } | Error::Protocol(_) | Error::DeadlineExceeded { .. } => true,
-            Error::Transport(error) => error.sent() == Sent::Unknown,
-            Error::Api(error) => error.has_code("invalid_grant"),
-            _ => false,
-        }
-    }
-
-    /// The refresh token was used, or may have been, and nothing came of it: it must never be sent again.
-    pub fn spend_refresh_token(&mut self) {
-        self.claim = None;
-        if let Some(user) = &mut self.user {
-            user.refresh = None;
-        }
-        self.generation = self.generation.saturating_add(1);
-    }
-
-    /// The session as bytes for a store. **Secret**: they hold the user's tokens in the clear.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let UserSession { pending, user, claim, generation } = self;
-        let pending = pending.as_ref().map(|pending| {
-            json!({
-                "state": pending.state.expose(), "verifier": pending.verifier.expose(),
-                "redirect_uri": pending.redirect_uri, "scope": pending.scopes.to_string(),
-                "since": pending.since.unix_millis(),
-            })
-        });
-        let user = user.as_ref().map(|user| {
-            json!({
-                "access": user.access.expose(), "type": user.token_type, "scope": user.scopes.to_string(),
-                "expires_at": user.expires_at.map(Timestamp::unix_millis),
-                "refresh": user.refresh.as_ref().map(Secret::expose),
-            })
-        });
-        let claim = claim.as_ref().map(|claim| json!({ "by": claim.by, "at": claim.at.unix_millis() }));
-        json!({ "version": 1, "generation": generation, "pending": pending, "user": user, "claim": claim })
-            .to_string()
-            .into_bytes()
-    }
-
-    /// The session that [`UserSession::to_bytes`] wrote.
-    ///
-    /// # Errors
-    /// [`InputError`] if the bytes are something else. Nothing of them is shown.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InputError> {
-        UserSession::parse(bytes)
-            .ok_or_else(|| InputError::new("session", "has bytes that are not a stored session"))
-    }
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let value = json::parse(bytes).ok()?;
-        if value.get("version")?.as_u64()? != 1 {
-            return None;
-        }
-        let object = |name: &str| value.get(name).and_then(Value::as_object);
-        let text = |map: &Map<String, Value>, name: &str| map.get(name)?.as_str().map(str::to_owned);
-        let time =
-            |map: &Map<String, Value>, name: &str| map.get(name)?.as_u64().map(Timestamp::from_unix_millis);
-        let mut session =
-            UserSession { generation: value.get("generation")?.as_u64()?, ..UserSession::default() };
-        if let Some(map) = object("pending") {
-            session.pending = Some(Pending {
-                state: text(map, "state")?.into(),
-                verifier: text(map, "verifier")?.into(),
-                redirect_uri: text(map, "redirect_uri")?,
-                scopes: text(map, "scope")?.into(),
-                since: time(map, "since")?,
-            });
-        }
-        if let Some(map) = object("user") {
-            session.user = Some(User {
-                access: text(map, "access")?.into(),
-                token_type: text(map, "type")?,
-                scopes: text(map, "scope")?.into(),
-                expires_at: time(map, "expires_at"),
-                refresh: text(map, "refresh").map(Secret::new),
-            });
-        }
-        if let Some(map) = object("claim") {
-            session.claim = Some(Claim { by: text(map, "by")?, at: time(map, "at")? });
-        }
-        Some(session)
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use http::Method;
 
 use super::grants::{TokenSet, token_request, token_set};
-use crate::error::{Error, InputError, ProtocolFault};
+use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
+use crate::site::{Origin, Route, Site};
 use crate::wire::{self, Form, Request, Response};
 
 /// Begins signing in on another device (RFC 8628 section 3.1). `POST oauth/device_authorization`.
@@ -49,9 +49,8 @@ impl Operation for DeviceAuthorization {
         let mut fields = wire::read("oauth.device_authorization", response)?;
         let verification_uri = fields.required_text("verification_uri")?;
         let verification_uri_complete = fields.text("verification_uri_complete")?;
-        let complete = verification_uri_complete.as_deref().unwrap_or(&verification_uri);
-        if [verification_uri.as_str(), complete].iter().any(|url| for_people(url).is_err()) {
-            return Err(fields.fault(ProtocolFault::Other("the address for the person is not an https URL")));
+        for address in verification_uri_complete.iter().chain([&verification_uri]) {
+            for_people(address, response).map_err(|problem| fields.fault(ProtocolFault::Other(problem)))?;
         }
         Ok(Answer::Done(DeviceCode {
             code: Secret::new(fields.required_text("device_code")?),
@@ -144,9 +143,12 @@ pub struct PushAuthorization {
 }
 
 impl PushAuthorization {
-    /// The parameters of the authorization request, as [`crate::operations::AuthorizationRequest`] lists them.
+    /// The parameters of the authorization request, as [`crate::operations::AuthorizationRequest`] lists them. The client id
+    /// is the session's to attach.
     pub fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let form = parameters.into_iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
+        // Twice the same parameter is an error (RFC 6749 section 3.1).
+        let parameters = parameters.into_iter().filter(|(name, _)| *name != "client_id");
+        let form = parameters.fold(Form::new(), |form, (name, value)| form.field(name, value));
         PushAuthorization { form }
     }
 }
@@ -181,6 +183,15 @@ pub struct PushedAuthorization {
     pub expires_in: Duration,
 }
 
+impl PushedAuthorization {
+    /// The URL to send the user to (RFC 9126 section 4): the client, and what stands for the request.
+    pub fn url(&self, site: &Site, client_id: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("client_id", client_id).append_pair("request_uri", &self.request_uri);
+        format!("{}?{}", site.url(Route::Authorize), query.finish())
+    }
+}
+
 fn seconds(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>, Error> {
     let Some(number) = fields.number(name)? else { return Ok(None) };
     let duration = Duration::try_from_secs_f64(number);
@@ -193,9 +204,21 @@ fn seconds(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>, 
     })
 }
 
-/// An address for people: https, or http to this machine, and nothing in it that acts on a terminal.
-fn for_people(url: &str) -> Result<(), InputError> {
-    crate::site::absolute("verification_uri", url).map(drop)
+/// An address for people: https, or http to this machine; on the origin that was asked; nothing in it that acts on a
+/// terminal. It is data: nothing here opens it.
+fn for_people(url: &str, response: &Response) -> Result<(), &'static str> {
+    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the address for the person has a character that no URL has");
+    }
+    let absolute = crate::site::absolute("verification_uri", url);
+    let (origin, _) = absolute.map_err(|_| "the address for the person is not an https URL")?;
+    match response.url().and_then(Origin::of) {
+        Some(asked) if asked != origin => {
+            Err("the address for the person is on another origin than the service's")
+        }
+        // Driven by hand, without a session: its origin is the caller's to compare.
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

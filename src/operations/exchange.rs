@@ -1,12 +1,16 @@
 //! Token exchange (RFC 8693): acting for somebody, handing on authority, binding a token to one server.
 
+use serde_json::Value;
+
 use super::grants::{TokenSet, token_request, token_set};
+use crate::claims::UnverifiedClaims;
 use crate::credentials::ClientAuth;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::wire::{Form, Request, Response};
+use crate::token::TokenType;
+use crate::wire::{self, Form, Request, Response};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
@@ -52,6 +56,7 @@ pub struct Exchange {
     actor: Option<(Secret, ExchangeTokenType)>,
     subject_issuer: Option<String>,
     scopes: Scopes,
+    most: Scopes,
     resource: Option<String>,
     audience: Option<String>,
     requested: Option<ExchangeTokenType>,
@@ -66,6 +71,7 @@ impl Exchange {
             actor: None,
             subject_issuer: None,
             scopes: Scopes::none(),
+            most: Scopes::none(),
             resource: None,
             audience: None,
             requested: None,
@@ -97,6 +103,12 @@ impl Exchange {
         self
     }
 
+    /// When no scopes are named: more than these is a fault. Not sent.
+    pub fn at_most(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.most = scopes.into();
+        self
+    }
+
     /// The resource that the token is for: an absolute `http` or `https` URI without fragment.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
@@ -122,6 +134,14 @@ impl Exchange {
     }
 }
 
+/// The most actors in a chain (`docs/wire.md`, X-depth).
+pub(super) const MAX_DEPTH: usize = 3;
+
+/// How many actors a token says that it has; none if it cannot be read. The service counts too.
+pub(super) fn depth(token: &Secret) -> usize {
+    UnverifiedClaims::read(token).map_or(0, |claims| claims.unverified_actors().len())
+}
+
 /// True for an absolute `http` or `https` URI without fragment (RFC 8707 section 2).
 pub(crate) fn is_resource(text: &str) -> bool {
     let absolute = text.starts_with("https://") || text.starts_with("http://");
@@ -140,6 +160,10 @@ impl Operation for Exchange {
         let (subject, kind) = &self.subject;
         if subject.is_empty() || self.actor.as_ref().is_some_and(|(actor, _)| actor.is_empty()) {
             return Err(InputError::new("token", "is empty").into());
+        }
+        if self.actor.is_some() && depth(subject) >= MAX_DEPTH {
+            let problem = "has three actors in its chain already, which is the most there may be";
+            return Err(InputError::new("subject", problem).into());
         }
         if self.resource.as_deref().is_some_and(|resource| !is_resource(resource)) {
             return Err(InputError::new("resource", "is not an absolute http(s) URI without fragment").into());
@@ -162,19 +186,46 @@ impl Operation for Exchange {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
-        let tokens = token_set(response, &self.scopes)?;
-        let wanted = self.requested.unwrap_or(ExchangeTokenType::AccessToken).uri();
+        let asked = if self.scopes.is_empty() { &self.most } else { &self.scopes };
+        let mut tokens = token_set(response, asked)?;
+        no_details(response)?;
+        let unusable = |problem| {
+            let fault = ProtocolFault::UnusableToken { problem };
+            Err(ProtocolError::new("oauth.token", 200, fault).into())
+        };
+        let wanted = self.requested.unwrap_or(ExchangeTokenType::AccessToken);
         // RFC 8693 requires it, older answers of this service go without (`docs/wire.md`, X-issued).
         let other = tokens.issued_token_type.as_deref().is_some_and(|issued| {
             let jwt = issued == ExchangeTokenType::Jwt.uri() && self.requested.is_none();
-            issued != wanted && !jwt
+            issued != wanted.uri() && !jwt
         });
         if other {
-            let problem = "another kind of token was issued than the one asked for";
-            let fault = ProtocolFault::UnusableToken { problem };
-            return Err(ProtocolError::new("oauth.token", 200, fault).into());
+            return unusable("another kind of token was issued than the one asked for");
+        }
+        // RFC 8693 section 2.2.1: `N_A` says that what was issued is no access token.
+        let none =
+            matches!(tokens.access.token_type(), TokenType::Other(kind) if kind.eq_ignore_ascii_case("N_A"));
+        if none && wanted == ExchangeTokenType::AccessToken {
+            return unusable("it is no access token, and one was asked for");
+        }
+        if depth(tokens.access.secret()) > MAX_DEPTH {
+            return unusable("its chain has more than three actors");
+        }
+        if let Some(resource) = &self.resource {
+            tokens.access = tokens.access.for_resource(resource);
         }
         Ok(Answer::Done(tokens))
+    }
+}
+
+/// Rights in detail (RFC 9396) are never asked for here, so any are more than was asked for.
+fn no_details(response: &Response) -> Result<(), Error> {
+    let mut fields = wire::read("oauth.token", response)?;
+    match fields.value("authorization_details") {
+        None => Ok(()),
+        Some(Value::Array(details)) if details.is_empty() => Ok(()),
+        Some(Value::Array(_)) => Err(fields.fault(ProtocolFault::WiderScope)),
+        Some(other) => Err(fields.mistyped("authorization_details", "a list", &other)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::credentials::{ClientAuth, Credentials};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Auth, Context, Operation, Terms};
 use crate::secret::Secret;
+use crate::site::{Origin, absolute};
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 
@@ -65,13 +66,21 @@ pub(super) fn unattached<O: Operation>(
     }
     let request = operation.request(&context)?;
     let is_own = settings.site.origin().is_of(request.url());
-    let is_allowed = settings.allowed_origins.iter().any(|origin| origin.is_of(request.url()));
     if let Auth::Signed(signing) = &terms.auth {
         signing.check(request.url(), is_own)?;
         if signing.home().is_some() {
             return Ok(request);
         }
     }
+    // A token that is bound to a resource goes there, and nowhere else but to the service (RFC 8707).
+    let bound_to = match terms.auth.credential() {
+        Auth::Token(own) => own.resource().map(resource_origin),
+        _ => None,
+    };
+    let is_allowed = match bound_to {
+        Some(bound_to) => bound_to.is_some_and(|origin| origin.is_of(request.url())),
+        None => settings.allowed_origins.iter().any(|origin| origin.is_of(request.url())),
+    };
     let problem = match terms.auth.credential() {
         _ if is_own => return Ok(request),
         Auth::None | Auth::Token(_)
@@ -83,9 +92,16 @@ pub(super) fn unattached<O: Operation>(
             "is on another origin than the service's, and the client's secret goes nowhere else"
         }
         _ if is_allowed => return Ok(request),
+        Auth::Token(own) if own.resource().is_some() => {
+            "is on another origin than the resource that the token is for"
+        }
         _ => "is on an origin that was not allowed when the client was built",
     };
     Err(InputError::new("path", problem).into())
+}
+
+fn resource_origin(resource: &str) -> Option<Origin> {
+    absolute("resource", resource).ok().map(|(origin, _)| origin)
 }
 
 fn bearer(request: Request, operation: &'static str, token: Option<&AccessToken>) -> Result<Request, Error> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Uri;
+
 use super::acquire::{self, Acquire};
 use super::lifecycle::Loan;
 use super::retry::{Failure, Verdict, verdict};
@@ -39,8 +41,8 @@ enum Phase {
     Token(Box<Acquire>),
     /// The request waits for its signature.
     Signing(Box<Unsigned>),
-    /// The request has left.
-    Sent(Vec<Secret>),
+    /// The request has left: what must not be shown, and where it went.
+    Sent(Vec<Secret>, Uri),
     /// Letting time pass before the next attempt.
     Pausing { until: Duration },
     /// Finished; a step is a mistake of the driver.
@@ -138,7 +140,7 @@ impl<O: Operation> Call<O> {
     }
 
     fn sent(&mut self, request: Request) -> Action<O::Output> {
-        self.phase = Phase::Sent(request.secrets().to_vec());
+        self.phase = Phase::Sent(request.secrets().to_vec(), request.url().clone());
         Action::Send(request)
     }
 
@@ -166,13 +168,13 @@ impl<O: Operation> Call<O> {
     fn arrived(
         &mut self,
         arrived: Option<Arrived>,
-        secrets: Vec<Secret>,
+        (secrets, url): (Vec<Secret>, Uri),
         now: &Now,
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         match arrived {
             Some(Arrived::Response(response)) => {
-                self.answered(&response.received_at(now.wall).answering(secrets), now, deadline)
+                self.answered(&response.received_at(now.wall).answering(secrets).from_url(url), now, deadline)
             }
             Some(Arrived::Failed(error)) => {
                 let error = Error::Transport(error.of_operation(self.terms.name));
@@ -288,7 +290,7 @@ impl<O: Operation> Machine for Call<O> {
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let is_sent = match &phase {
-            Phase::Sent(_) | Phase::Signing(_) => true,
+            Phase::Sent(..) | Phase::Signing(_) => true,
             Phase::Token(acquire) => acquire.is_sent(),
             Phase::Start | Phase::Pausing { .. } | Phase::Over => false,
         };
@@ -296,7 +298,7 @@ impl<O: Operation> Machine for Call<O> {
         // What has arrived is looked at even if it is late; nothing new is begun.
         if arrived.is_none() && deadline.passed(now) {
             return Err(match phase {
-                Phase::Sent(_) => {
+                Phase::Sent(..) => {
                     self.failed(nothing_arrived(), now, &deadline).err().unwrap_or_else(nothing_arrived)
                 }
                 Phase::Token(_) => self.late("getting a token", &deadline),
@@ -315,7 +317,7 @@ impl<O: Operation> Machine for Call<O> {
             }
             Phase::Pausing { .. } => self.begin(now, &deadline),
             Phase::Signing(unsigned) => self.signed(*unsigned, arrived, now, &deadline),
-            Phase::Sent(secrets) => self.arrived(arrived, secrets, now, &deadline),
+            Phase::Sent(secrets, url) => self.arrived(arrived, (secrets, url), now, &deadline),
             Phase::Over => Err(ended()),
         }
     }

@@ -222,7 +222,7 @@ fn s2_no_secret_in_the_log_even_at_trace() {
     let agent = builder.client_secret("canary-secret-5678").build().unwrap();
     single().block_on(async {
         assert!(agent.is_allowed("read").await.unwrap());
-        assert_eq!(agent.request(Method::GET, "agents/ask?code=canary-query-9").await.unwrap().status(), 200);
+        assert_eq!(agent.request(Method::GET, "agents/ask?q=canary-query-9").await.unwrap().status(), 200);
     });
     log::set_max_level(log::LevelFilter::Off);
     let lines = LINES.0.lock().unwrap();

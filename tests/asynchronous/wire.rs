@@ -21,7 +21,7 @@ fn short() -> Limits {
 }
 
 fn get(url: &str) -> Request {
-    Request::new(Method::GET, format!("{url}/x?secret=canary").parse::<Uri>().unwrap())
+    Request::new(Method::GET, format!("{url}/x?q=canary").parse::<Uri>().unwrap())
 }
 
 fn carry(options: &TransportOptions, request: Request) -> Result<Response, TransportError> {

@@ -3,6 +3,7 @@
 //! The server runs on threads of the test's process and listens on 127.0.0.1. A panic in a
 //! script, a request that is not HTTP, and any I/O error other than the client's leaving are
 //! problems of the server: [`Server::check`] and the server's drop fail the test on them.
+//! So is a credential in the path or query of any request (S15, `targets.rs`).
 //! Nothing here sleeps; a test waits with a [`Latch`] or with [`Server::wait_until`].
 #![allow(clippy::disallowed_methods, reason = "the server has a clock of its own")]
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the server")]
@@ -17,6 +18,7 @@ mod script;
 mod serve;
 mod service;
 mod shared;
+mod targets;
 mod tls;
 mod wire;
 
@@ -26,7 +28,7 @@ pub use plan::{Fault, Plan, Rng};
 pub use reply::{End, Reply};
 pub use request::Recorded;
 pub use script::{Script, always, by_path, nth, script, sequence};
-pub use service::{ASK_ALLOW, ASK_DENY, INFO, ME, REGISTERED, agent, answer, service, token};
+pub use service::{ASK_ALLOW, ASK_DENY, INFO, ME, REGISTERED, SECRET, agent, answer, service, token};
 pub use tls::{Cert, TestCa, Tls};
 
 use serve::{OnAccept, Setup};
@@ -217,7 +219,11 @@ impl Server {
 
     /// Hands over the problems, so that they no longer fail the test.
     pub fn take_problems(&self) -> Vec<String> {
-        self.shared.update(|state| std::mem::take(&mut state.problems))
+        self.shared.update(|state| {
+            let taken = std::mem::take(&mut state.problems);
+            state.taken.extend(taken.clone());
+            taken
+        })
     }
 
     /// Panics if the server has had a problem.
@@ -234,6 +240,7 @@ impl Server {
             self.shared.problem("a thread is stuck, perhaps in the script".into());
             return;
         }
+        self.shared.look_at_targets_again();
         let threads = self.shared.update(|state| std::mem::take(&mut state.threads));
         for thread in threads {
             if thread.join().is_err() {

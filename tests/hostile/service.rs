@@ -5,6 +5,8 @@ use super::request::Recorded;
 use super::script::{Script, script};
 use lumoauth::AgentBuilder;
 
+/// The secret of the agent that [`agent`] makes.
+pub const SECRET: &str = "scr_4f9Kq2ZxWv7LmB81TnYc";
 /// An allow.
 pub const ASK_ALLOW: &str = r#"{"allowed":true,"action":"read","reason":"policy","audit_id":"aud_1"}"#;
 /// A denial.
@@ -50,9 +52,5 @@ pub fn service(access_token: &'static str) -> Script {
 
 /// An agent of tenant `acme` for a server at this URL.
 pub fn agent(url: &str) -> AgentBuilder {
-    lumoauth::Agent::builder()
-        .base_url(url)
-        .tenant("acme")
-        .client_id("agt_1")
-        .client_secret("scr_4f9Kq2ZxWv7LmB81TnYc")
+    lumoauth::Agent::builder().base_url(url).tenant("acme").client_id("agt_1").client_secret(SECRET)
 }

@@ -2,6 +2,7 @@
 
 use super::latch::Latch;
 use super::request::Recorded;
+use super::targets::Credentials;
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +32,9 @@ pub(super) struct State {
     pub(super) handshakes: usize,
     pub(super) handshake_errors: Vec<String>,
     pub(super) problems: Vec<String>,
+    /// Problems that a test has taken away, because it had asked for them.
+    pub(super) taken: Vec<String>,
+    credentials: Credentials,
     pub(super) threads: Vec<JoinHandle<()>>,
     latches: Vec<Latch>,
 }
@@ -73,9 +77,20 @@ impl Shared {
     pub(super) fn record(&self, mut request: Recorded) -> Recorded {
         self.update(|state| {
             request.index = state.requests.len();
+            state.credentials.learn(&request);
+            state.problems.extend(state.credentials.in_target(&request));
             state.requests.push(request.clone());
             request
         })
+    }
+
+    /// Looks at every target once more: what came later may have been a credential already.
+    pub(super) fn look_at_targets_again(&self) {
+        self.update(|state| {
+            let again = state.requests.iter().filter_map(|request| state.credentials.in_target(request));
+            let again: Vec<_> = again.collect();
+            state.problems.extend(again.into_iter().filter(|found| !state.taken.contains(found)));
+        });
     }
 
     pub(super) fn set_idle(&self, id: usize, idle: bool) {

@@ -71,6 +71,7 @@ impl<M: Machine, F: Fn(M::Output) -> String> Turn for Turned<M, F> {
     }
 }
 
+#[allow(clippy::large_enum_variant)] // a test has few of them
 enum State {
     At(Duration, Option<Arrived>),
     Joined { settled: Arc<AtomicBool>, until: Duration },

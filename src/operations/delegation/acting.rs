@@ -1,0 +1,55 @@
+//! A token with which an agent acts for a user.
+
+use crate::claims::UnverifiedClaims;
+use crate::error::InputError;
+use crate::operations::exchange::{MAX_DEPTH, depth};
+use crate::scopes::Scopes;
+use crate::time::Timestamp;
+use crate::token::AccessToken;
+
+/// A token with which an agent acts for a user.
+#[derive(Clone, Debug)]
+pub struct Delegation {
+    token: AccessToken,
+}
+
+impl Delegation {
+    /// Of a token that an exchange gave.
+    pub fn new(token: AccessToken) -> Self {
+        Delegation { token }
+    }
+
+    /// The token. Send it only to whom it is for.
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// The scopes that were granted.
+    pub fn scopes(&self) -> &Scopes {
+        self.token.scopes()
+    }
+
+    /// When it ends, by this machine's clock.
+    pub fn expires_at(&self) -> Timestamp {
+        self.token.expires_at()
+    }
+
+    /// Who acts for whom, as the token says. **Not verified**: for display only. None for opaque tokens.
+    pub fn unverified_claims(&self) -> Option<UnverifiedClaims> {
+        UnverifiedClaims::read(self.token.secret()).ok()
+    }
+
+    /// Refuses to hand on what has three actors already, as far as the token can be read; the service refuses it too.
+    ///
+    /// # Errors
+    /// [`InputError`].
+    pub fn check_depth(&self) -> Result<(), InputError> {
+        if depth(self.token.secret()) < MAX_DEPTH {
+            return Ok(());
+        }
+        Err(InputError::new(
+            "session",
+            "has three actors in its chain already, which is the most there may be",
+        ))
+    }
+}

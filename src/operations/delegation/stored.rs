@@ -1,0 +1,138 @@
+//! A session as bytes and back, read strictly: what is malformed is never taken for absent.
+
+use serde_json::{Map, Value, json};
+
+use super::{Claim, Pending, User, UserSession};
+use crate::error::InputError;
+use crate::json;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+impl UserSession {
+    /// The session as bytes for a store. **Secret**: they hold the user's tokens in the clear.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let UserSession { pending, user, claim, generation } = self;
+        let pending = pending.as_ref().map(|pending| {
+            json!({
+                "state": pending.state.expose(), "verifier": pending.verifier.expose(),
+                "redirect_uri": pending.redirect_uri, "scope": pending.scopes.to_string(),
+                "since": pending.since.unix_millis(),
+            })
+        });
+        let user = user.as_ref().map(|user| {
+            json!({
+                "access": user.access.expose(), "type": user.token_type, "scope": user.scopes.to_string(),
+                "expires_at": user.expires_at.map(Timestamp::unix_millis),
+                "refresh": user.refresh.as_ref().map(Secret::expose),
+            })
+        });
+        let claim = claim.as_ref().map(|claim| json!({ "by": claim.by, "at": claim.at.unix_millis() }));
+        json!({ "version": 1, "generation": generation, "pending": pending, "user": user, "claim": claim })
+            .to_string()
+            .into_bytes()
+    }
+
+    /// The session that [`UserSession::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`InputError`] if the bytes are something else. Nothing of them is shown.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InputError> {
+        UserSession::parse(bytes)
+            .ok_or_else(|| InputError::new("session", "has bytes that are not a stored session"))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let Value::Object(map) = json::parse(bytes).ok()? else { return None };
+        if map.get("version")?.as_u64()? != 1 {
+            return None;
+        }
+        let pending = match object(&map, "pending")? {
+            None => None,
+            Some(map) => Some(Pending {
+                state: text(map, "state")?.into(),
+                verifier: text(map, "verifier")?.into(),
+                redirect_uri: text(map, "redirect_uri")?,
+                scopes: text(map, "scope")?.into(),
+                since: time(map, "since")??,
+            }),
+        };
+        let user = match object(&map, "user")? {
+            None => None,
+            Some(map) => Some(User {
+                access: text(map, "access")?.into(),
+                token_type: text(map, "type")?,
+                scopes: text(map, "scope")?.into(),
+                expires_at: time(map, "expires_at")?,
+                refresh: match map.get("refresh")? {
+                    Value::Null => None,
+                    refresh => Some(Secret::new(refresh.as_str()?)),
+                },
+            }),
+        };
+        let claim = match object(&map, "claim")? {
+            None => None,
+            Some(map) => Some(Claim { by: text(map, "by")?, at: time(map, "at")?? }),
+        };
+        Some(UserSession { pending, user, claim, generation: map.get("generation")?.as_u64()? })
+    }
+}
+
+/// A member that is an object or null. None: it is neither, or not there.
+fn object<'m>(map: &'m Map<String, Value>, name: &str) -> Option<Option<&'m Map<String, Value>>> {
+    match map.get(name)? {
+        Value::Null => Some(None),
+        Value::Object(object) => Some(Some(object)),
+        _ => None,
+    }
+}
+
+fn text(map: &Map<String, Value>, name: &str) -> Option<String> {
+    map.get(name)?.as_str().map(str::to_owned)
+}
+
+/// A member that is a time or null. None: it is neither, or not there.
+fn time(map: &Map<String, Value>, name: &str) -> Option<Option<Timestamp>> {
+    match map.get(name)? {
+        Value::Null => Some(None),
+        time => time.as_u64().map(|time| Some(Timestamp::from_unix_millis(time))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_is_not_absent() {
+        let good = json!({
+            "version": 1, "generation": 3, "pending": null,
+            "user": {"access": "a", "type": "Bearer", "scope": "s", "expires_at": 5, "refresh": "r"},
+            "claim": {"by": "me", "at": 7},
+        });
+        let read = |value: &Value| UserSession::from_bytes(value.to_string().as_bytes());
+        assert!(read(&good).is_ok());
+        for (place, odd) in [
+            ("/version", json!(2)),
+            ("/generation", json!("3")),
+            ("/pending", json!(5)),
+            ("/pending", json!({})),
+            ("/user", json!([])),
+            ("/user/access", json!(null)),
+            ("/user/expires_at", json!("5")),
+            ("/user/expires_at", json!(-1)),
+            ("/user/refresh", json!(0)),
+            ("/user/refresh", json!(["r"])),
+            ("/claim", json!("me")),
+            ("/claim/at", json!(null)),
+        ] {
+            let mut bad = good.clone();
+            *bad.pointer_mut(place).unwrap() = odd.clone();
+            assert!(read(&bad).is_err(), "{place} {odd}");
+        }
+        for name in ["generation", "pending", "user", "claim"] {
+            let mut bad = good.clone();
+            bad.as_object_mut().unwrap().remove(name);
+            assert!(read(&bad).is_err(), "{name}");
+        }
+    }
+}

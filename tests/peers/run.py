@@ -1,0 +1,132 @@
+"""Runs the vendor's SDK and `cryptography` as peers: one JSON request a line on standard input, one JSON answer a line."""
+
+import base64
+import json
+import os
+import secrets
+import sys
+import time
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+CLOCK = {"now": None}
+REAL_TIME = time.time
+REAL_RANDOM = os.urandom
+
+
+def pin(now, nonce):
+    """Fixes what the SDK takes from its surroundings: the time, and every random byte."""
+    time.time = lambda: float(now)
+    fixed = base64.urlsafe_b64decode(nonce + "=" * (-len(nonce) % 4))
+
+    def random(length=None):
+        return (fixed * 8)[: length or 32]
+
+    os.urandom = random
+    secrets.token_bytes = random
+    secrets.token_urlsafe = lambda length=None: base64.urlsafe_b64encode(random(length)).rstrip(b"=").decode()
+
+
+def client(request):
+    from lumoauth import AAuthClient
+
+    return AAuthClient(
+        request.get("agent", "https://agent.example/"),
+        request["pem"],
+        base_url=request.get("base_url", "https://auth.acme.test"),
+        org_id=request.get("org_id", "acme"),
+    )
+
+
+def sign(request):
+    if "created" in request:
+        pin(request["created"], request["nonce"])
+    body = request.get("body")
+    headers = client(request).sign_request(
+        request["method"],
+        request["url"],
+        body=None if body is None else body.encode(),
+        content_type=request.get("content_type", "application/json"),
+        agent_token=request.get("agent_token"),
+        authorization=request.get("authorization", ""),
+        signature_key=request.get("signature_key", ""),
+    )
+    return {"headers": headers}
+
+
+def send(request):
+    """A signed request over HTTP, by the SDK itself."""
+    response = client(request).signed_request(
+        request["method"], request["url"], auth_token=request["auth_token"], data=request.get("data")
+    )
+    return {"status": response.status_code, "text": response.text}
+
+
+def keypair(_):
+    from lumoauth import AAuthClient
+
+    pem, jwks = AAuthClient.generate_keypair()
+    return {"pem": pem, "jwks": jwks}
+
+
+def load(request):
+    """Loads a PEM of ours; says the public half in base64url."""
+    key = serialization.load_pem_private_key(request["pem"].encode(), password=None)
+    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    signature = key.sign(request["message"].encode())
+    encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return {"x": encode(raw), "signature": encode(signature)}
+
+
+PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA512()), salt_length=64)
+
+
+def pss_sign(request):
+    key = serialization.load_pem_private_key(request["pem"].encode(), password=None)
+    signature = key.sign(request["message"].encode(), PSS, hashes.SHA512())
+    return {"signature": base64.b64encode(signature).decode()}
+
+
+def pss_verify(request):
+    key = serialization.load_pem_private_key(request["pem"].encode(), password=None).public_key()
+    key.verify(base64.b64decode(request["signature"]), request["message"].encode(), PSS, hashes.SHA512())
+    return {}
+
+
+def rsa_key(request):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=request["bits"])
+    kind = {"pkcs8": serialization.PrivateFormat.PKCS8, "pkcs1": serialization.PrivateFormat.TraditionalOpenSSL}
+    pem = key.private_bytes(serialization.Encoding.PEM, kind[request["format"]], serialization.NoEncryption())
+    return {"pem": pem.decode()}
+
+
+def agent(request):
+    """The SDK's agent against a service: the answers of its main calls."""
+    from lumoauth import LumoAuthAgent
+
+    own = LumoAuthAgent(
+        base_url=request["base_url"],
+        org_id=request["org_id"],
+        client_id=request["client_id"],
+        client_secret=request["client_secret"],
+    )
+    own.authenticate()
+    return {
+        "allowed": own.is_allowed(request["allowed"]),
+        "denied": own.is_allowed(request["denied"]),
+        "mcp": bool(own.get_mcp_token(request["server"])),
+    }
+
+
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent)}
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    try:
+        answer = COMMANDS[asked.pop("do")](asked)
+    except Exception as error:  # the test reads it
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        time.time, os.urandom = REAL_TIME, REAL_RANDOM
+    print(json.dumps(answer), flush=True)
