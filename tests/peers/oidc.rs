@@ -171,7 +171,7 @@ impl Browser {
                 page[at..].split('"').next().map(str::to_owned)
             };
             let Some(action) = field("action").filter(|_| response.status() == 200) else {
-                return Err(response);
+                return Err(Box::new(response));
             };
             let form = if page.contains("value=\"login\"") {
                 Form::new().field("prompt", "login").field("login", "alice").field("password", "x")
