@@ -5,6 +5,9 @@
 #[cfg(all(feature = "ureq", feature = "async"))]
 #[path = "aauth/afresh.rs"]
 mod afresh;
+#[cfg(feature = "cli")]
+#[path = "aauth/cli.rs"]
+mod cli;
 mod hostile;
 #[path = "aauth/keys.rs"]
 mod keys;

@@ -66,6 +66,12 @@ pub(super) fn unattached<O: Operation>(
     }
     let request = operation.request(&context)?;
     let is_own = settings.site.origin().is_of(request.url());
+    if let Auth::Signed(signing) = &terms.auth {
+        signing.check(request.url(), is_own)?;
+        if signing.home().is_some() {
+            return Ok(request);
+        }
+    }
     // A token that is bound to a resource goes there, and nowhere else but to the service (RFC 8707).
     let bound_to = match terms.auth.credential() {
         Auth::Token(own) => own.resource().map(resource_origin),
@@ -75,12 +81,6 @@ pub(super) fn unattached<O: Operation>(
         Some(bound_to) => bound_to.is_some_and(|origin| origin.is_of(request.url())),
         None => settings.allowed_origins.iter().any(|origin| origin.is_of(request.url())),
     };
-    if let Auth::Signed(signing) = &terms.auth {
-        signing.check(request.url(), is_own)?;
-        if signing.home().is_some() {
-            return Ok(request);
-        }
-    }
     let problem = match terms.auth.credential() {
         _ if is_own => return Ok(request),
         Auth::None | Auth::Token(_)

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 #[derive(Args, Debug)]
 pub struct SignerArgs {
     /// The file of the private key: PEM, or a JWK.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, visible_alias = "key", global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// The key's id, as it is published; key-1 if not set.
     #[arg(long, global = true, value_name = "ID")]
@@ -36,8 +36,55 @@ pub struct SignerArgs {
     pub audience: Option<String>,
 }
 
+/// What is to be signed. Values are text, @FILE, or - for standard input.
+#[derive(Args, Debug)]
+pub struct SignArgs {
+    /// GET, POST, ...
+    pub method: String,
+    /// The URL. It is made canonical, and must be sent in that form (`url` with --json).
+    pub url: String,
+    /// The body, byte for byte.
+    #[arg(long, value_name = "TEXT|@FILE|-")]
+    pub body: Option<String>,
+    /// Its type; application/json if not set, also without a body.
+    #[arg(long, value_name = "TYPE|@FILE|-")]
+    pub content_type: Option<String>,
+    /// The whole value of Authorization.
+    #[arg(long, value_name = "VALUE|@FILE|-")]
+    pub authorization: Option<String>,
+    /// The value of Signature-Key.
+    #[arg(long, value_name = "VALUE|@FILE|-")]
+    pub signature_key: Option<String>,
+    /// The agent's own token (agent+jwt), which travels as Agent-Auth.
+    #[arg(long, value_name = "TOKEN|@FILE|-")]
+    pub agent_token: Option<String>,
+    /// When it is signed, in seconds since 1970; now if not set.
+    #[arg(long, value_name = "UNIX")]
+    pub created: Option<u64>,
+    /// The nonce, in base64url; 16 random bytes if not set. Never use one twice.
+    #[arg(long, value_name = "NONCE")]
+    pub nonce: Option<String>,
+    /// Print the parts as JSON, the signature base among them. It holds the value of Authorization.
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Subcommand, Debug)]
 pub enum AauthCommand {
+    /// Make an Ed25519 key: the private half goes into a new file that only its owner reads, the public half is printed.
+    Keygen {
+        /// The file, or - for standard output (then nothing else is printed).
+        file: PathBuf,
+        /// Replaces a file that is there already. What its key signed can be proven no more.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print the public half of a key as the key set to publish.
+    Jwks,
+    /// Print the thumbprint of a key (RFC 7638).
+    Thumbprint,
+    /// Sign a request that something else sends, and print its headers.
+    Sign(SignArgs),
     /// Call a resource with the token for it, signed, and print the answer's body.
     Request {
         /// GET, POST, ...

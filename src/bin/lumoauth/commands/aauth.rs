@@ -1,4 +1,6 @@
-//! `lumoauth aauth`: the commands that talk to the service or to a resource.
+//! `lumoauth aauth`: the commands that talk to the service or to a resource. What needs no network is in `aauth/local.rs`.
+
+mod local;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +19,15 @@ use crate::exit::{self, Ended, Failure};
 
 pub fn run(settings: &SettingsArgs, signer: &SignerArgs, command: &AauthCommand) -> Result<Ended, Failure> {
     let client = || client(settings, signer);
+    let own_key = || {
+        let file = signer.key_file.as_deref().ok_or_else(|| usage("--key is missing"))?;
+        key(file, signer.key_id.as_deref())
+    };
     match command {
+        AauthCommand::Keygen { file, force } => local::keygen(file, signer.key_id.as_deref(), *force),
+        AauthCommand::Jwks => Ok(Ended::line(own_key()?.jwks())),
+        AauthCommand::Thumbprint => Ok(Ended::line(own_key()?.thumbprint())),
+        AauthCommand::Sign(arguments) => local::sign(&own_key()?, arguments),
         AauthCommand::Request { method, target, token_file, resource, data } => {
             let method: Method =
                 method.to_ascii_uppercase().parse().map_err(|_| usage("that is not an HTTP method"))?;
@@ -92,7 +102,7 @@ fn client(settings: &SettingsArgs, signer: &SignerArgs) -> Result<Client, Failur
     if let Some(timeout) = timeout(settings)? {
         builder = builder.timeout(timeout);
     }
-    let file = signer.key_file.as_deref().ok_or_else(|| usage("--key-file is missing"))?;
+    let file = signer.key_file.as_deref().ok_or_else(|| usage("--key-file (or --key) is missing"))?;
     let key = key(file, signer.key_id.as_deref())?;
     let thumbprint = key.thumbprint().to_owned();
     builder = builder.environment().key(key);
