@@ -39,7 +39,8 @@ fn get() -> Message {
 
 fn post() -> Message {
     let message = Message::new(Method::POST, "https://app.lumoauth.dev/orgs/acme/api/v1/aauth/agent/token");
-    let body = br#"{"request_type": "auth", "resource_token": "RESOURCE_TOKEN_FIXED", "scope": "read write"}"#;
+    let body =
+        br#"{"request_type": "auth", "resource_token": "RESOURCE_TOKEN_FIXED", "scope": "read write"}"#;
     message.expect("a URL").body(body).agent_token("aaa.bbb.ccc").expect("a token")
 }
 
@@ -50,7 +51,9 @@ fn main() {
     let mut low = false;
     for (name, make) in [("GET with a token", get as fn() -> Message), ("POST with a body", post)] {
         let base = make().prepare(CREATED, &nonce).base().to_vec();
-        let without = || drop(black_box(bare.sign(black_box(&base))));
+        let without = || {
+            black_box(bare.sign(black_box(&base)));
+        };
         let whole = || drop(black_box(make().sign(&key, CREATED, &nonce).expect("signs")));
         let prepared = make();
         let again = || drop(black_box(prepared.sign(&key, CREATED, &nonce).expect("signs")));
