@@ -21,11 +21,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod agent_token;
+mod agents;
 mod base;
 mod key;
 mod nonce;
 mod read;
-pub(crate) mod received;
+mod received;
 mod refusal;
 mod replay;
 mod sign;
@@ -33,11 +35,13 @@ mod target;
 mod token;
 mod verify;
 
+pub use agent_token::{ProvenAgentRequest, VerifiedAgentRequest, VerifiedAgentToken};
+pub use agents::{AgentCheck, AgentTokenCheck, AgentVerifier, AgentVerifierConfig};
 pub use base::content_digest;
 pub use key::{AgentKey, DEFAULT_KEY_ID};
 pub use nonce::Nonce;
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
-pub use received::{IncomingMessage, MessageFault, WINDOW};
+pub use received::{IncomingMessage, MessageFault, MessagePolicy, ReceivedMessage};
 pub use refusal::RequestError;
 pub use replay::{MemoryReplayStore, Reservation, Reserved};
 pub use sign::{

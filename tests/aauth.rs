@@ -2,6 +2,8 @@
 #![cfg(all(feature = "aauth", feature = "blocking"))]
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
+#[path = "aauth/agents.rs"]
+mod agents;
 #[path = "aauth/keys.rs"]
 mod keys;
 #[path = "aauth/replays.rs"]
@@ -14,3 +16,5 @@ mod signing;
 mod support;
 #[path = "aauth/tokens.rs"]
 mod tokens;
+#[path = "aauth/vectors.rs"]
+mod vectors;
