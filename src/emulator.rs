@@ -22,12 +22,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::aauth::AgentKey;
 use crate::crypto::{JwkSet, KeyPair};
 use crate::secret::Secret;
 use crate::site::Site;
 use crate::time::Timestamp;
 use crate::wire::Request;
 
+mod aauth;
 mod agents;
 mod answer;
 mod ask;
@@ -47,6 +49,7 @@ mod grants;
 mod incoming;
 mod inspect;
 mod issue;
+mod jwt;
 mod log;
 mod mcp;
 mod page;
@@ -61,12 +64,15 @@ mod tokens;
 mod transport;
 mod workload;
 
+pub use aauth::AAuthWire;
 pub use answer::{Cut, Fault, Reply};
 pub use builder::{BuildError, EmulatorBuilder};
 pub use control::{DecisionError, PendingConsent};
 pub use faults::{FaultRule, FaultRuleError};
 pub use log::{AuditEntry, LogEntry};
-pub use seed::{AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
+pub use seed::{
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, BudgetSeed, McpServerSeed, Tenant, UserSeed,
+};
 pub use serve::{ServeError, Served};
 pub use tokens::TokenKind;
 #[cfg(any(feature = "blocking", feature = "async"))]
@@ -88,6 +94,7 @@ struct Shared {
     site: Site,
     base: String,
     key: KeyPair,
+    aauth_key: KeyPair,
     settings: Settings,
     state: Mutex<State>,
 }
@@ -121,7 +128,7 @@ impl Emulator {
     fn new(
         tenants: Vec<Tenant>,
         site: Site,
-        key: KeyPair,
+        [key, aauth_key]: [KeyPair; 2],
         settings: Settings,
         start: Timestamp,
         seed: [u8; 32],
@@ -135,7 +142,8 @@ impl Emulator {
         };
         let state = State { world: World::new(&tenants), clock: Clock::new(start), ids: Ids::new(seed) };
         let base = site.base_url();
-        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, key, settings, state: Mutex::new(state) })))
+        let state = Mutex::new(state);
+        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, key, aauth_key, settings, state })))
     }
 
     /// The engine: answers a request as of `now`. It reads no clock and waits for nothing; a fault that is the
@@ -150,13 +158,20 @@ impl Emulator {
     }
 
     fn answer(&self, incoming: &Incoming<'_>, now: Option<Timestamp>) -> Reply {
-        let Shared { key, settings, site, base, .. } = &*self.0;
+        let Shared { key, aauth_key, settings, site, base, .. } = &*self.0;
         let mut state = self.state();
         let now = now.unwrap_or_else(|| state.clock.now());
         // The base URL in process may have a path of its own, which is not a part of any route.
         let own = base.strip_prefix(&site.origin().to_string()).unwrap_or_default();
         let prefix = if incoming.base == base { own } else { "" };
-        engine::reply(&mut state, incoming, incoming.path.strip_prefix(prefix), key, settings, now)
+        engine::reply(
+            &mut state,
+            incoming,
+            incoming.path.strip_prefix(prefix),
+            [key, aauth_key],
+            settings,
+            now,
+        )
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -192,6 +207,16 @@ impl Emulator {
     /// The keys that it signs with, as its JWKS document has them.
     pub fn jwks(&self) -> JwkSet {
         JwkSet::new([self.0.key.public_jwk().clone()])
+    }
+
+    /// The key that was made at the start for an agent or a resource of AAuth, by its id. None if there is none of that id, or
+    /// only keys that were given.
+    pub fn aauth_key(&self, id: &str) -> Option<&AgentKey> {
+        let agents = self.0.tenants.iter().flat_map(|tenant| &tenant.aauth_agents);
+        let resources = self.0.tenants.iter().flat_map(|tenant| &tenant.aauth_resources);
+        let agents = agents.map(|agent| (&agent.id, &agent.keys));
+        let mut all = agents.chain(resources.map(|resource| (&resource.id, &resource.keys)));
+        all.find(|(own, keys)| *own == id && keys.own.is_some())?.1.own.as_ref()
     }
 
     /// What its clock says. The clock stands still until it is moved; while a server runs, it goes with the real time,

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::client;
 use super::engine::{Call, Settings};
-use super::grants::{Code, Pending, Pushed};
+use super::grants::{Code, Pending, Pushed, What};
 use super::incoming::Parameters;
 use super::page;
 use super::state::{LiveTenant, State};
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 mod asked;
 
-pub(super) use asked::{Asked, Prompt};
+pub(super) use asked::{Asked, Prompt, fits};
 
 /// How long a page and a pushed request wait, in seconds.
 pub(super) const PATIENCE: u64 = 600;
@@ -112,7 +112,7 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
                 csrf: state.ids.secret(""),
                 tenant: call.tenant,
                 issuer: call.issuer(),
-                asked: Some(asked),
+                what: What::Client(asked),
                 expires_at: in_seconds(call.now, PATIENCE),
             };
             let tenant = state.world.tenants.get(call.tenant).ok_or(Refused::Here("No such tenant"))?;
@@ -130,7 +130,7 @@ fn decide(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
     let csrf = Secret::new(field("csrf"));
     let pending = state.world.grants.answered(field("request"), &csrf, call.tenant, call.now);
     let stale = Refused::Here("This page is out of date: start again at the application");
-    let Some(Pending { issuer, asked: Some(asked), .. }) = pending else { return Err(stale) };
+    let Some(Pending { issuer, what: What::Client(asked), .. }) = pending else { return Err(stale) };
     call.client_id = Some(asked.client_id.clone());
     match field("decision") {
         "approve" => {
@@ -201,7 +201,7 @@ pub(super) fn granted(
 }
 
 /// The redirect URI with the answer in its query, and who answers (RFC 9207).
-fn back(to: &str, issuer: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Secret {
+pub(super) fn back(to: &str, issuer: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Secret {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(answer);
     if let Some(state) = state {
@@ -212,7 +212,7 @@ fn back(to: &str, issuer: &str, state: Option<&str>, answer: &[(&str, &str)]) ->
     Secret::new(format!("{to}{separator}{}", query.finish()))
 }
 
-fn redirect(status: StatusCode, to: &Secret) -> Answer {
+pub(super) fn redirect(status: StatusCode, to: &Secret) -> Answer {
     let answer = Answer::empty(status).with(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     match HeaderValue::from_str(to.expose()) {
         Ok(mut value) => {

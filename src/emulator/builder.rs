@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Emulator;
+use super::aauth::AAuthWire;
 use super::authorize::Mode;
 use super::clock::START;
 use super::engine::Settings;
@@ -85,6 +86,8 @@ pub struct EmulatorBuilder {
     too_wide_is_invalid_scope: bool,
     pushed_is_ok: bool,
     issuers_in_resource_metadata: bool,
+    aauth_pem: Option<Secret>,
+    aauth_wire: AAuthWire,
 }
 
 impl EmulatorBuilder {
@@ -104,6 +107,8 @@ impl EmulatorBuilder {
             too_wide_is_invalid_scope: false,
             pushed_is_ok: false,
             issuers_in_resource_metadata: false,
+            aauth_pem: None,
+            aauth_wire: AAuthWire::default(),
         }
     }
 
@@ -202,6 +207,19 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Signs AAuth's tokens with this key instead of a new ES256 key: PEM, PKCS#8 or PKCS#1. RSA makes it RS256, as the
+    /// service has it; a key of that kind cannot be made at the start, since the cryptography in use makes none.
+    pub fn aauth_signing_key_pem(mut self, pem: impl Into<Secret>) -> Self {
+        self.aauth_pem = Some(pem.into());
+        self
+    }
+
+    /// Which documented form the answers of AAuth's token endpoint have; [`AAuthWire::Current`] by default.
+    pub fn aauth_wire(mut self, wire: AAuthWire) -> Self {
+        self.aauth_wire = wire;
+        self
+    }
+
     /// Makes the emulator, its signing key and the secrets that are not fixed.
     ///
     /// # Errors
@@ -228,10 +246,19 @@ impl EmulatorBuilder {
                 agent.secret = Some(Secret::new(format!("secret_{}", base64url(&random_bytes::<32>()?))));
             }
         }
-        let key = match &self.pem {
-            Some(pem) => KeyPair::from_pem(pem.expose().as_bytes())?,
-            None => KeyPair::generate_p256()?,
+        for tenant in &mut self.tenants {
+            for agent in &mut tenant.aauth_agents {
+                agent.keys.prepare(&agent.identifier, false)?;
+            }
+            for resource in &mut tenant.aauth_resources {
+                resource.keys.prepare(&resource.id, resource.identifier.is_none())?;
+            }
+        }
+        let signing = |pem: &Option<Secret>| match pem {
+            Some(pem) => KeyPair::from_pem(pem.expose().as_bytes()),
+            None => KeyPair::generate_p256(),
         };
+        let keys = [signing(&self.pem)?, signing(&self.aauth_pem)?];
         if let Mode::Consent(user) = &self.consent {
             let mut users = self.tenants.iter().flat_map(|tenant| &tenant.users);
             if !users.any(|own| own.name == *user) {
@@ -257,9 +284,10 @@ impl EmulatorBuilder {
             too_wide_is_invalid_scope: self.too_wide_is_invalid_scope,
             pushed_is_ok: self.pushed_is_ok,
             issuers_in_resource_metadata: self.issuers_in_resource_metadata,
+            aauth_wire: self.aauth_wire,
             issuers,
         };
-        Emulator::new(self.tenants, site, key, settings, self.start, random_bytes()?)
+        Emulator::new(self.tenants, site, keys, settings, self.start, random_bytes()?)
     }
 }
 

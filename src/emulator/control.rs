@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::aauth;
 use super::authorize::{self, Refused};
 use super::device::{self, Undecided};
-use super::grants::Outcome;
+use super::grants::{Outcome, What};
 use super::tokens::TokenKind;
 use super::workload::WorkloadIssuer;
 use super::{Emulator, UnknownAgent};
@@ -16,7 +17,7 @@ use crate::secret::Secret;
 pub struct PendingConsent {
     /// Names the request to [`Emulator::approve_consent`] and [`Emulator::deny_consent`].
     pub id: String,
-    /// The agent that asks.
+    /// The agent that asks: its client id, or its identifier in AAuth.
     pub client_id: String,
     /// What it asks for.
     pub scopes: Vec<String>,
@@ -44,13 +45,22 @@ impl Emulator {
         let waiting = state.world.grants.pending.iter().filter(|pending| now < pending.expires_at);
         waiting
             .filter_map(|pending| {
-                let asked = pending.asked.as_ref()?;
-                Some(PendingConsent {
-                    id: pending.id.clone(),
-                    client_id: asked.client_id.clone(),
-                    scopes: asked.scopes.clone(),
-                    resources: asked.resources.clone(),
-                })
+                let id = pending.id.clone();
+                match &pending.what {
+                    What::Device => None,
+                    What::Client(asked) => Some(PendingConsent {
+                        id,
+                        client_id: asked.client_id.clone(),
+                        scopes: asked.scopes.clone(),
+                        resources: asked.resources.clone(),
+                    }),
+                    What::Agent(aauth::Asking { asked, .. }) => Some(PendingConsent {
+                        id,
+                        client_id: asked.agent.clone(),
+                        scopes: asked.scopes.clone(),
+                        resources: vec![asked.resource.clone()],
+                    }),
+                }
             })
             .collect()
     }
@@ -73,8 +83,14 @@ impl Emulator {
             .and_then(|tenant| tenant.user(user))
             .ok_or_else(|| DecisionError::UnknownUser(user.to_owned()))?;
         let pending = state.world.grants.take_pending(id, now).ok_or_else(nothing)?;
-        let asked = pending.asked.ok_or_else(nothing)?;
         let settings = &self.0.settings;
+        let asked = match pending.what {
+            What::Client(asked) => asked,
+            What::Agent(asking) => {
+                return aauth::approve(state, settings, &asking, user, now).map_err(|_| nothing());
+            }
+            What::Device => return Err(nothing()),
+        };
         let fallback = authorize::denied(&pending.issuer, &asked);
         match authorize::approve(state, settings, tenant, &pending.issuer, asked, user, now) {
             Ok(to) => Ok(to),
@@ -91,9 +107,13 @@ impl Emulator {
         let mut state = self.state();
         let now = state.clock.now();
         let pending = state.world.grants.take_pending(id, now);
-        let asked = pending.and_then(|pending| Some((pending.issuer, pending.asked?)));
-        let (issuer, asked) = asked.ok_or_else(|| DecisionError::NothingWaits(id.to_owned()))?;
-        Ok(authorize::denied(&issuer, &asked))
+        let nothing = || DecisionError::NothingWaits(id.to_owned());
+        let pending = pending.ok_or_else(nothing)?;
+        match pending.what {
+            What::Client(asked) => Ok(authorize::denied(&pending.issuer, &asked)),
+            What::Agent(asking) => aauth::deny(&mut state, &asking, now).map_err(|_| nothing()),
+            What::Device => Err(nothing()),
+        }
     }
 
     /// What a user has agreed to for a client, by the page or by the seed.
@@ -103,10 +123,12 @@ impl Emulator {
         tenants.find_map(|tenant| tenant.consented(user, client_id)).unwrap_or_default().to_vec()
     }
 
-    /// Takes a user's consent back, and with it every token that stands on it.
+    /// Takes a user's consent back, and with it every token that stands on it. The agent is named by its client id, or by
+    /// its identifier in AAuth.
     pub fn revoke_consent(&self, user: &str, client_id: &str) {
         let mut guard = self.state();
         let world = &mut guard.world;
+        world.aauth.revoke_consent(user, client_id);
         for (index, tenant) in world.tenants.iter_mut().enumerate() {
             tenant.consents.retain(|own| own.user != user || own.client_id != client_id);
             if tenant.agent(client_id).is_some() {

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::authorize::{PATIENCE, granted, in_seconds};
 use super::client;
 use super::engine::Call;
-use super::grants::{Device, Outcome, Pending};
+use super::grants::{Device, Outcome, Pending, What};
 use super::incoming::Parameters;
 use super::issue::{self, Grant, Refresh};
 use super::page;
@@ -171,7 +171,7 @@ pub(super) fn shown(state: &mut State, call: &mut Call<'_>) -> Answer {
         csrf: state.ids.secret(""),
         tenant: call.tenant,
         issuer: call.issuer(),
-        asked: None,
+        what: What::Device,
         expires_at: in_seconds(call.now, PATIENCE),
     };
     let Some(tenant) = state.world.tenants.get(call.tenant) else { return Answer::invalid_tenant() };
@@ -188,7 +188,7 @@ fn decided(state: &mut State, call: &Call<'_>) -> Answer {
     let field = |name| parameters.get(name).unwrap_or_default();
     let csrf = Secret::new(field("csrf"));
     let pending = state.world.grants.answered(field("request"), &csrf, call.tenant, call.now);
-    if pending.is_none_or(|pending| pending.asked.is_some()) {
+    if !matches!(pending, Some(Pending { what: What::Device, .. })) {
         return page::problem("This page is out of date: open it again");
     }
     let user = (field("decision") == "approve").then(|| field("user"));

@@ -13,7 +13,7 @@ use super::log::LogEntry;
 use super::route::{self, Entry, Place, Prefix, Target};
 use super::state::{Quota, State, Window};
 use super::workload::WorkloadIssuer;
-use super::{agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
+use super::{aauth, agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
 use crate::crypto::KeyPair;
 use crate::site::Route;
 use crate::time::Timestamp;
@@ -44,6 +44,8 @@ pub(super) struct Settings {
     pub pushed_is_ok: bool,
     /// `authorization_servers` are issuers, not metadata URLs.
     pub issuers_in_resource_metadata: bool,
+    /// Which form the answers of AAuth's token endpoint have.
+    pub aauth_wire: aauth::AAuthWire,
     /// The platforms whose tokens are known.
     pub issuers: Vec<WorkloadIssuer>,
 }
@@ -60,6 +62,8 @@ pub(super) struct Call<'a> {
     pub tenant: usize,
     pub slug: &'a str,
     pub key: &'a KeyPair,
+    /// The key of AAuth's tokens.
+    pub aauth_key: &'a KeyPair,
     pub settings: &'a Settings,
     /// The agent, as soon as it is known. For the log.
     pub client_id: Option<String>,
@@ -82,7 +86,7 @@ pub(super) fn reply(
     state: &mut State,
     incoming: &Incoming<'_>,
     path: Option<&str>,
-    key: &KeyPair,
+    [key, aauth_key]: [&KeyPair; 2],
     settings: &Settings,
     now: Timestamp,
 ) -> Reply {
@@ -117,6 +121,7 @@ pub(super) fn reply(
                         tenant: index,
                         slug: &slug,
                         key,
+                        aauth_key,
                         settings,
                         client_id: None,
                     };
@@ -177,6 +182,12 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
         Place::McpServer => return either(mcp::get(state, call)),
         Place::McpChallenge => return either(mcp::challenged(state, call)),
         Place::McpMetadata => return either(mcp::metadata(state, call)),
+        Place::AAuthPortal => return aauth::portal(state, call),
+        Place::AAuthAgentKeys => return either(aauth::agent_keys(state, call)),
+        Place::AAuthAgentDocument => return either(aauth::agent_document(state, call)),
+        Place::AAuthResourceKeys => return either(aauth::resource_keys(state, call)),
+        Place::AAuthResourceDocument => return either(aauth::resource_document(state, call)),
+        Place::AAuthDemo(demo) => return aauth::demo(state, call, demo),
     };
     match route {
         Route::Token => token::token(state, call),
@@ -193,7 +204,7 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
         Route::AuthorizationServerMetadata => discovery::authorization_server(call),
         Route::Jwks => discovery::jwks(call),
         Route::ProtectedResource => either(mcp::root(state, call)),
-        _ => not_found(),
+        _ => aauth::answer(state, call, route).unwrap_or_else(not_found),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::aauth::Asking;
 use super::authorize::Asked;
 use super::tokens::digest;
 use crate::secret::Secret;
@@ -17,9 +18,18 @@ pub(super) struct Pending {
     pub csrf: Secret,
     pub tenant: usize,
     pub issuer: String,
-    /// The authorization request; none for the device page.
-    pub asked: Option<Asked>,
+    pub what: What,
     pub expires_at: Timestamp,
+}
+
+/// What a page is about.
+pub(super) enum What {
+    /// A device, whose code the person enters.
+    Device,
+    /// A client's authorization request.
+    Client(Asked),
+    /// What an agent of AAuth asks for.
+    Agent(Asking),
 }
 
 /// A pushed authorization request (RFC 9126).
@@ -103,7 +113,7 @@ impl Grants {
 
     /// Takes out an authorization request that waits.
     pub(super) fn take_pending(&mut self, id: &str, now: Timestamp) -> Option<Pending> {
-        let ours = |own: &Pending| own.id == id && own.asked.is_some() && now < own.expires_at;
+        let ours = |own: &Pending| own.id == id && !matches!(own.what, What::Device) && now < own.expires_at;
         let at = self.pending.iter().position(ours)?;
         Some(self.pending.remove(at))
     }

@@ -10,7 +10,7 @@ use http::header::{
 use sha2::{Digest, Sha256};
 
 use super::answer::Answer;
-use super::grants::Pending;
+use super::grants::{Pending, What};
 use super::state::LiveTenant;
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem}\
@@ -55,21 +55,55 @@ pub(super) fn message(title: &str, text: &str) -> Answer {
     html(StatusCode::OK, title, &format!("<p role=\"status\">{}</p>\n", escape(text)))
 }
 
+/// What the consent page says of a request.
+struct Shown<'a> {
+    name: &'a str,
+    id: &'a str,
+    scopes: &'a [String],
+    resources: &'a [String],
+    back: &'a str,
+    hint: Option<&'a str>,
+}
+
 /// Asks who agrees to what an agent wants.
 pub(super) fn consent(tenant: &LiveTenant, pending: &Pending) -> Answer {
-    let Some(asked) = &pending.asked else { return problem("There is nothing to decide") };
-    let agent = tenant.agent(&asked.client_id);
-    let name = agent.map_or(asked.client_id.as_str(), |agent| agent.seed.name.as_str());
+    let shown = match &pending.what {
+        What::Device => return problem("There is nothing to decide"),
+        What::Client(asked) => {
+            let agent = tenant.agent(&asked.client_id);
+            Shown {
+                name: agent.map_or(asked.client_id.as_str(), |agent| agent.seed.name.as_str()),
+                id: &asked.client_id,
+                scopes: &asked.scopes,
+                resources: &asked.resources,
+                back: &asked.redirect_uri,
+                hint: asked.hint.as_deref(),
+            }
+        }
+        What::Agent(asking) => {
+            let asked = &asking.asked;
+            let mut agents = tenant.seed.aauth_agents.iter();
+            let agent = agents.find(|agent| agent.identifier == asked.agent);
+            Shown {
+                name: agent.and_then(|agent| agent.name.as_deref()).unwrap_or(&asked.agent),
+                id: &asked.agent,
+                scopes: &asked.scopes,
+                resources: std::slice::from_ref(&asked.resource),
+                back: asked.redirect_uri.as_deref().unwrap_or_default(),
+                hint: asked.user.as_deref(),
+            }
+        }
+    };
     let mut body = format!(
         "<p><strong>{}</strong> ({}) wants to act for you at {}.</p>\n",
-        escape(name),
-        escape(&asked.client_id),
+        escape(shown.name),
+        escape(shown.id),
         escape(&tenant.seed.name)
     );
-    body.push_str(&list("It asks for:", &asked.scopes));
-    body.push_str(&list("At:", &asked.resources));
-    body.push_str(&format!("<p>You will go back to {}.</p>\n", escape(&asked.redirect_uri)));
-    body.push_str(&form(tenant, pending, asked.hint.as_deref(), ""));
+    body.push_str(&list("It asks for:", shown.scopes));
+    body.push_str(&list("At:", shown.resources));
+    body.push_str(&format!("<p>You will go back to {}.</p>\n", escape(shown.back)));
+    body.push_str(&form(tenant, pending, shown.hint, ""));
     html(StatusCode::OK, "Allow this agent?", &body)
 }
 

@@ -20,6 +20,24 @@ pub(super) enum Place {
     McpChallenge,
     /// The metadata of one MCP server.
     McpMetadata,
+    /// The page where a person consents to what an agent of AAuth asks for.
+    AAuthPortal,
+    /// The keys of one agent of AAuth.
+    AAuthAgentKeys,
+    AAuthAgentDocument,
+    /// The keys of one resource of AAuth.
+    AAuthResourceKeys,
+    AAuthResourceDocument,
+    /// A resource of AAuth that is served here.
+    AAuthDemo(DemoPlace),
+}
+
+/// What is behind the identifier of a served resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DemoPlace {
+    Document,
+    Token,
+    Data,
 }
 
 impl Place {
@@ -37,8 +55,28 @@ impl Place {
             Place::McpMetadata => {
                 path.strip_prefix(Route::ProtectedResource.path())?.strip_prefix("/mcp/").filter(|id| one(id))
             }
+            // Beside the API base, and so not a path behind it.
+            Place::AAuthPortal => None,
+            Place::AAuthAgentKeys => between(path, "aauth/agents/", "/jwks.json"),
+            Place::AAuthAgentDocument => between(path, "aauth/agents/", "/metadata"),
+            Place::AAuthResourceKeys => between(path, "aauth/resources/", "/jwks.json"),
+            Place::AAuthResourceDocument => between(path, "aauth/resources/", "/metadata"),
+            Place::AAuthDemo(DemoPlace::Document) => between(path, DEMO, "/.well-known/aauth-resource"),
+            Place::AAuthDemo(DemoPlace::Token) => between(path, DEMO, "/token"),
+            Place::AAuthDemo(DemoPlace::Data) => between(path, DEMO, "/data"),
         }
     }
+}
+
+/// Where resources are served.
+const DEMO: &str = "aauth-demo/";
+/// Where people consent, behind `/orgs/{slug}/`.
+const PORTAL: &str = "portal/aauth/authorize";
+
+/// The one segment between a prefix and a suffix.
+fn between<'p>(path: &'p str, prefix: &str, suffix: &str) -> Option<&'p str> {
+    let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+    (!id.is_empty() && !id.contains('/')).then_some(id)
 }
 
 /// One route of the emulator.
@@ -80,6 +118,26 @@ const ENTRIES: &[Entry] = &[
     other(Place::McpServer, "mcp.servers.get", "GET, HEAD"),
     other(Place::McpChallenge, "mcp.challenge", "GET, POST"),
     other(Place::Documents, "documents.list", "GET, HEAD"),
+    known(Route::AAuthToken, "aauth.agent.token", "POST"),
+    known(Route::AAuthConsent, "aauth.agent.auth", "GET"),
+    other(Place::AAuthPortal, "aauth.portal", "GET, POST"),
+    known(Route::AAuthIssue, "aauth.agent.issue", "POST"),
+    known(Route::AAuthPlatformToken, "aauth.agent.platform_token", "POST"),
+    known(Route::AAuthResourceToken, "aauth.resource.token", "POST"),
+    known(Route::AAuthResourceTokenVerify, "aauth.resource.token.verify", "POST"),
+    known(Route::AAuthTokenVerify, "aauth.auth.token.verify", "POST"),
+    known(Route::AAuthRevoke, "aauth.token.revoke", "POST"),
+    known(Route::AAuthJwks, "aauth.jwks", "GET, HEAD"),
+    known(Route::AAuthIssuer, "wellknown.aauth_issuer", "GET, HEAD"),
+    known(Route::AAuthAgents, "wellknown.aauth_agent", "GET, HEAD"),
+    known(Route::AAuthResources, "wellknown.aauth_resource", "GET, HEAD"),
+    other(Place::AAuthAgentKeys, "aauth.agents.jwks", "GET, HEAD"),
+    other(Place::AAuthAgentDocument, "aauth.agents.metadata", "GET, HEAD"),
+    other(Place::AAuthResourceKeys, "aauth.resources.jwks", "GET, HEAD"),
+    other(Place::AAuthResourceDocument, "aauth.resources.metadata", "GET, HEAD"),
+    other(Place::AAuthDemo(DemoPlace::Document), "aauth.demo.metadata", "GET, HEAD"),
+    other(Place::AAuthDemo(DemoPlace::Token), "aauth.demo.token", "POST"),
+    other(Place::AAuthDemo(DemoPlace::Data), "aauth.demo.data", "GET, HEAD, POST, PUT, DELETE"),
 ];
 
 /// The route of a path behind the API base, and the id in it.
@@ -124,6 +182,10 @@ pub(super) fn find(path: &str) -> Option<Target<'_>> {
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         if let Some(rest) = path.strip_prefix(start) {
             let (slug, rest) = rest.split_once('/')?;
+            if rest == PORTAL && prefix == Prefix::Organization && !slug.is_empty() {
+                let portal = ENTRIES.iter().find(|entry| entry.place == Place::AAuthPortal);
+                return target(prefix, Some(slug), (portal, ""));
+            }
             let rest = rest.strip_prefix("api/v1/").filter(|_| !slug.is_empty())?;
             return target(prefix, Some(slug), behind(rest));
         }

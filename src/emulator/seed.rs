@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::secret::Secret;
 
+mod aauth;
 mod demo;
 mod mcp;
 mod people;
 
+pub(super) use aauth::PublicKey;
+pub use aauth::{AAuthAgentSeed, AAuthResourceSeed, AuthLevel};
 pub use mcp::McpServerSeed;
 pub use people::UserSeed;
 pub(super) use people::{Consent, STANDARD_SCOPES, is_standard};
@@ -22,6 +25,8 @@ pub struct Tenant {
     pub(super) users: Vec<UserSeed>,
     pub(super) consents: Vec<Consent>,
     pub(super) mcp_servers: Vec<McpServerSeed>,
+    pub(super) aauth_agents: Vec<AAuthAgentSeed>,
+    pub(super) aauth_resources: Vec<AAuthResourceSeed>,
     /// Action to reason.
     pub(super) denials: BTreeMap<String, String>,
 }
@@ -37,6 +42,8 @@ impl Tenant {
             users: Vec::new(),
             consents: Vec::new(),
             mcp_servers: Vec::new(),
+            aauth_agents: Vec::new(),
+            aauth_resources: Vec::new(),
             denials: BTreeMap::new(),
         }
     }
@@ -80,6 +87,19 @@ impl Tenant {
     /// Adds an MCP server. Ids and names are unique within a tenant.
     pub fn mcp_server(mut self, server: McpServerSeed) -> Self {
         self.mcp_servers.push(server);
+        self
+    }
+
+    /// Adds an agent of AAuth. Ids and identifiers are unique within a tenant.
+    pub fn aauth_agent(mut self, agent: AAuthAgentSeed) -> Self {
+        self.aauth_agents.push(agent);
+        self
+    }
+
+    /// Adds a resource of AAuth. Ids and identifiers are unique within a tenant; an agent may have the same ones, which makes
+    /// it a resource too.
+    pub fn aauth_resource(mut self, resource: AAuthResourceSeed) -> Self {
+        self.aauth_resources.push(resource);
         self
     }
 }

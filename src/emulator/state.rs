@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::aauth;
 use super::clock::Clock;
 use super::faults::Rule;
 use super::grants::Grants;
@@ -28,6 +29,7 @@ pub(super) struct World {
     pub tenants: Vec<LiveTenant>,
     pub tokens: Tokens,
     pub grants: Grants,
+    pub aauth: aauth::Store,
     pub log: Log,
     pub rules: Vec<Rule>,
     pub windows: HashMap<(usize, bool), Window>,
@@ -39,6 +41,7 @@ impl World {
             tenants: tenants.iter().map(LiveTenant::new).collect(),
             tokens: Tokens::default(),
             grants: Grants::default(),
+            aauth: aauth::Store::default(),
             log: Log::default(),
             rules: Vec::new(),
             windows: HashMap::new(),

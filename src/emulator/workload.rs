@@ -1,7 +1,5 @@
 //! Workload identity federation: a platform's token becomes an agent's, without any secret of the agent's.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -9,11 +7,11 @@ use super::answer::Answer;
 use super::engine::Call;
 use super::incoming::Parameters;
 use super::issue::{self, Grant};
+use super::jwt::Jws;
 use super::seed::WorkloadSeed;
 use super::state::State;
 use super::token::scope;
 use crate::crypto::{CryptoError, JwkSet, KeyPair, VerifyingKey, sign_compact};
-use crate::json;
 use crate::secret::Secret;
 
 /// The platforms (`docs/wire.md`, rows T).
@@ -59,28 +57,9 @@ fn failed(problem: &str) -> Answer {
     Answer::oauth(StatusCode::UNAUTHORIZED, "workload_identity_failed", problem)
 }
 
-/// The three parts of a JWS, read but not trusted.
-struct Parts<'t> {
-    signed: &'t str,
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
-    signature: Vec<u8>,
-}
-
-fn parts(token: &str) -> Option<Parts<'_>> {
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (header, claims) = signed.split_once('.')?;
-    let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
-    let object = |part: &str| match json::parse(&bytes(part)?) {
-        Ok(Value::Object(map)) => Some(map),
-        _ => None,
-    };
-    Some(Parts { signed, header: object(header)?, claims: object(claims)?, signature: bytes(signature)? })
-}
-
 /// True for a JWT with an issuer: then it can be a platform's.
 pub(super) fn names_an_issuer(token: &str) -> bool {
-    parts(token).is_some_and(|parts| parts.claims.contains_key("iss"))
+    Jws::read(token).is_some_and(|parts| parts.claims.contains_key("iss"))
 }
 
 /// The exchange of a platform's token. The agent is the one that names its issuer, subject and audience.
@@ -118,7 +97,7 @@ pub(super) fn exchange(
 
 /// The claims of a token that one of the issuers has signed and that is valid now (RFC 7519 section 7.2).
 fn verified(call: &Call<'_>, text: &str) -> Result<Map<String, Value>, Answer> {
-    let parts = parts(text).ok_or_else(|| failed("The token is not a signed JWT"))?;
+    let parts = Jws::read(text).ok_or_else(|| failed("The token is not a signed JWT"))?;
     let named = parts.claims.get("iss").and_then(Value::as_str);
     let issuer = call.settings.issuers.iter().find(|own| Some(own.issuer.as_str()) == named);
     let issuer = issuer.ok_or_else(|| failed("The issuer is unknown"))?;

@@ -158,7 +158,7 @@ fn prompt(value: Option<&str>) -> Result<Prompt, (&'static str, &'static str)> {
 }
 
 /// Exactly the same, but for the port of a loopback address (RFC 8252 section 7.3).
-fn fits(registered: &str, given: &str) -> bool {
+pub(in crate::emulator) fn fits(registered: &str, given: &str) -> bool {
     if registered == given {
         return true;
     }

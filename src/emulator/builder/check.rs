@@ -8,6 +8,7 @@ use crate::emulator::seed::{AgentSeed, Tenant};
 use crate::emulator::token::is_scope;
 use crate::emulator::workload::PROVIDERS;
 use crate::secret::Secret;
+use crate::site::absolute;
 
 fn bad(what: &'static str, value: &str, problem: &'static str) -> BuildError {
     BuildError::BadText { what, value: value.to_owned(), problem }
@@ -57,6 +58,7 @@ pub(super) fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
         }
         check_people(tenant)?;
         check_servers(tenant)?;
+        check_aauth(tenant)?;
     }
     Ok(())
 }
@@ -128,6 +130,47 @@ fn check_servers(tenant: &Tenant) -> Result<(), BuildError> {
             }
             if !names.insert(uri.as_str()) {
                 return Err(twice("Resource URI", uri));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_aauth(tenant: &Tenant) -> Result<(), BuildError> {
+    let agents = tenant.aauth_agents.iter().map(|agent| (&agent.id, Some(&agent.identifier)));
+    unique("AAuth agent", agents)?;
+    let resources = tenant.aauth_resources.iter();
+    unique("AAuth resource", resources.map(|resource| (&resource.id, resource.identifier.as_ref())))?;
+    for agent in &tenant.aauth_agents {
+        words("scope", &agent.scopes)?;
+        let usable = |uri: &&String| is_absolute(uri) && http::HeaderValue::from_str(uri).is_ok();
+        if let Some(uri) = agent.redirect_uris.iter().find(|uri| !usable(uri)) {
+            return Err(bad("redirect URI", uri, "it must be an absolute URI without fragment"));
+        }
+    }
+    for resource in &tenant.aauth_resources {
+        words("scope", resource.scopes.iter().chain(resource.required.iter().flatten()))?;
+    }
+    Ok(())
+}
+
+/// Ids are path segments, identifiers https URLs (http on this machine only), and both are there once.
+fn unique<'a>(
+    what: &'static str,
+    all: impl Iterator<Item = (&'a String, Option<&'a String>)>,
+) -> Result<(), BuildError> {
+    let mut names = BTreeSet::new();
+    for (id, identifier) in all {
+        if !is_plain(id) {
+            return Err(bad(what, id, "an id has letters, digits and -_.~ only"));
+        }
+        let problem = "an identifier is an https URL (http on this machine only) without fragment";
+        if let Some(url) = identifier.filter(|url| url.contains('#') || absolute(what, url).is_err()) {
+            return Err(bad(what, url, problem));
+        }
+        for name in [Some(id), identifier].into_iter().flatten() {
+            if !names.insert(name.as_str()) {
+                return Err(twice(what, name));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The tenant that everybody starts with.
 
 use super::super::ask::INSUFFICIENT_PERMISSIONS;
-use super::{AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
+use super::{AAuthAgentSeed, AAuthResourceSeed, AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
 
 impl Tenant {
     /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`, three sub-agents that it may
-    /// delegate to, the users `alice` and `bob`, and the MCP server `my-mcp-server`.
+    /// delegate to, the users `alice` and `bob`, the MCP server `my-mcp-server`, and
+    /// for AAuth the agent `aag_demo` (`https://agent.acme.test`) and the served resource `reports`.
     pub fn demo() -> Self {
         let agent = AgentSeed::new("agt_demo")
             .name("research-bot")
@@ -52,6 +53,18 @@ impl Tenant {
                     .resource_uri("https://mcp.acme.test/my-mcp-server")
                     .scopes(["mcp:read", "mcp:write"])
                     .required_scopes(["mcp:read"]),
+            )
+            .aauth_agent(
+                AAuthAgentSeed::new("aag_demo", "https://agent.acme.test")
+                    .name("signing-bot")
+                    .platform_scopes(["read:documents"])
+                    .redirect_uri("https://agent.acme.test/callback")
+                    .redirect_uri("http://127.0.0.1/callback"),
+            )
+            .aauth_resource(
+                AAuthResourceSeed::served("reports")
+                    .scopes(["read:documents", "write:documents"])
+                    .required_scopes(["read:documents"]),
             )
             .denial("delete_user", INSUFFICIENT_PERMISSIONS)
     }

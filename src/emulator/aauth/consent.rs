@@ -1,0 +1,190 @@
+//! A person's consent: asked for at the token endpoint, given or refused on a page, and come back from with a code.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::grant::Asked;
+use super::store::{Code, Consent, Digest};
+use super::{AAuthWire, invalid_request};
+use crate::emulator::answer::Answer;
+use crate::emulator::authorize::{Mode, PATIENCE, back, in_seconds, redirect};
+use crate::emulator::engine::{Call, Settings};
+use crate::emulator::grants::{Pending, What};
+use crate::emulator::incoming::Parameters;
+use crate::emulator::page;
+use crate::emulator::seed::AuthLevel;
+use crate::emulator::state::State;
+use crate::secret::Secret;
+use crate::site::Route;
+use crate::time::Timestamp;
+
+/// A request on a page.
+#[derive(Clone)]
+pub(in crate::emulator) struct Asking {
+    request: Digest,
+    pub asked: Asked,
+    /// Echoed, if the agent put one into the URL.
+    state: Option<String>,
+}
+
+/// The answer that sends the agent to a person.
+pub(super) fn ask(state: &mut State, call: &Call<'_>, asked: Asked) -> Result<Answer, Answer> {
+    if asked.redirect_uri.is_none() {
+        return Err(invalid_request("redirect_uri is missing: a person has to consent"));
+    }
+    let token = state.ids.secret("aauth_request_");
+    let url = format!("{}/{}?request_token={}", asked.issuer, Route::AAuthConsent.path(), token.expose());
+    let kind = asked.kind;
+    state.world.aauth.wait(&token, asked, in_seconds(call.now, PATIENCE), call.now);
+    Ok(match call.settings.aauth_wire {
+        AAuthWire::Current => Answer::ok(&json!({
+            "request_type": kind, "request_token": token.expose(), "authorization_uri": url,
+            "expires_in": PATIENCE,
+        })),
+        AAuthWire::Older => Answer::json(
+            StatusCode::UNAUTHORIZED,
+            &json!({"error": "authorization_required", "auth_url": url, "request_token": token.expose()}),
+        ),
+    })
+}
+
+/// `aauth.agent.auth`: to the page, with the query as it is.
+pub(super) fn begin(state: &State, call: &Call<'_>) -> Answer {
+    match read(state, call) {
+        Ok(_) => {
+            let query = call.incoming.query.unwrap_or_default();
+            let to = format!("{}/orgs/{}/portal/aauth/authorize?{query}", call.incoming.base, call.slug);
+            redirect(StatusCode::FOUND, &Secret::new(to))
+        }
+        Err(problem) => page::problem(problem),
+    }
+}
+
+fn read(state: &State, call: &Call<'_>) -> Result<Asking, &'static str> {
+    let parameters = Parameters::query(call.incoming)?;
+    if parameters.repeats_any() {
+        return Err("A parameter is repeated");
+    }
+    let token = parameters.get("request_token").ok_or("request_token is missing")?;
+    let waiting = state.world.aauth.waiting(token, call.tenant, call.now);
+    let (request, asked) = waiting.ok_or("The request is unknown, expired or decided")?;
+    let (asked, state) = (asked.clone(), parameters.get("state").map(str::to_owned));
+    Ok(Asking { request, asked, state })
+}
+
+/// The page. `GET` shows it, `POST` is the decision.
+pub(in crate::emulator) fn portal(state: &mut State, call: &mut Call<'_>) -> Answer {
+    let (status, to) = if call.incoming.method == Method::POST {
+        (StatusCode::SEE_OTHER, decided(state, call))
+    } else {
+        (StatusCode::FOUND, shown(state, call))
+    };
+    match to {
+        Ok(Next::Page(page)) => page,
+        Ok(Next::Go(to)) => redirect(status, &to),
+        Err(problem) => page::problem(problem),
+    }
+}
+
+enum Next {
+    Page(Answer),
+    Go(Secret),
+}
+
+fn shown(state: &mut State, call: &Call<'_>) -> Result<Next, &'static str> {
+    let asking = read(state, call)?;
+    match &call.settings.consent {
+        Mode::Deny => deny(state, &asking, call.now).map(Next::Go),
+        Mode::Consent(user) => approve(state, call.settings, &asking, user, call.now).map(Next::Go),
+        Mode::Page => {
+            let pending = Pending {
+                id: state.ids.next("req_"),
+                csrf: state.ids.secret(""),
+                tenant: call.tenant,
+                issuer: asking.asked.issuer.clone(),
+                what: What::Agent(asking),
+                expires_at: in_seconds(call.now, PATIENCE),
+            };
+            let tenant = state.world.tenants.get(call.tenant).ok_or("No such tenant")?;
+            let shown = page::consent(tenant, &pending);
+            state.world.grants.wait(pending, call.now);
+            Ok(Next::Page(shown))
+        }
+    }
+}
+
+fn decided(state: &mut State, call: &mut Call<'_>) -> Result<Next, &'static str> {
+    let parameters = Parameters::read(call.incoming)?;
+    let field = |name| parameters.get(name).unwrap_or_default();
+    let csrf = Secret::new(field("csrf"));
+    let pending = state.world.grants.answered(field("request"), &csrf, call.tenant, call.now);
+    let Some(Pending { what: What::Agent(asking), .. }) = pending else {
+        return Err("This page is out of date: start again at the agent");
+    };
+    match field("decision") {
+        "approve" => approve(state, call.settings, &asking, field("user"), call.now).map(Next::Go),
+        _ => deny(state, &asking, call.now).map(Next::Go),
+    }
+}
+
+const DECIDED: &str = "The request is expired or decided already";
+
+/// The user agrees: keeps the consent and a code, and says where to go with it.
+pub(in crate::emulator) fn approve(
+    state: &mut State,
+    settings: &Settings,
+    asking: &Asking,
+    user: &str,
+    now: Timestamp,
+) -> Result<Secret, &'static str> {
+    let mut asked = state.world.aauth.decide(&asking.request, now).ok_or(DECIDED)?;
+    let tenant = state.world.tenants.get(asked.tenant).ok_or("No such tenant")?;
+    // In a chain the user is the one of the token before.
+    let other = asked.user.as_ref().is_some_and(|own| own != user);
+    let seed = tenant.user(user).filter(|_| !other);
+    let given: Option<Vec<String>> = seed
+        .map(|seed| asked.scopes.iter().filter(|scope| seed.may_grant(scope)).cloned().collect())
+        .filter(|given: &Vec<String>| !given.is_empty() || asked.scopes.is_empty());
+    let Some(given) = given else {
+        return Ok(refused(&asked, asking.state.as_deref(), "The user cannot give any of this"));
+    };
+    asked.scopes = given;
+    if asked.level != AuthLevel::User {
+        state.world.aauth.consent(Consent {
+            tenant: asked.tenant,
+            user: user.to_owned(),
+            agent: asked.agent.clone(),
+            resource: asked.resource.clone(),
+            scopes: asked.scopes.clone(),
+        });
+    }
+    let text = state.ids.secret("aauth_code_");
+    let to = asked.redirect_uri.as_deref().unwrap_or_default();
+    let to = back(to, &asked.issuer, asking.state.as_deref(), &[("code", text.expose())]);
+    let code = Code {
+        user: user.to_owned(),
+        request: asking.request,
+        family: state.world.aauth.family(),
+        ends: in_seconds(now, settings.code_lifetime),
+        kept_until: in_seconds(now, settings.code_lifetime.max(settings.refresh_lifetime)),
+        used: false,
+        asked,
+    };
+    state.world.aauth.insert_code(&text, code, now);
+    Ok(to)
+}
+
+/// The user refuses.
+pub(in crate::emulator) fn deny(
+    state: &mut State,
+    asking: &Asking,
+    now: Timestamp,
+) -> Result<Secret, &'static str> {
+    let asked = state.world.aauth.decide(&asking.request, now).ok_or(DECIDED)?;
+    Ok(refused(&asked, asking.state.as_deref(), "The user has refused"))
+}
+
+fn refused(asked: &Asked, state: Option<&str>, problem: &str) -> Secret {
+    let error = [("error", "access_denied"), ("error_description", problem)];
+    back(asked.redirect_uri.as_deref().unwrap_or_default(), &asked.issuer, state, &error)
+}

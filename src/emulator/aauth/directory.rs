@@ -1,0 +1,115 @@
+//! Documents: the issuer and its keys, the registered agents and resources and theirs.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{identifier, tenant};
+use crate::emulator::answer::Answer;
+use crate::emulator::discovery::cacheable;
+use crate::emulator::engine::Call;
+use crate::emulator::seed::{AAuthAgentSeed, AAuthResourceSeed, PublicKey};
+use crate::emulator::state::State;
+use crate::site::Route;
+
+/// `wellknown.aauth_issuer`, behind the API base and at the root.
+pub(super) fn issuer(state: &State, call: &Call<'_>) -> Answer {
+    let issuer = call.issuer();
+    let url = |route: Route| format!("{issuer}/{}", route.path());
+    let resources = tenant(state, call).map(|tenant| tenant.seed.aauth_resources.as_slice());
+    let mut scopes: Vec<&String> =
+        resources.unwrap_or_default().iter().flat_map(|seed| &seed.scopes).collect();
+    scopes.sort();
+    scopes.dedup();
+    cacheable(&json!({
+        "aauth_version": "1.0",
+        "issuer": issuer,
+        "jwks_uri": url(Route::AAuthJwks),
+        "agent_token_endpoint": url(Route::AAuthToken),
+        "agent_auth_endpoint": url(Route::AAuthConsent),
+        "agent_signing_algs_supported": ["ed25519", "rsa-pss-sha512"],
+        "token_signing_algs_supported": [call.aauth_key.algorithm().name()],
+        "request_types_supported": ["auth", "code", "exchange", "refresh"],
+        "scopes_supported": scopes,
+        "authorization_response_iss_parameter_supported": true,
+    }))
+}
+
+/// `aauth.jwks`: the key of AAuth's tokens, which is not that of OAuth's.
+pub(super) fn keys(call: &Call<'_>) -> Answer {
+    cacheable(&json!({"keys": [call.aauth_key.public_jwk().to_json()]}))
+}
+
+fn agent_entry(call: &Call<'_>, seed: &AAuthAgentSeed) -> Value {
+    let mut entry = json!({
+        "agent": seed.identifier,
+        "jwks_uri": format!("{}/aauth/agents/{}/jwks.json", call.issuer(), seed.id),
+        "redirect_uris": seed.redirect_uris,
+    });
+    if let (Some(name), Some(entry)) = (&seed.name, entry.as_object_mut()) {
+        entry.insert("name".into(), json!(name));
+    }
+    entry
+}
+
+fn resource_entry(call: &Call<'_>, seed: &AAuthResourceSeed) -> Value {
+    let mut entry = json!({
+        "resource": identifier(call, seed),
+        "jwks_uri": format!("{}/aauth/resources/{}/jwks.json", call.issuer(), seed.id),
+        "supported_scopes": seed.scopes,
+    });
+    if let (None, Some(entry)) = (&seed.identifier, entry.as_object_mut()) {
+        entry.insert("resource_token_endpoint".into(), json!(format!("{}/token", identifier(call, seed))));
+    }
+    entry
+}
+
+pub(super) fn agents(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
+    let seeds = &tenant(state, call)?.seed.aauth_agents;
+    Ok(cacheable(&seeds.iter().map(|seed| agent_entry(call, seed)).collect()))
+}
+
+pub(super) fn resources(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
+    let seeds = &tenant(state, call)?.seed.aauth_resources;
+    Ok(cacheable(&seeds.iter().map(|seed| resource_entry(call, seed)).collect()))
+}
+
+fn unknown() -> Answer {
+    Answer::oauth(StatusCode::NOT_FOUND, "not_found", "It is not registered")
+}
+
+/// The agent whose id is in the path.
+fn agent<'s>(state: &'s State, call: &Call<'_>) -> Result<&'s AAuthAgentSeed, Answer> {
+    let agents = &tenant(state, call)?.seed.aauth_agents;
+    agents.iter().find(|seed| seed.id == call.id).ok_or_else(unknown)
+}
+
+/// The resource whose id is in the path.
+pub(super) fn named<'s>(state: &'s State, call: &Call<'_>) -> Result<&'s AAuthResourceSeed, Answer> {
+    let resources = &tenant(state, call)?.seed.aauth_resources;
+    resources.iter().find(|seed| seed.id == call.id).ok_or_else(unknown)
+}
+
+fn set(keys: &[PublicKey]) -> Vec<&Value> {
+    keys.iter().map(|key| &key.jwk).collect()
+}
+
+/// The keys that may sign in the agent's name: its own, and the service's, which signs for it on request.
+pub(in crate::emulator) fn agent_keys(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
+    let service = call.aauth_key.public_jwk().to_json();
+    let mut keys = set(agent(state, call)?.keys.all());
+    keys.push(&service);
+    Ok(cacheable(&json!({"keys": keys})))
+}
+
+pub(in crate::emulator) fn agent_document(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
+    Ok(cacheable(&agent_entry(call, agent(state, call)?)))
+}
+
+/// The resource's own keys.
+pub(in crate::emulator) fn resource_keys(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
+    Ok(cacheable(&json!({"keys": set(named(state, call)?.keys.all())})))
+}
+
+pub(in crate::emulator) fn resource_document(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
+    Ok(cacheable(&resource_entry(call, named(state, call)?)))
+}
