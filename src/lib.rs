@@ -15,6 +15,11 @@
 
 pub use http;
 
+/// The examples of `docs/delegation.md`, compiled and run.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../docs/delegation.md")]
+pub struct DelegationDocument;
+
 /// The examples of `docs/mcp.md`, compiled and run.
 #[cfg(all(doctest, feature = "blocking"))]
 #[doc = include_str!("../docs/mcp.md")]
