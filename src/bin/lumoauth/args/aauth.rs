@@ -1,5 +1,6 @@
 //! The arguments of `lumoauth aauth`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -37,7 +38,7 @@ pub struct SignerArgs {
 }
 
 /// What is to be signed. Values are text, @FILE, or - for standard input.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct SignArgs {
     /// GET, POST, ...
     pub method: String,
@@ -67,6 +68,28 @@ pub struct SignArgs {
     /// Print the parts as JSON, the signature base among them. It holds the value of Authorization.
     #[arg(long)]
     pub json: bool,
+}
+
+impl fmt::Debug for SignArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SignArgs {
+            method,
+            url: _,
+            body: _,
+            content_type: _,
+            authorization: _,
+            signature_key: _,
+            agent_token: _,
+            created,
+            nonce: _,
+            json,
+        } = self;
+        f.debug_struct("SignArgs")
+            .field("method", method)
+            .field("created", created)
+            .field("json", json)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Subcommand, Debug)]
