@@ -76,7 +76,8 @@ fn resource_tokens_have_one_meaning() {
     };
     // It is good: the resource wants consent, and the agent has one redirect URI.
     assert!(ok(&auth(&world, &minted("resource+jwt", 9, &|_| {})))["authorization_uri"].is_string());
-    let changes: [(&str, &dyn Fn(&mut Value)); 13] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+    let changes: [Change<'_>; 13] = [
         ("aud", &|claims| claims["aud"] = json!("https://other.test")),
         ("aud in a list", &|claims| claims["aud"] = json!([world.issuer])),
         ("no aud", &|claims| drop(claims.as_object_mut().unwrap().remove("aud"))),

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{agent, authentication_required, identifier, invalid_request, invalid_signature, older, tenant};
-use crate::aauth::received::{MessagePolicy, ReceivedMessage};
-use crate::aauth::{IncomingMessage, MemoryReplayStore, MessageFault, Reservation, Reserved, Target, WINDOW};
+use crate::aauth::{
+    IncomingMessage, MemoryReplayStore, MessageFault, MessagePolicy, ReceivedMessage, Reservation, Reserved,
+};
 use crate::crypto::VerifyingKey;
 use crate::emulator::answer::Answer;
 use crate::emulator::engine::Call;
@@ -15,6 +16,7 @@ use crate::emulator::seed::{AAuthResourceSeed, PublicKey};
 use crate::emulator::state::State;
 use crate::secret::Secret;
 use crate::time::Now;
+use crate::verify::Leeway;
 
 /// The longest that an agent token lives.
 const LONGEST_AGENT_TOKEN: Duration = Duration::from_secs(24 * 3600);
@@ -79,7 +81,7 @@ pub(super) fn signer(state: &State, call: &mut Call<'_>) -> Result<Signer, Answe
     }
     let target = target(call);
     let received = read(call, &target)?;
-    let (signer, thumbprint) = match received.agent_token {
+    let (signer, thumbprint) = match received.agent_token() {
         Some(token) => {
             let agent = agent_token(state, call, token)?;
             received.prove(&agent.key).map_err(|fault| refused(&fault))?;
@@ -109,20 +111,22 @@ pub(super) fn target(call: &Call<'_>) -> String {
 /// All that can be checked without a key. The authority is the emulator's own, never `Host`.
 pub(super) fn read<'c>(call: &Call<'c>, target: &'c str) -> Result<ReceivedMessage<'c>, Answer> {
     let incoming = call.incoming;
-    let base = Target::parse(incoming.base).map_err(|_| invalid_request("The base URL cannot be used"))?;
+    let policy =
+        MessagePolicy::new(incoming.base).map_err(|_| invalid_request("The base URL cannot be used"))?;
     let message = IncomingMessage {
         method: incoming.method,
         path_and_query: target,
         headers: incoming.headers,
         body: incoming.body.unwrap_or_default(),
     };
-    MessagePolicy::new(base.authority()).read(&message, call.now).map_err(|fault| refused(&fault))
+    let now = Now::new(call.now, Duration::ZERO, [0; 32]);
+    policy.read(&message, &now).map_err(|fault| refused(&fault))
 }
 
 pub(super) fn refused(fault: &MessageFault) -> Answer {
     let text = fault.to_string();
     match fault {
-        MessageFault::TooLong => invalid_request(&text),
+        MessageFault::TooLong { .. } | MessageFault::Target => invalid_request(&text),
         _ => invalid_signature(&text),
     }
 }
@@ -134,7 +138,7 @@ pub(super) fn use_up(
     received: &ReceivedMessage<'_>,
     thumbprint: &str,
 ) -> Result<(), Answer> {
-    let reservation = Reservation::of(thumbprint, received.nonce, WINDOW);
+    let reservation = Reservation::of(thumbprint, received.nonce(), Leeway::default().duration());
     let now = Now::new(call.now, Duration::from_millis(call.now.unix_millis()), [0; 32]);
     match nonces.reserve(&reservation, &now) {
         Reserved::First => Ok(()),
@@ -222,7 +226,7 @@ fn resource(
 ) -> Result<(String, String), Answer> {
     let resources = &tenant(state, call)?.seed.aauth_resources;
     let keys = resources.iter().flat_map(|seed| seed.keys.all().iter().map(move |key| (seed, key)));
-    let found = match received.signature_key {
+    let found = match received.signature_key() {
         Some(name) => {
             let named = |(seed, key): &(&AAuthResourceSeed, &PublicKey)| {
                 format!("{}#{}", identifier(call, seed), key.id) == name
