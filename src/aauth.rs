@@ -21,10 +21,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod agent_token;
+mod agents;
 mod issue;
 mod key;
 mod read;
-pub(crate) mod received;
+mod received;
 mod refusal;
 mod replay;
 mod token;
@@ -40,12 +42,14 @@ pub use crate::message::{
 use crate::message::{base, nonce, sign, target};
 pub use crate::operations::Signed;
 pub use crate::operations::aauth::{AgentToken, AuthToken, Authorization, Consent};
+pub use agent_token::{ProvenAgentRequest, VerifiedAgentRequest, VerifiedAgentToken};
+pub use agents::{AgentCheck, AgentTokenCheck, AgentVerifier, AgentVerifierConfig};
 pub use issue::{AgentServer, Delegate, Grant, Resource};
 #[cfg(any(feature = "blocking", feature = "async"))]
 pub(crate) use key::names;
 pub use key::{AgentKey, DEFAULT_KEY_ID};
 pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature};
-pub use received::{IncomingMessage, MessageFault, WINDOW};
+pub use received::{IncomingMessage, MessageFault, MessagePolicy, ReceivedMessage};
 pub use refusal::RequestError;
 pub use replay::{MemoryReplayStore, Reservation, Reserved};
 pub use token::VerifiedToken;

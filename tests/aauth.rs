@@ -5,6 +5,8 @@
 #[cfg(all(feature = "ureq", feature = "async"))]
 #[path = "aauth/afresh.rs"]
 mod afresh;
+#[path = "aauth/agents.rs"]
+mod agents;
 #[cfg(feature = "cli")]
 #[path = "aauth/cli.rs"]
 mod cli;
@@ -26,3 +28,5 @@ mod signing;
 mod support;
 #[path = "aauth/tokens.rs"]
 mod tokens;
+#[path = "aauth/vectors.rs"]
+mod vectors;

@@ -192,6 +192,11 @@ impl<'a> Received<'a> {
     }
 }
 
+/// All bytes are ASCII from this one on, without DEL. It looks at all of them, which is quicker than to stop at the first.
+pub(super) fn all_within(bytes: &[u8], first: u8) -> bool {
+    bytes.iter().fold(true, |all, byte| all & (first..=b'~').contains(byte))
+}
+
 /// The one value of a header, as it stands in the base: no second field of the name, nothing to strip or to guess.
 fn one<'a>(
     headers: &'a HeaderMap,
@@ -203,10 +208,9 @@ fn one<'a>(
     if values.next().is_some() {
         return Err(HeaderFault::new(name, "is given more than once"));
     }
-    let fits = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
     let bytes = value.as_bytes();
     // A present header with an empty value would read as an absent one.
-    if bytes.is_empty() || bytes.starts_with(b" ") || bytes.ends_with(b" ") || !bytes.iter().all(fits) {
+    if bytes.is_empty() || bytes.starts_with(b" ") || bytes.ends_with(b" ") || !all_within(bytes, b' ') {
         return Err(HeaderFault::new(
             name,
             "is empty, has blanks at an end, or characters that are not visible ASCII",

@@ -1,7 +1,6 @@
 //! A signed message as it arrives: read, bounded, and checked against the policy, then proven by a key.
 
 use std::fmt;
-use std::time::Duration;
 
 use http::Method;
 use http::header::HeaderMap;
@@ -10,21 +9,22 @@ use zeroize::Zeroizing;
 
 use super::base::{COMPONENTS, Values};
 use super::read::{
-    HeaderFault, Received, SignatureInput, parse_agent_auth, parse_content_digest, parse_signature,
+    HeaderFault, Received, SignatureInput, all_within, parse_agent_auth, parse_content_digest,
+    parse_signature,
 };
-use super::target::LONGEST_URL;
+use super::target::{LONGEST_URL, Target};
 use crate::crypto::VerifyingKey;
-use crate::time::Timestamp;
-
-/// How far the time of a signature may be from the receiver's clock, by default (`docs/wire.md`, aauth-window).
-pub const WINDOW: Duration = Duration::from_secs(60);
+use crate::error::ConfigError;
+use crate::time::{Now, Timestamp};
+use crate::verify::Leeway;
 
 /// An HTTP request as it was received: every value before anything normalised it.
 #[derive(Clone, Copy)]
 pub struct IncomingMessage<'a> {
     /// The method, as received.
     pub method: &'a Method,
-    /// Path and query as on the request line (`/v1/data?limit=2`), percent-encoding untouched.
+    /// Path and query as on the request line (`/v1/data?limit=2`), percent-encoding untouched. A framework that cuts a prefix
+    /// off the path of nested routes keeps the original somewhere: take that.
     pub path_and_query: &'a str,
     /// All headers.
     pub headers: &'a HeaderMap,
@@ -56,12 +56,19 @@ impl fmt::Debug for IncomingMessage<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageFault {
+    /// Longer than the receiver reads.
+    #[error("the message is too long: {what} beyond the receiver's bound")]
+    TooLong {
+        /// What is: the body, the URL, or the headers.
+        what: &'static str,
+    },
+    /// The request target is not a path with or without a query, in visible ASCII; or a bare `?` stands behind it, which no
+    /// sender signs and nobody may add.
+    #[error("the request target is not an absolute path in visible ASCII, or ends with a bare ?")]
+    Target,
     /// A header is missing, given twice, or not in its one right form.
     #[error("a header of the signed message is not as it must be: {0}")]
     Header(#[from] HeaderFault),
-    /// Longer than the receiver reads.
-    #[error("the message is too long: its body or its URL is beyond the receiver's bound")]
-    TooLong,
     /// The signature covers other components than the policy requires, or in another order.
     #[error("the signature does not cover what it must: exactly {}", required(*.query))]
     Coverage {
@@ -69,10 +76,10 @@ pub enum MessageFault {
         query: bool,
     },
     /// Made too long ago, or in the future.
-    #[error("the signature is not fresh: it was made more than {} s before or after the receiver's time", .window.as_secs())]
+    #[error("the signature is not fresh: it was made more than {} s before or after the receiver's time", .window.duration().as_secs())]
     NotFresh {
         /// How far it may be.
-        window: Duration,
+        window: Leeway,
     },
     /// The body is not the one that was signed.
     #[error("the body is not the one that was signed: its digest differs")]
@@ -87,81 +94,119 @@ fn required(query: bool) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// What a receiver requires of a signed message. The components that must be covered are the profile's own and come from
-/// here, never from the message.
+/// What a receiver requires of a signed message. The components that must be covered, and their order, are the profile's own
+/// and come from here, never from the message.
+///
+/// It says what a message must be, not who may send it: that is the key's, and its owner's. [`super::RequestVerifier`] puts it all
+/// together for resources.
+///
+/// ```
+/// use lumoauth::aauth::{AgentKey, IncomingMessage, Message, MessageFault, MessagePolicy, Nonce};
+/// use lumoauth::crypto::VerifyingKey;
+/// use lumoauth::http::{Method, Request};
+/// use lumoauth::time::{Now, Timestamp};
+/// # let clock = Timestamp::from_unix(1_750_000_000);
+///
+/// let key = AgentKey::from_seed(&[7; 32])?;
+/// let message = Message::new(Method::POST, "https://api.example.com/v1/data?limit=2")?.body(b"{}");
+/// let mut request = Request::new(());
+/// message.sign(&key, clock, &Nonce::from_random(&[1; 16]))?.apply(&mut request)?;
+///
+/// let policy = MessagePolicy::new("https://api.example.com")?;
+/// # let now = Now::new(clock, std::time::Duration::ZERO, [0; 32]);
+/// let received = policy.read(&IncomingMessage::new(&request, b"{}"), &now)?;
+/// received.prove(&VerifyingKey::from_jwk(&key.public_jwk())?)?; // then see to it that the nonce is used once
+///
+/// let other = policy.read(&IncomingMessage::new(&request, b"[]"), &now);
+/// assert_eq!(other.unwrap_err(), MessageFault::Digest);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct MessagePolicy {
+pub struct MessagePolicy {
     authority: String,
-    window: Duration,
+    window: Leeway,
     longest_body: usize,
+    longest_headers: usize,
 }
 
 impl MessagePolicy {
-    /// Messages to this authority: the host in lower case, and the port if it is not the scheme's default. It is the
-    /// receiver's own name for itself; the `Host` header is never looked at.
-    pub(crate) fn new(authority: impl Into<String>) -> Self {
-        MessagePolicy { authority: authority.into(), window: WINDOW, longest_body: 1024 * 1024 }
+    /// Messages to this service: any of its URLs, as its callers write it. Only the host and the port count (the port if it
+    /// is not the scheme's default); the `Host` header is never looked at.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadUrl`] if it is not an absolute http or https URL.
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        let target = Target::parse(url)
+            .map_err(|error| ConfigError::BadUrl { setting: "url", problem: error.problem() })?;
+        let authority = target.authority().to_owned();
+        let (window, longest_body, longest_headers) = (Leeway::default(), 1024 * 1024, 64 * 1024);
+        Ok(MessagePolicy { authority, window, longest_body, longest_headers })
     }
 
-    /// Another authority.
-    pub(crate) fn authority(mut self, authority: impl Into<String>) -> Self {
-        self.authority = authority.into();
-        self
-    }
-
-    /// Another window.
-    pub(crate) fn window(mut self, window: Duration) -> Self {
+    /// How far the time of a signature may be from the receiver's, before or after; 60 s if not set (`docs/wire.md`,
+    /// aauth-window).
+    pub fn window(mut self, window: Leeway) -> Self {
         self.window = window;
         self
     }
 
-    /// Another bound of the body, in bytes.
-    pub(crate) fn longest_body(mut self, bytes: usize) -> Self {
+    /// The longest body that is looked at, in bytes; 1 MiB if not set. Whoever reads the body from the network bounds it there.
+    pub fn longest_body(mut self, bytes: usize) -> Self {
         self.longest_body = bytes;
         self
     }
 
-    /// How far the time of a signature may be from the receiver's.
-    pub(crate) fn allowed(&self) -> Duration {
+    /// The longest headers that are looked at, names and values together, in bytes; 64 KiB if not set.
+    pub fn longest_headers(mut self, bytes: usize) -> Self {
+        self.longest_headers = bytes;
+        self
+    }
+
+    /// The authority that messages must be signed for.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(super) fn allowed(&self) -> Leeway {
         self.window
     }
 
-    /// Everything that can be checked without a key, in order: bounds, headers, coverage, freshness, digest.
-    pub(crate) fn read<'a>(
+    /// Everything that can be checked without a key, in this order: bounds, coverage and parameters, freshness, digest.
+    ///
+    /// # Errors
+    /// [`MessageFault`], the first that is found.
+    pub fn read<'a>(
         &self,
         message: &IncomingMessage<'a>,
-        now: Timestamp,
+        now: &Now,
     ) -> Result<ReceivedMessage<'a>, MessageFault> {
-        if message.body.len() > self.longest_body || message.path_and_query.len() > LONGEST_URL {
-            return Err(MessageFault::TooLong);
-        }
+        self.bounds(message)?;
         let received = Received::read(message.headers)?;
         let input = SignatureInput::parse(received.signature_input)?;
-        let signature = parse_signature(received.signature)?;
-        let digest = parse_content_digest(received.content_digest)?;
-        let agent_token = received.agent_auth.map(parse_agent_auth).transpose()?;
         let (path, query) = match message.path_and_query.find('?') {
             Some(at) => message.path_and_query.split_at(at),
             None => (message.path_and_query, ""),
         };
-        // A bare `?` is no query: the signer drops it (`docs/wire.md`, aauth-url).
-        let query = Some(query).filter(|query| query.len() > 1);
+        let query = Some(query).filter(|query| !query.is_empty());
         let must = COMPONENTS.into_iter().filter(|name| query.is_some() || *name != "@query");
         if !input.components().iter().copied().eq(must) {
             return Err(MessageFault::Coverage { query: query.is_some() });
         }
         let created = Timestamp::from_unix(input.created());
-        let apart = created.saturating_since(now).max(now.saturating_since(created));
-        if apart > self.window {
+        let apart = created.saturating_since(now.wall).max(now.wall.saturating_since(created));
+        if apart > self.window.duration() {
             return Err(MessageFault::NotFresh { window: self.window });
         }
+        let digest = parse_content_digest(received.content_digest)?;
         if !bool::from(digest_of(message.body).ct_eq(&digest)) {
             return Err(MessageFault::Digest);
         }
+        let signature = parse_signature(received.signature)?;
+        let agent_token = received.agent_auth.map(parse_agent_auth).transpose()?;
         let values = Values {
             method: message.method.as_str(),
             authority: &self.authority,
-            path: if path.is_empty() { "/" } else { path },
+            path,
             query,
             signature_key: received.signature_key.unwrap_or_default(),
             content_digest: received.content_digest,
@@ -179,6 +224,28 @@ impl MessagePolicy {
             authorization: received.authorization,
         })
     }
+
+    fn bounds(&self, message: &IncomingMessage<'_>) -> Result<(), MessageFault> {
+        let long = |what| Err(MessageFault::TooLong { what });
+        if message.body.len() > self.longest_body {
+            return long("its body is");
+        }
+        if message.path_and_query.len() > LONGEST_URL {
+            return long("its URL is");
+        }
+        let lengths =
+            message.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));
+        if lengths.fold(0, usize::saturating_add) > self.longest_headers {
+            return long("its headers are");
+        }
+        let target = message.path_and_query;
+        // A bare `?` is no query, so it is not covered: whoever signs drops it from the URL (`docs/wire.md`, aauth-url).
+        let bare = target.find('?').is_some_and(|at| at.saturating_add(1) == target.len());
+        if bare || !target.starts_with('/') || !all_within(target.as_bytes(), b'!') {
+            return Err(MessageFault::Target);
+        }
+        Ok(())
+    }
 }
 
 fn digest_of(body: &[u8]) -> [u8; 32] {
@@ -187,20 +254,68 @@ fn digest_of(body: &[u8]) -> [u8; 32] {
 }
 
 /// A message that has passed everything but the proof: nothing in it is to be believed yet.
-#[allow(dead_code)] // an authorization server reads more of it than a resource
-pub(crate) struct ReceivedMessage<'a> {
+pub struct ReceivedMessage<'a> {
     base: Zeroizing<String>,
     signature: Vec<u8>,
-    pub(crate) created: Timestamp,
-    pub(crate) nonce: &'a str,
-    pub(crate) agent_token: Option<&'a str>,
-    pub(crate) signature_key: Option<&'a str>,
-    pub(crate) authorization: Option<&'a str>,
+    created: Timestamp,
+    nonce: &'a str,
+    agent_token: Option<&'a str>,
+    signature_key: Option<&'a str>,
+    authorization: Option<&'a str>,
 }
 
-impl ReceivedMessage<'_> {
-    /// The proof of possession: the signature is this key's.
-    pub(crate) fn prove(&self, key: &VerifyingKey) -> Result<(), MessageFault> {
+impl<'a> ReceivedMessage<'a> {
+    /// When it says that it was signed.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The nonce. It may be reserved once the proof holds, and never before.
+    pub fn nonce(&self) -> &'a str {
+        self.nonce
+    }
+
+    /// The token in `Agent-Auth`. The signature does not cover it.
+    pub fn agent_token(&self) -> Option<&'a str> {
+        self.agent_token
+    }
+
+    /// `Signature-Key`: what the sender says about its key. A name to look up, never a reason to believe a key.
+    pub fn signature_key(&self) -> Option<&'a str> {
+        self.signature_key
+    }
+
+    /// The value of `Authorization`.
+    pub fn authorization(&self) -> Option<&'a str> {
+        self.authorization
+    }
+
+    /// The proof of possession: the signature is this key's, over this very message. Whose key it is, is not asked here.
+    ///
+    /// # Errors
+    /// [`MessageFault::Signature`].
+    pub fn prove(&self, key: &VerifyingKey) -> Result<(), MessageFault> {
         key.verify_message(self.base.as_bytes(), &self.signature).map_err(|_| MessageFault::Signature)
+    }
+}
+
+impl fmt::Debug for ReceivedMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReceivedMessage {
+            base: _,
+            signature: _,
+            created,
+            nonce,
+            agent_token,
+            signature_key,
+            authorization,
+        } = self;
+        f.debug_struct("ReceivedMessage")
+            .field("created", created)
+            .field("nonce", nonce)
+            .field("agent_token", &agent_token.is_some())
+            .field("signature_key", signature_key)
+            .field("authorization", &authorization.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -32,7 +32,7 @@ impl RequestError {
     /// decided.
     pub fn status(&self) -> u16 {
         match self {
-            RequestError::Message(MessageFault::TooLong) => 413,
+            RequestError::Message(MessageFault::TooLong { .. }) => 413,
             RequestError::Token(error) => error.status(),
             RequestError::Message(_) | RequestError::Replayed => 401,
             RequestError::Full | RequestError::Store(_) => 503,

@@ -45,32 +45,18 @@ impl VerifiedToken {
         max_actors: usize,
         now: &Now,
     ) -> Result<Self, VerifyError> {
-        let malformed = |claim, problem| VerifyError::Claim { claim, problem };
         claims.issuer(issuer)?;
-        let mut audience = claims.audience()?;
-        let audience = match (audience.pop(), audience.is_empty()) {
-            (Some(one), true) if one == resource => one,
-            _ => return Err(VerifyError::Audience),
-        };
+        let audience = claims.required_text("aud")?;
+        if audience != resource {
+            return Err(VerifyError::Audience);
+        }
         let times = claims.times()?;
         // Proof is made at this moment by a key: there is no reason to take an expired token for a while longer.
         if now.wall >= times.expires_at {
             return Err(VerifyError::Expired);
         }
         times.check(now, Leeway::default())?;
-        let mut confirmation = claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?;
-        let jwk = confirmation.remove("jwk").ok_or(malformed("cnf", "has no key (jwk)"))?;
-        let key =
-            VerifyingKey::from_jwk(&jwk).map_err(|_| malformed("cnf", "has a key that cannot be used"))?;
-        if key.message_algorithm().is_none() {
-            return Err(malformed("cnf", "has a key that cannot sign messages"));
-        }
-        let thumbprint = key.to_jwk().thumbprint().to_owned();
-        match confirmation.remove("jkt") {
-            None => {}
-            Some(Value::String(own)) if own == thumbprint => {}
-            Some(_) => return Err(malformed("cnf", "has a thumbprint that is not its key's")),
-        }
+        let (key, thumbprint) = bound_key(claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?)?;
         let token = VerifiedToken {
             subject: claims.text("sub")?,
             id: claims.text("jti")?,
@@ -148,6 +134,22 @@ impl VerifiedToken {
     /// The claims that have no name of their own here. Their types are yours to check.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
+    }
+}
+
+/// The key in a confirmation (RFC 7800 section 3.2) and its thumbprint; one beside it must be its own.
+pub(super) fn bound_key(mut confirmation: Map<String, Value>) -> Result<(VerifyingKey, String), VerifyError> {
+    let malformed = |problem| VerifyError::Claim { claim: "cnf", problem };
+    let jwk = confirmation.remove("jwk").ok_or(malformed("has no key (jwk)"))?;
+    let key = VerifyingKey::from_jwk(&jwk).map_err(|_| malformed("has a key that cannot be used"))?;
+    if key.message_algorithm().is_none() {
+        return Err(malformed("has a key that cannot sign messages"));
+    }
+    let thumbprint = key.to_jwk().thumbprint().to_owned();
+    match confirmation.remove("jkt") {
+        None => Ok((key, thumbprint)),
+        Some(Value::String(own)) if own == thumbprint => Ok((key, thumbprint)),
+        Some(_) => Err(malformed("has a thumbprint that is not its key's")),
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::received::{IncomingMessage, MessagePolicy, ReceivedMessage, WINDOW};
+use super::received::{IncomingMessage, MessagePolicy, ReceivedMessage};
 use super::refusal::RequestError;
 use super::replay::{MemoryReplayStore, Reservation, Reserved};
-use super::target::Target;
 use super::token::VerifiedToken;
 use crate::claims::UnverifiedClaims;
 use crate::crypto::Algorithm;
@@ -16,10 +14,10 @@ use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::{Action, Arrived, Machine};
 use crate::time::Now;
-use crate::verify::{Core, Flow, TrustedIssuer, Types, VerifyError, end};
+use crate::verify::{Core, Flow, Leeway, TrustedIssuer, Types, VerifyError, end};
 
 /// What an authorization server may sign its tokens with (`docs/wire.md`, aauth-auth-token).
-const ALGORITHMS: [Algorithm; 9] = [
+pub(super) const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::Rs256,
     Algorithm::Rs384,
     Algorithm::Rs512,
@@ -38,8 +36,8 @@ pub struct VerifierConfig {
     resource: String,
     authority: Option<String>,
     issuers: Vec<TrustedIssuer>,
-    policy: MessagePolicy,
-    window: Duration,
+    window: Leeway,
+    longest_body: Option<usize>,
     scopes: Scopes,
     max_actors: usize,
     longest_token: usize,
@@ -54,8 +52,8 @@ impl VerifierConfig {
             resource: resource.into(),
             authority: None,
             issuers: vec![issuer.into()],
-            policy: MessagePolicy::new(""),
-            window: WINDOW,
+            window: Leeway::default(),
+            longest_body: None,
             scopes: Scopes::none(),
             max_actors: 3,
             longest_token: 16 * 1024,
@@ -75,15 +73,15 @@ impl VerifierConfig {
         self
     }
 
-    /// How far the time of a signature may be from this clock, 60 s if not set, 300 s at most.
-    pub fn window(mut self, window: Duration) -> Self {
-        self.window = window.min(Duration::from_secs(300));
+    /// How far the time of a signature may be from yours, before or after; 60 s if not set.
+    pub fn window(mut self, window: Leeway) -> Self {
+        self.window = window;
         self
     }
 
     /// The longest body in bytes, 1 MiB if not set.
     pub fn longest_body(mut self, bytes: usize) -> Self {
-        self.policy = self.policy.longest_body(bytes);
+        self.longest_body = Some(bytes);
         self
     }
 
@@ -131,8 +129,8 @@ impl RequestVerifier {
             resource,
             authority,
             issuers,
-            policy,
             window,
+            longest_body,
             scopes,
             max_actors,
             longest_token,
@@ -141,8 +139,15 @@ impl RequestVerifier {
             Some(url) => ("called_at", url),
             None => ("resource", &resource),
         };
-        let target =
-            Target::parse(url).map_err(|error| ConfigError::BadUrl { setting, problem: error.problem() })?;
+        let mut policy = MessagePolicy::new(url)
+            .map_err(|error| match error {
+                ConfigError::BadUrl { problem, .. } => ConfigError::BadUrl { setting, problem },
+                other => other,
+            })?
+            .window(window);
+        if let Some(bytes) = longest_body {
+            policy = policy.longest_body(bytes);
+        }
         if resource.is_empty() {
             let hint = "it is the resource's identifier, as tokens have it in \"aud\"";
             return Err(ConfigError::Missing { setting: "resource", hint });
@@ -150,10 +155,9 @@ impl RequestVerifier {
         let issuers = issuers.into_iter().map(|issuer| {
             let keys = format!("{}/aauth/jwks.json", issuer.name().trim_end_matches('/'));
             let issuer = issuer.or_algorithms(&ALGORITHMS).or_jwks_url(keys).settle()?;
-            Ok(Arc::new(Core::new(issuer, Types::Exactly("auth+jwt"), longest_token)))
+            Ok(Arc::new(Core::new(issuer, Types::Exactly("auth+jwt"), longest_token).named()))
         });
         let issuers = issuers.collect::<Result<_, ConfigError>>()?;
-        let policy = policy.authority(target.authority()).window(window);
         Ok(RequestVerifier(Arc::new(Inner { resource, policy, issuers, scopes, max_actors, longest_token })))
     }
 
@@ -170,17 +174,8 @@ impl RequestVerifier {
 
     /// The flow of a token, with the keys of the issuer that it names, if that one is trusted.
     fn flow(&self, token: &Secret) -> Result<(Flow, Arc<Core>), VerifyError> {
-        if token.expose().len() > self.0.longest_token {
-            return Err(VerifyError::TooLong);
-        }
-        let claims = UnverifiedClaims::read(token)
-            .map_err(|_| VerifyError::Malformed("it is not three parts with one JSON object"))?;
         // Before any fetch: nobody is asked because a token says so.
-        let issuer = match claims.unverified_claims().get("iss") {
-            Some(serde_json::Value::String(issuer)) => issuer.as_str(),
-            Some(_) => return Err(VerifyError::mistyped("iss")),
-            None => return Err(VerifyError::missing("iss")),
-        };
+        let issuer = issuer_of(token, self.0.longest_token)?;
         let core =
             self.0.issuers.iter().find(|core| core.issuer_name() == issuer).ok_or(VerifyError::Issuer)?;
         Ok((Flow::new(core, token), Arc::clone(core)))
@@ -206,6 +201,20 @@ impl fmt::Debug for RequestVerifier {
             .field("scopes", scopes)
             .field("max_actors", max_actors)
             .finish_non_exhaustive()
+    }
+}
+
+/// The issuer that a token names, for the choice among those that are trusted. Nothing is verified by it.
+pub(super) fn issuer_of(token: &Secret, longest: usize) -> Result<String, VerifyError> {
+    if token.expose().len() > longest {
+        return Err(VerifyError::TooLong);
+    }
+    let claims = UnverifiedClaims::read(token)
+        .map_err(|_| VerifyError::Malformed("it is not three parts with one JSON object"))?;
+    match claims.unverified_claims().get("iss") {
+        Some(serde_json::Value::String(issuer)) => Ok(issuer.clone()),
+        Some(_) => Err(VerifyError::mistyped("iss")),
+        None => Err(VerifyError::missing("iss")),
     }
 }
 
@@ -278,7 +287,7 @@ impl<'a> RequestCheck<'a> {
         message: &IncomingMessage<'a>,
         now: &Now,
     ) -> Result<(ReceivedMessage<'a>, TokenCheck), RequestError> {
-        let received = self.verifier.0.policy.read(message, now.wall)?;
+        let received = self.verifier.0.policy.read(message, now)?;
         let token = crate::verify::bearer(message.headers)?;
         let check = self.verifier.check_token(&token);
         Ok((received, check))
@@ -297,11 +306,11 @@ impl<'a> RequestCheck<'a> {
     ) -> Result<ProvenRequest, RequestError> {
         received.prove(token.key())?;
         let window = self.verifier.0.policy.allowed();
-        let reservation = Reservation::of(token.thumbprint(), received.nonce, window);
+        let reservation = Reservation::of(token.thumbprint(), received.nonce(), window.duration());
         Ok(ProvenRequest {
             token,
             reservation,
-            created: received.created,
+            created: received.created(),
             scopes: self.verifier.0.scopes.clone(),
         })
     }

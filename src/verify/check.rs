@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(super) issuer: Issuer,
     pub(super) types: Types,
     pub(super) longest: usize,
+    /// True if a token must name its key.
+    named: bool,
     cache: Arc<KeyCache>,
     known: KnownHeaders,
 }
@@ -36,7 +38,13 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(issuer: Issuer, types: Types, longest: usize) -> Self {
         let cache = Arc::new(KeyCache::new(issuer.keys_max_age));
-        Core { issuer, types, longest, cache, known: KnownHeaders::default() }
+        Core { issuer, types, longest, named: false, cache, known: KnownHeaders::default() }
+    }
+
+    /// For tokens that must name their key.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn named(self) -> Self {
+        Core { named: true, ..self }
     }
 
     #[cfg(feature = "aauth")]
@@ -45,7 +53,7 @@ impl Core {
     }
 
     /// Keys that need no fetch.
-    fn at_hand(&self, now: &Now, key_id: Option<&str>) -> Option<Arc<IssuerKeys>> {
+    pub(crate) fn at_hand(&self, now: &Now, key_id: Option<&str>) -> Option<Arc<IssuerKeys>> {
         match &self.issuer.source {
             Source::Given(keys) => Some(Arc::clone(keys)),
             _ => self.cache.fresh(now, key_id),
@@ -86,6 +94,9 @@ impl Flow {
                 let core = &self.core;
                 let compact =
                     Compact::parse(self.token.expose(), &core.issuer.algorithms, &core.types, &core.known)?;
+                if core.named && compact.header.key_id.is_none() {
+                    return Err(VerifyError::UnknownKey);
+                }
                 match core.at_hand(now, compact.header.key_id.as_deref()) {
                     Some(keys) => self.finish(&compact, &keys),
                     None => {

@@ -98,6 +98,12 @@ impl IssuerKeys {
         self.refused.iter().map(|(id, fault)| (id.as_deref(), *fault))
     }
 
+    /// The key of this thumbprint (RFC 7638, SHA-256).
+    #[cfg(feature = "aauth")]
+    pub(crate) fn of_thumbprint(&self, thumbprint: &str) -> Option<&VerifyingKey> {
+        self.keys.iter().find(|key| key.to_jwk().thumbprint() == thumbprint)
+    }
+
     /// True if there is no use in asking the issuer again for the sake of this id.
     pub(super) fn knows(&self, key_id: Option<&str>) -> bool {
         key_id.is_none_or(|id| self.keys.iter().any(|key| key.key_id() == Some(id)))

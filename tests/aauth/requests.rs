@@ -1,12 +1,13 @@
 //! Signed requests verified: what is taken, and everything that is not.
 
-use lumoauth::aauth::{AgentKey, HeaderFault, Message, MessageFault, RequestError};
+use lumoauth::aauth::{AgentKey, HeaderFault, IncomingMessage, Message, MessageFault, RequestError};
 use lumoauth::http::{HeaderValue, Method, Request, Uri};
+use lumoauth::session::{Action, Machine};
 use lumoauth::time::Timestamp;
 use lumoauth::verify::VerifyError;
 use serde_json::json;
 
-use super::support::{RESOURCE, START, World};
+use super::support::{RESOURCE, START, World, at};
 
 fn fault(error: RequestError) -> MessageFault {
     match error {
@@ -268,7 +269,7 @@ fn h5_only_fresh_signatures() {
             refused += 1;
         }
     }
-    let narrow = World::with(|config| config.window(std::time::Duration::from_secs(5)));
+    let narrow = World::with(|config| config.window(lumoauth::verify::Leeway::seconds(5).unwrap()));
     let old = narrow.request(&narrow.message(Method::GET, "/", b""), b"", START - 6);
     assert!(matches!(fault(narrow.verify(&old).unwrap_err()), MessageFault::NotFresh { .. }));
     println!("h5: {taken} within 60 s taken, {refused} beyond refused");
@@ -353,4 +354,32 @@ fn refusals_say_what_and_how_to_answer() {
     assert_eq!((error.status(), error.challenge().unwrap().to_string()), (401, "Bearer".to_owned()));
     *without.body_mut() = b"x".to_vec();
     assert_eq!(fault(world.verify(&without).unwrap_err()), MessageFault::Digest);
+}
+
+#[test]
+fn what_stands_on_the_request_line_must_be_a_path() {
+    let world = World::new();
+    let request = world.request(&world.message(Method::GET, "/data", b""), b"", START);
+    world.verify(&request).unwrap();
+    for target in [
+        "/data?",
+        "*",
+        "",
+        "data",
+        "https://api.example.com/data",
+        "/da ta",
+        "/data\n\"@query\": ?x",
+        "/d\u{e4}ta",
+    ] {
+        let message = IncomingMessage { path_and_query: target, ..IncomingMessage::new(&request, b"") };
+        let Action::Done(result) = world.verifier.check(message).step(&at(START), None).unwrap() else {
+            panic!("the keys are at hand")
+        };
+        assert_eq!(fault(result.unwrap_err()), MessageFault::Target, "{target:?}");
+    }
+    let mut long = world.request(&world.message(Method::GET, "/data", b""), b"", START);
+    long.headers_mut().insert("x-other", "x".repeat(70_000).parse().unwrap());
+    let error = world.verify(&long).unwrap_err();
+    assert_eq!(error.status(), 413);
+    assert_eq!(fault(error), MessageFault::TooLong { what: "its headers are" });
 }
