@@ -39,7 +39,8 @@ fn get() -> Message {
 
 fn post() -> Message {
     let message = Message::new(Method::POST, "https://app.lumoauth.dev/orgs/acme/api/v1/aauth/agent/token");
-    let body = br#"{"request_type": "auth", "resource_token": "RESOURCE_TOKEN_FIXED", "scope": "read write"}"#;
+    let body =
+        br#"{"request_type": "auth", "resource_token": "RESOURCE_TOKEN_FIXED", "scope": "read write"}"#;
     message.expect("a URL").body(body).agent_token("aaa.bbb.ccc").expect("a token")
 }
 

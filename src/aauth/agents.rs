@@ -207,6 +207,7 @@ impl Machine for AgentCheck<'_> {
             Action::Wait(pause) => Action::Wait(pause),
             Action::Join(ticket) => Action::Join(ticket),
             Action::Subject => Action::Subject,
+            Action::Sign(sign) => Action::Sign(sign),
             Action::Done(Err(error)) => Action::Done(Err(error.into())),
             Action::Done(Ok(token)) => Action::Done(ProvenAgentRequest::of(received, token, window)),
         })

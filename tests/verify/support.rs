@@ -111,6 +111,7 @@ fn steps<T>(mut machine: impl Machine<Output = Result<T, VerifyError>> + 'static
         Action::Wait(pause) => Action::Wait(pause),
         Action::Join(ticket) => Action::Join(ticket),
         Action::Subject => Action::Subject,
+        Action::Sign(sign) => Action::Sign(sign),
         Action::Done(result) => Action::Done(result.map(drop)),
     })
 }
