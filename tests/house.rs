@@ -39,7 +39,10 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     ("transport", "client error secret site time wire"),
     ("crypto", "error secret"),
-    ("emulator", "aauth client crypto error json scopes secret session site time token transport verify wire"),
+    (
+        "emulator",
+        "aauth client crypto error json scopes secret session site time token transport verify wire",
+    ),
 ];
 
 /// Crates in the tree, the package itself counted, as `cargo tree` sees them for Linux. Only ever lowered, or raised

@@ -2,6 +2,8 @@
 
 use lumoauth::crypto::{KeyFault, KeyPair, VerifyingKey};
 use lumoauth::verify::IssuerKeys;
+#[cfg(feature = "aauth")]
+use lumoauth::verify::VerifyError;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -22,8 +24,8 @@ fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-#[test]
-fn v7_unsound_keys_are_refused_at_load() {
+/// Keys that must never be used, with the reason.
+fn unsound() -> Vec<(&'static str, Value, KeyFault)> {
     let e = |bytes: &[u8]| changed(rsa(), "e", json!(encode(bytes)));
     let point = |text: &str| changed(ed25519(), "x", json!(encode(hex(text))));
     let mut y = base64::Engine::decode(
@@ -101,6 +103,12 @@ fn v7_unsound_keys_are_refused_at_load() {
     ] {
         cases.push(("weak point", point(weak), KeyFault::WeakPoint));
     }
+    cases
+}
+
+#[test]
+fn v7_unsound_keys_are_refused_at_load() {
+    let cases = unsound();
     for (name, jwk, fault) in &cases {
         assert_eq!(VerifyingKey::from_jwk(jwk).unwrap_err(), *fault, "{name}");
         // In a set, only that key is left out.
@@ -117,6 +125,27 @@ fn v7_unsound_keys_are_refused_at_load() {
         assert_eq!(read.algorithm(), Some(key.algorithm()));
     }
     println!("v7: {} unsound keys, each refused with its reason", cases.len());
+}
+
+#[cfg(feature = "aauth")]
+#[test]
+fn v7_unsound_keys_in_an_auth_token_are_refused() {
+    let (tokens, cases) = (auth_tokens(), unsound());
+    let verifier = (tokens.verifier)(given(&jwks(&[p256()])));
+    let bound = |jwk: &Value| {
+        let token = tokens.token(p256(), &json!({"cnf": {"jwk": jwk}}));
+        done(&verifier, &token, &at(START))
+    };
+    for key in [ed25519(), rsa()] {
+        let mut jwk = key.public_jwk().to_json();
+        jwk.as_object_mut().unwrap().remove("alg");
+        bound(&jwk).unwrap();
+    }
+    for (name, jwk, _) in &cases {
+        let error = bound(jwk).unwrap_err();
+        assert!(matches!(error, VerifyError::Claim { claim: "cnf", .. }), "{name}: {error}");
+    }
+    println!("v7: auth+jwt: {} unsound keys in cnf, each refused", cases.len());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
 use lumoauth::session::{Action, Arrived, Machine};
 use lumoauth::time::Now;
-use lumoauth::verify::{TrustedIssuer, VerifiedToken, Verifier, VerifierConfig, VerifyError};
+use lumoauth::verify::{TrustedIssuer, Verifier, VerifierConfig, VerifyError};
 use lumoauth::wire::{Request, Response};
 use lumoauth::{Secret, TokenVerifier};
 use serde_json::{Value, json};
@@ -42,17 +42,12 @@ impl Service {
         }
     }
 
-    fn check(
-        &mut self,
-        verifier: &Verifier,
-        token: &Secret,
-        now: &Now,
-    ) -> Result<VerifiedToken, VerifyError> {
-        let mut check = verifier.check(token);
+    fn check(&mut self, begin: &Begin, token: &Secret, now: &Now) -> Result<(), VerifyError> {
+        let mut step = begin(token);
         let mut arrived = None;
         let mut now = *now;
         loop {
-            match check.step(&now, arrived.take()).unwrap() {
+            match step(&now, arrived.take()) {
                 Action::Send(request) => arrived = Some(self.answer(&request)),
                 Action::Wait(pause) => now.monotonic += pause,
                 Action::Join(_) | Action::Subject | Action::Sign(_) => panic!("nobody else is there"),
@@ -62,19 +57,19 @@ impl Service {
     }
 }
 
-fn fetching() -> Verifier {
-    Verifier::new(VerifierConfig::new(TrustedIssuer::new(ISSUER).jwks_url(KEYS_URL), AUDIENCE)).unwrap()
+fn fetching(tokens: &Kind) -> Begin {
+    (tokens.verifier)(TrustedIssuer::new(ISSUER).jwks_url(KEYS_URL))
 }
 
 /// A token of a key that the issuer has, valid for two days.
-fn long(key: &KeyPair) -> Secret {
-    token(key, &json!({"exp": START + 200_000}))
+fn long(tokens: &Kind, key: &KeyPair) -> Secret {
+    tokens.token(key, &json!({"exp": START + 200_000}))
 }
 
-fn with_kid(kid: &str) -> Secret {
-    let mut header = header(p256());
+fn with_kid(tokens: &Kind, kid: &str) -> Secret {
+    let mut header = tokens.header(p256());
     header["kid"] = json!(kid);
-    let mut payload = payload();
+    let mut payload = tokens.payload.clone();
     payload["exp"] = json!(START + 200_000);
     Secret::new(sign_raw(p256(), &header.to_string(), &payload.to_string()))
 }
@@ -90,115 +85,132 @@ fn at_millis(millis: u64) -> Now {
 
 #[test]
 fn v6_invented_key_ids_cause_one_fetch_in_thirty_seconds() {
-    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
-    let good = long(p256());
-    assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
-    let mut random = 1_u64;
-    let (kids, step) = (100_000_u64, 17);
-    for number in 1..=kids {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let now = at_millis(number * step);
-        let result = service.check(&verifier, &with_kid(&format!("{random:x}")), &now);
-        assert!(matches!(result, Err(VerifyError::UnknownKey)), "{result:?}");
-        if number % 1000 == 0 {
-            assert!(service.check(&verifier, &good, &now).is_ok(), "a good key was evicted");
+    for tokens in kinds_of_tokens() {
+        let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+        let good = long(&tokens, p256());
+        assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
+        let mut random = 1_u64;
+        let (kids, step) = (100_000_u64, 17);
+        for number in 1..=kids {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let now = at_millis(number * step);
+            let result = service.check(&verifier, &with_kid(&tokens, &format!("{random:x}")), &now);
+            assert!(matches!(result, Err(VerifyError::UnknownKey)), "{result:?}");
+            if number % 1000 == 0 {
+                assert!(service.check(&verifier, &good, &now).is_ok(), "a good key was evicted");
+            }
         }
+        let allowed = u32::try_from(kids * step / 30_000).unwrap() + 1;
+        println!(
+            "v6: {}: {kids} invented key ids in {} s: {} fetches ({allowed} allowed), 0 of them kept in memory",
+            tokens.typ,
+            kids * step / 1000,
+            service.visits
+        );
+        assert!(service.visits <= allowed, "{}", service.visits);
     }
-    let allowed = u32::try_from(kids * step / 30_000).unwrap() + 1;
-    println!(
-        "v6: {kids} invented key ids in {} s: {} fetches ({allowed} allowed), 0 of them kept in memory",
-        kids * step / 1000,
-        service.visits
-    );
-    assert!(service.visits <= allowed, "{}", service.visits);
 }
 
 #[test]
 fn v6_a_rotation_is_seen_within_thirty_seconds() {
-    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
-    assert!(service.check(&verifier, &long(p256()), &at_millis(0)).is_ok());
-    let next = KeyPair::generate_p256().unwrap();
-    service.keys = Some(jwks(&[p256(), &next]));
-    let seen =
-        (0..=40).find(|second| service.check(&verifier, &long(&next), &at_millis(second * 1000)).is_ok());
-    assert_eq!(seen, Some(30));
-    // The old key is withdrawn: trusted until the set is old, not longer.
-    service.keys = Some(jwks(&[&next]));
-    assert!(service.check(&verifier, &long(p256()), &at_millis(31_000)).is_ok());
-    assert!(service.check(&verifier, &long(&next), &at_millis(631_000)).is_ok());
-    let withdrawn = service.check(&verifier, &long(p256()), &at_millis(632_000));
-    assert!(matches!(withdrawn, Err(VerifyError::UnknownKey)));
-    println!(
-        "v6: a new key is accepted after 30 s, a withdrawn one refused after 10 min; {} fetches",
-        service.visits
-    );
+    for tokens in kinds_of_tokens() {
+        let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+        assert!(service.check(&verifier, &long(&tokens, p256()), &at_millis(0)).is_ok());
+        let next = KeyPair::generate_p256().unwrap();
+        service.keys = Some(jwks(&[p256(), &next]));
+        let seen = (0..=40).find(|second| {
+            service.check(&verifier, &long(&tokens, &next), &at_millis(second * 1000)).is_ok()
+        });
+        assert_eq!(seen, Some(30));
+        // The old key is withdrawn: trusted until the set is old, not longer.
+        service.keys = Some(jwks(&[&next]));
+        assert!(service.check(&verifier, &long(&tokens, p256()), &at_millis(31_000)).is_ok());
+        assert!(service.check(&verifier, &long(&tokens, &next), &at_millis(631_000)).is_ok());
+        let withdrawn = service.check(&verifier, &long(&tokens, p256()), &at_millis(632_000));
+        assert!(matches!(withdrawn, Err(VerifyError::UnknownKey)));
+        println!(
+            "v6: {}: a new key is accepted after 30 s, a withdrawn one refused after 10 min; {} fetches",
+            tokens.typ, service.visits
+        );
+    }
 }
 
 #[test]
 fn v6_an_outage_of_a_day_and_then_nothing() {
-    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
-    let good = long(p256());
-    assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
-    service.keys = None;
-    let day = 24 * 60 * 60;
-    for second in 0..day {
-        let result = service.check(&verifier, &good, &at_millis(second * 1000));
-        assert!(result.is_ok(), "{second}: {result:?}");
+    for tokens in kinds_of_tokens() {
+        let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+        let good = long(&tokens, p256());
+        assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
+        service.keys = None;
+        let day = 24 * 60 * 60;
+        for second in 0..day {
+            let result = service.check(&verifier, &good, &at_millis(second * 1000));
+            assert!(result.is_ok(), "{second}: {result:?}");
+        }
+        let during = service.visits;
+        assert!(during <= u32::try_from(day / 30).unwrap(), "{during}");
+        for second in day..day + 600 {
+            let result = service.check(&verifier, &good, &at_millis(second * 1000));
+            let Err(error @ VerifyError::Unavailable(_)) = result else { panic!("{second}: {result:?}") };
+            assert_eq!((error.status(), error.challenge()), (503, None));
+        }
+        let after = service.visits - during;
+        assert!(after <= 30, "{after}");
+        service.keys = Some(jwks(&[p256()]));
+        let healed = (0..=40)
+            .find(|more| service.check(&verifier, &good, &at_millis((day + 600 + more) * 1000)).is_ok());
+        assert!(healed.is_some_and(|seconds| seconds <= 30), "{healed:?}");
+        println!(
+            "v6: {}: endpoint down: accepted for 24 h ({during} fetches), then refused ({after} fetches in 600 s), well again after {} s",
+            tokens.typ,
+            healed.unwrap()
+        );
     }
-    let during = service.visits;
-    assert!(during <= u32::try_from(day / 30).unwrap(), "{during}");
-    for second in day..day + 600 {
-        let result = service.check(&verifier, &good, &at_millis(second * 1000));
-        let Err(error @ VerifyError::Unavailable(_)) = result else { panic!("{second}: {result:?}") };
-        assert_eq!((error.status(), error.challenge()), (503, None));
-    }
-    let after = service.visits - during;
-    assert!(after <= 30, "{after}");
-    service.keys = Some(jwks(&[p256()]));
-    let healed =
-        (0..=40).find(|more| service.check(&verifier, &good, &at_millis((day + 600 + more) * 1000)).is_ok());
-    assert!(healed.is_some_and(|seconds| seconds <= 30), "{healed:?}");
-    println!(
-        "v6: endpoint down: accepted for 24 h ({during} fetches), then refused ({after} fetches in 600 s), well again after {} s",
-        healed.unwrap()
-    );
 }
 
 #[test]
 fn v6_bad_answers_replace_nothing() {
-    let (verifier, mut service) = (fetching(), Service { keys: Some(jwks(&[p256()])), visits: 0 });
-    let good = long(p256());
-    assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
-    let bad = [
-        (200, json!([])),
-        (200, json!({"keys": []})),
-        (200, json!({"keys": [{"kty": "oct", "k": "AAAA", "kid": "x"}]})),
-        (206, jwks(&[ed25519()])),
-        (302, jwks(&[ed25519()])),
-        (404, json!({})),
-        (500, json!({})),
-    ];
-    for (number, (status, body)) in bad.into_iter().enumerate() {
-        let now = at_millis((number as u64 + 1) * 700_000);
-        let mut check = verifier.check(&good);
-        let Action::Send(_) = check.step(&now, None).unwrap() else { panic!("old keys are fetched anew") };
-        let step = check.step(&now, Some(respond(status, &body))).unwrap();
-        assert!(matches!(step, Action::Done(Ok(_))), "{status} {body}");
+    for tokens in kinds_of_tokens() {
+        let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+        let good = long(&tokens, p256());
+        assert!(service.check(&verifier, &good, &at_millis(0)).is_ok());
+        let bad = [
+            (200, json!([])),
+            (200, json!({"keys": []})),
+            (200, json!({"keys": [{"kty": "oct", "k": "AAAA", "kid": "x"}]})),
+            (206, jwks(&[ed25519()])),
+            (302, jwks(&[ed25519()])),
+            (404, json!({})),
+            (500, json!({})),
+        ];
+        for (number, (status, body)) in bad.into_iter().enumerate() {
+            let now = at_millis((number as u64 + 1) * 700_000);
+            let mut check = verifier(&good);
+            let Action::Send(_) = check(&now, None) else { panic!("old keys are fetched anew") };
+            let step = check(&now, Some(respond(status, &body)));
+            assert!(matches!(step, Action::Done(Ok(_))), "{status} {body}");
+        }
+        let foreign = service.check(&verifier, &long(&tokens, ed25519()), &at_millis(10_000_000));
+        assert!(matches!(foreign, Err(VerifyError::UnknownKey)));
     }
-    let foreign = service.check(&verifier, &long(ed25519()), &at_millis(10_000_000));
-    assert!(matches!(foreign, Err(VerifyError::UnknownKey)));
 }
 
 #[test]
 fn v6_tokens_of_others_cause_no_fetch() {
-    let verifier = fetching();
-    for token in [
-        token(p256(), &json!({"iss": "https://other.test"})),
-        Secret::new("a.b.c"),
-        Secret::new(sign_raw(p256(), r#"{"alg":"none","typ":"at+jwt"}"#, &payload().to_string())),
-    ] {
-        let step = verifier.check(&token).step(&at(START), None).unwrap();
-        assert!(matches!(step, Action::Done(Err(_))));
+    for tokens in kinds_of_tokens() {
+        let verifier = fetching(&tokens);
+        for token in [
+            tokens.token(p256(), &json!({"iss": "https://other.test"})),
+            Secret::new("a.b.c"),
+            Secret::new(sign_raw(
+                p256(),
+                &json!({"alg": "none", "typ": tokens.typ}).to_string(),
+                &tokens.payload.to_string(),
+            )),
+        ] {
+            let step = verifier(&token)(&at(START), None);
+            assert!(matches!(step, Action::Done(Err(_))));
+        }
     }
 }
 
@@ -234,19 +246,21 @@ fn v6_sixty_four_threads_make_one_fetch() {
 
 #[test]
 fn v6_a_leader_that_is_dropped_harms_nobody() {
-    let verifier = fetching();
-    let good = long(p256());
-    let mut leader = verifier.check(&good);
-    assert!(matches!(leader.step(&at(START), None).unwrap(), Action::Send(_)));
-    let mut follower = verifier.check(&good);
-    assert!(matches!(follower.step(&at(START), None).unwrap(), Action::Join(_)));
-    drop(leader);
-    // The follower waits out the pace of a second, and fetches itself.
-    let Action::Wait(pause) = follower.step(&at(START), None).unwrap() else { panic!("a pause") };
-    assert_eq!(pause, Duration::from_secs(1));
-    assert!(matches!(follower.step(&at(START + 1), None).unwrap(), Action::Send(_)));
-    let step = follower.step(&at(START + 1), Some(respond(200, &jwks(&[p256()])))).unwrap();
-    assert!(matches!(step, Action::Done(Ok(_))));
+    for tokens in kinds_of_tokens() {
+        let verifier = fetching(&tokens);
+        let good = long(&tokens, p256());
+        let mut leader = verifier(&good);
+        assert!(matches!(leader(&at(START), None), Action::Send(_)));
+        let mut follower = verifier(&good);
+        assert!(matches!(follower(&at(START), None), Action::Join(_)));
+        drop(leader);
+        // The follower waits out the pace of a second, and fetches itself.
+        let Action::Wait(pause) = follower(&at(START), None) else { panic!("a pause") };
+        assert_eq!(pause, Duration::from_secs(1));
+        assert!(matches!(follower(&at(START + 1), None), Action::Send(_)));
+        let step = follower(&at(START + 1), Some(respond(200, &jwks(&[p256()]))));
+        assert!(matches!(step, Action::Done(Ok(_))));
+    }
 }
 
 #[test]
@@ -257,7 +271,7 @@ fn the_keys_are_where_the_issuers_own_metadata_says() {
     let mut asked = Vec::new();
     let mut run = |verifier: &Verifier, answers: &[(u16, Value)]| {
         asked.clear();
-        let token = long(p256());
+        let token = long(&access_tokens(), p256());
         let mut check = verifier.check(&token);
         let mut arrived = None;
         for answer in answers {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
 use lumoauth::crypto::KeyPair;
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Action, Arrived, Machine};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, VerifiedToken, Verifier, VerifierConfig, VerifyError};
 use serde_json::{Value, json};
@@ -88,6 +88,85 @@ pub fn config() -> VerifierConfig {
 
 pub fn verifier() -> Verifier {
     Verifier::new(config()).unwrap()
+}
+
+/// A check under way: the steps of its machine, and what it ends with.
+pub type Steps = Box<dyn FnMut(&Now, Option<Arrived>) -> Action<Result<(), VerifyError>>>;
+
+/// A verifier of some kind of token: begins the check of one.
+pub type Begin = Box<dyn Fn(&Secret) -> Steps>;
+
+/// A kind of token, for the matrices that run over each kind: access tokens, and the tokens of AAuth.
+pub struct Kind {
+    pub typ: &'static str,
+    /// The usual claims.
+    pub payload: Value,
+    /// A verifier that trusts this issuer, for the usual audience.
+    pub verifier: fn(TrustedIssuer) -> Begin,
+}
+
+fn steps<T>(mut machine: impl Machine<Output = Result<T, VerifyError>> + 'static) -> Steps {
+    Box::new(move |now, arrived| match machine.step(now, arrived).unwrap() {
+        Action::Send(request) => Action::Send(request),
+        Action::Wait(pause) => Action::Wait(pause),
+        Action::Join(ticket) => Action::Join(ticket),
+        Action::Subject => Action::Subject,
+        Action::Sign(sign) => Action::Sign(sign),
+        Action::Done(result) => Action::Done(result.map(drop)),
+    })
+}
+
+/// Every kind that there is.
+pub fn kinds_of_tokens() -> Vec<Kind> {
+    vec![
+        access_tokens(),
+        #[cfg(feature = "aauth")]
+        auth_tokens(),
+    ]
+}
+
+pub fn access_tokens() -> Kind {
+    let verifier = |issuer| -> Begin {
+        let verifier = Verifier::new(VerifierConfig::new(issuer, AUDIENCE)).unwrap();
+        Box::new(move |token| steps(verifier.check(token)))
+    };
+    Kind { typ: "at+jwt", payload: payload(), verifier }
+}
+
+#[cfg(feature = "aauth")]
+pub fn auth_tokens() -> Kind {
+    use lumoauth::aauth::{self, RequestVerifier};
+    let verifier = |issuer| -> Begin {
+        let verifier = RequestVerifier::new(aauth::VerifierConfig::new(AUDIENCE, issuer)).unwrap();
+        Box::new(move |token| steps(verifier.check_token(token)))
+    };
+    let payload = json!({
+        "iss": ISSUER, "aud": AUDIENCE, "agent": "https://agent.test", "sub": "user:alice", "scope": "read:documents",
+        "iat": START, "exp": START + 600, "jti": "jti_1", "cnf": {"jwk": ed25519().public_jwk().to_json()},
+    });
+    Kind { typ: "auth+jwt", payload, verifier }
+}
+
+impl Kind {
+    /// The header of a token of this kind.
+    pub fn header(&self, key: &KeyPair) -> Value {
+        json!({"typ": self.typ, "alg": key.algorithm().name(), "kid": key.key_id()})
+    }
+
+    /// The usual token with some claims set anew.
+    pub fn token(&self, key: &KeyPair, changes: &Value) -> Secret {
+        let mut payload = self.payload.clone();
+        payload.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        Secret::new(sign_raw(key, &self.header(key).to_string(), &payload.to_string()))
+    }
+}
+
+/// The end of a check of any kind that needs no I/O.
+pub fn done(begin: &Begin, token: &Secret, now: &Now) -> Result<(), VerifyError> {
+    match begin(token)(now, None) {
+        Action::Done(result) => result,
+        other => panic!("the keys are at hand: {other:?}"),
+    }
 }
 
 /// The end of a check that needs no I/O.
