@@ -81,7 +81,8 @@ pub enum Delegate {
         #[command(flatten)]
         session: SessionArgs,
         /// The whole URL, or - to read it from standard input: others can read arguments in the list of processes.
-        url: String,
+        #[arg(value_name = "URL")]
+        answer: String,
     },
     /// Print a token with which the agent acts for the user.
     Exchange {

@@ -26,8 +26,8 @@ pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<E
     };
     match &arguments.step {
         Delegate::Url { session, scopes, .. } => Ok(Ended::line(chain.consent_url(&session.name, scopes)?)),
-        Delegate::Callback { session, url } => {
-            chain.handle_callback_url(&session.name, secret_of(url)?.expose())?;
+        Delegate::Callback { session, answer } => {
+            chain.handle_callback_url(&session.name, secret_of(answer)?.expose())?;
             Ok(nothing())
         }
         Delegate::Exchange { session, scopes, resource, json } => {

@@ -235,3 +235,6 @@ fn failed(what: &str, error: std::io::Error) -> StoreError {
 fn busy() -> StoreError {
     StoreError::new("the session was changed by others again and again")
 }
+
+#[cfg(test)]
+mod tests;
