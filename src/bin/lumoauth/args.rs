@@ -1,4 +1,4 @@
-//! The arguments.
+//! The arguments. No `Debug`: tokens may be among them.
 
 pub mod aauth;
 mod delegation;
@@ -16,7 +16,7 @@ pub use delegation::{ClientAuthArg, Delegate, DelegateArgs, ExchangeArgs};
 /// options below win over them.
 ///
 /// Exit codes: 0 ok, 1 error, 2 usage, 3 denied, 4 not authenticated, 5 still pending, 75 temporary.
-#[derive(Parser, Debug)]
+#[derive(Parser)]
 #[command(name = "lumoauth", version, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 /// Where the service is and who the agent is.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct SettingsArgs {
     /// The service's base URL.
     #[arg(long, global = true, value_name = "URL")]
@@ -52,7 +52,7 @@ pub struct SettingsArgs {
     pub timeout: Option<f64>,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 #[allow(clippy::large_enum_variant)] // there is one
 pub enum Command {
     /// Print an access token.
@@ -158,7 +158,7 @@ pub enum Command {
 }
 
 /// A request of the caller's own.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct RequestArgs {
     /// GET, POST, ...
     pub method: String,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::RequestArgs;
 
 /// `lumoauth exchange`.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct ExchangeArgs {
     /// A file with the token of the user (or agent) on whose behalf; - for standard input.
     #[arg(long, value_name = "FILE")]
@@ -41,7 +41,7 @@ pub enum ClientAuthArg {
 }
 
 /// `lumoauth delegate`.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct DelegateArgs {
     /// Where sessions are kept, for this user alone. If not given: LUMOAUTH_STATE_DIR, else lumoauth in XDG_STATE_HOME, else
     /// ~/.local/state/lumoauth.
@@ -55,7 +55,7 @@ pub struct DelegateArgs {
 }
 
 /// A session's name.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct SessionArgs {
     /// The session: one user's delegation, under a name of your choice. It counts for this service and this agent.
     #[arg(long = "session", value_name = "NAME")]
@@ -63,7 +63,7 @@ pub struct SessionArgs {
 }
 
 /// The steps.
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 pub enum Delegate {
     /// Print the URL to send the user to.
     Url {
