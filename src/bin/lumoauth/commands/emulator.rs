@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use lumoauth::emulator::{Emulator, ServeError};
 
-use super::usage;
+use super::text::usage;
 use crate::exit::{Ended, Failure};
 
 /// Serves the demo tenant, prints the environment that points at it, and waits.
