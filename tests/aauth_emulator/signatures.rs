@@ -251,7 +251,6 @@ fn the_agent_token_says_whose_key_must_have_signed() {
     assert_eq!(sent(1, &minted("agent+jwt", &|_| {})).0, 200);
     let unknown = minted("agent+jwt", &|claims| claims["iss"] = json!("https://agent.example"));
     assert_eq!(sent(1, &unknown), code(404, "not_found"), "an identifier is compared byte for byte");
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
     let changes: [Change<'_>; 14] = [
         ("aud", &|claims| claims["aud"] = json!("https://lumoauth.test")),
         ("aud of another layout", &|claims| claims["aud"] = json!("https://lumoauth.test/orgs/acme/api/v1")),

@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
             Ok(shown(&agent(settings)?.mcp_token(wanted)?, *json))
         }
         Command::Aauth { signer, command } => aauth::run(settings, signer, command),
-        Command::Emulator { listen } => emulator::run(*listen),
+        Command::Emulator { listen, aauth_key_file } => emulator::run(*listen, aauth_key_file.as_deref()),
     }
 }
 
