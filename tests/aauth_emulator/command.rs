@@ -26,8 +26,9 @@ fn the_demo_agents_key_is_written_for_its_owner_only_and_works() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lumoauth"));
     command.env_clear().stdin(Stdio::null()).args(["emulator", "--aauth-key-file"]).arg(&file);
     let mut child = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
-    let first = BufReader::new(child.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    let url = first.strip_prefix("export LUMOAUTH_URL='").unwrap().trim_end_matches('\'').to_owned();
+    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines().take(4);
+    let lines: Vec<String> = lines.map(Result::unwrap).collect();
+    let url = lines[0].strip_prefix("export LUMOAUTH_URL='").unwrap().trim_end_matches('\'').to_owned();
     let pem = std::fs::read(&file).unwrap();
     #[cfg(unix)]
     {
