@@ -19,7 +19,7 @@ fn a_token_and_a_proof_open_it_and_a_replay_does_not() {
     );
     let replay = world.send(&request);
     assert_eq!(refusal(&replay), code(401, "invalid_signature"));
-    assert_eq!(replay.header(WWW_AUTHENTICATE), Some("Bearer realm=\"known\", error=\"invalid_signature\""));
+    assert_eq!(replay.header(WWW_AUTHENTICATE), Some("Bearer realm=\"known\", error=\"invalid_token\""));
     assert_eq!(world.send(&world.data("known", &token, 1, "?limit=2")).status(), 200, "signed afresh");
 }
 
