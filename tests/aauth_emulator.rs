@@ -5,6 +5,8 @@ mod world;
 
 #[path = "aauth_emulator/chains.rs"]
 mod chains;
+#[path = "aauth_emulator/command.rs"]
+mod command;
 #[path = "aauth_emulator/consent.rs"]
 mod consent;
 #[path = "aauth_emulator/demo.rs"]

@@ -79,6 +79,13 @@ impl Call<'_> {
     pub(super) fn issuer(&self) -> String {
         format!("{}{}", self.incoming.base, self.api_base())
     }
+
+    /// The names of this one server that a token may be addressed to: its issuer by the layout in use, and those of the
+    /// layouts that name the tenant. They are as good as each other, since the documents at the root know only one.
+    pub(super) fn names(&self) -> [String; 3] {
+        let layout = |prefix| format!("{}{}", self.incoming.base, route::api_base(prefix, self.slug));
+        [self.issuer(), layout(Prefix::Tenant), layout(Prefix::Organization)]
+    }
 }
 
 /// Answers one request. `path` is the request's path behind the base URL's own; none if it is not below it.

@@ -58,7 +58,7 @@ fn nothing_unsigned_gets_anywhere() {
 }
 
 #[test]
-fn a_signature_is_good_once_and_only_a_right_one_counts() {
+fn h4_a_signature_is_good_once_and_only_a_right_one_counts() {
     let world = World::new();
     let request = revoke(&world);
     let other = changed(&request, |headers| {
@@ -88,7 +88,7 @@ fn a_signature_is_good_once_and_only_a_right_one_counts() {
 }
 
 #[test]
-fn created_is_within_a_minute_to_the_second() {
+fn h5_created_is_within_a_minute_to_the_second() {
     let world = World::new();
     let now = world.emulator.now().unix();
     for (offset, expected) in [(-61, 401), (-60, 200), (0, 200), (60, 200), (61, 401)] {
@@ -108,7 +108,7 @@ fn created_is_within_a_minute_to_the_second() {
 }
 
 #[test]
-fn what_must_be_covered_is_the_profiles_to_say() {
+fn h2_what_must_be_covered_is_the_profiles_to_say() {
     let world = World::new();
     let request = revoke(&world);
     let input = request.headers()["signature-input"].to_str().unwrap().to_owned();
@@ -135,6 +135,7 @@ fn what_must_be_covered_is_the_profiles_to_say() {
         assert_eq!(refusal(&world.send(&fewer)), code(401, "invalid_signature"), "{kept:?}");
         refused += 1;
     }
+    println!("h2 emulator: {refused} subsets refused");
     assert_eq!(refused, 127);
     for (old, new) in [
         ("\"@path\" ", "\"@path\" \"@query\" "),
@@ -152,7 +153,7 @@ fn what_must_be_covered_is_the_profiles_to_say() {
 }
 
 #[test]
-fn what_is_covered_cannot_be_changed() {
+fn h3_what_is_covered_cannot_be_changed() {
     let world = World::new();
     let request = revoke(&world);
     for (name, text) in [
@@ -228,7 +229,7 @@ fn the_authority_is_the_servers_own() {
 }
 
 #[test]
-fn the_agent_token_says_whose_key_must_have_signed() {
+fn h6_the_agent_token_says_whose_key_must_have_signed() {
     let world = World::new();
     let body = nothing().to_string();
     let url = world.url("aauth/token/revoke");
@@ -249,12 +250,14 @@ fn the_agent_token_says_whose_key_must_have_signed() {
         key(1).sign_token(typ, &claims).unwrap().expose().to_owned()
     };
     assert_eq!(sent(1, &minted("agent+jwt", &|_| {})).0, 200);
+    let layout =
+        minted("agent+jwt", &|claims| claims["aud"] = json!("https://lumoauth.test/orgs/acme/api/v1"));
+    assert_eq!(sent(1, &layout).0, 200, "the same server by its name in the other layout");
     let unknown = minted("agent+jwt", &|claims| claims["iss"] = json!("https://agent.example"));
     assert_eq!(sent(1, &unknown), code(404, "not_found"), "an identifier is compared byte for byte");
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
     let changes: [Change<'_>; 14] = [
         ("aud", &|claims| claims["aud"] = json!("https://lumoauth.test")),
-        ("aud of another layout", &|claims| claims["aud"] = json!("https://lumoauth.test/orgs/acme/api/v1")),
+        ("aud of another tenant", &|claims| claims["aud"] = json!("https://lumoauth.test/t/other/api/v1")),
         ("no aud", &|claims| drop(claims.as_object_mut().unwrap().remove("aud"))),
         ("exp", &|claims| claims["exp"] = json!(now)),
         ("no exp", &|claims| drop(claims.as_object_mut().unwrap().remove("exp"))),
@@ -318,4 +321,18 @@ fn limits_are_counted_and_faults_come_in_order() {
     assert_eq!((third.status().as_u16(), third.headers().contains_key("retry-after")), (429, true));
     assert_eq!(world.emulator.count("aauth.token.revoke"), 3);
     assert_eq!(world.emulator.log()[0].client_id.as_deref(), Some("aag_1"));
+}
+
+#[test]
+fn h4_sixty_four_threads_with_one_signature_get_one_answer() {
+    let world = World::new();
+    let request = revoke(&world);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..64).map(|_| scope.spawn(|| world.send(&request).status().as_u16())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let count = |status: u16| statuses.iter().filter(|own| **own == status).count();
+    println!("h4 emulator: {} accepted, {} refused", count(200), count(401));
+    assert_eq!((count(200), count(401)), (1, 63));
 }

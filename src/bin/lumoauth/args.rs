@@ -154,6 +154,9 @@ pub enum Command {
         /// An address of this machine; port 0 takes a free one.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+        /// Also write the demo AAuth agent's private key to this new file (PEM), readable for you only.
+        #[arg(long, value_name = "FILE")]
+        aauth_key_file: Option<PathBuf>,
     },
 }
 

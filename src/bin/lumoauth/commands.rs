@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Verify { token, issuer, audience } => tokens::verify(settings, token, issuer, audience),
         Command::Decode { token } => tokens::decode(token),
         Command::Aauth { signer, command } => aauth::run(settings, signer, command),
-        Command::Emulator { listen } => emulator::run(*listen),
+        Command::Emulator { listen, aauth_key_file } => emulator::run(*listen, aauth_key_file.as_deref()),
     }
 }
 
