@@ -138,7 +138,8 @@ pub(super) fn use_up(
     received: &ReceivedMessage<'_>,
     thumbprint: &str,
 ) -> Result<(), Answer> {
-    let reservation = Reservation::of(thumbprint, received.nonce(), Leeway::default().duration());
+    let reservation =
+        Reservation::of(thumbprint, received.nonce(), received.created(), Leeway::default().duration());
     let now = Now::new(call.now, Duration::from_millis(call.now.unix_millis()), [0; 32]);
     match nonces.reserve(&reservation, &now) {
         Reserved::First => Ok(()),
