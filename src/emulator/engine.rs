@@ -62,7 +62,7 @@ pub(super) struct Call<'a> {
     pub tenant: usize,
     pub slug: &'a str,
     pub key: &'a KeyPair,
-    /// The key of AAuth's tokens.
+    /// The key of the tenant's AAuth tokens.
     pub aauth_key: &'a KeyPair,
     pub settings: &'a Settings,
     /// The agent, as soon as it is known. For the log.
@@ -93,7 +93,7 @@ pub(super) fn reply(
     state: &mut State,
     incoming: &Incoming<'_>,
     path: Option<&str>,
-    [key, aauth_key]: [&KeyPair; 2],
+    (key, aauth_keys): (&KeyPair, &[KeyPair]),
     settings: &Settings,
     now: Timestamp,
 ) -> Reply {
@@ -128,7 +128,7 @@ pub(super) fn reply(
                         tenant: index,
                         slug: &slug,
                         key,
-                        aauth_key,
+                        aauth_key: aauth_keys.get(index).unwrap_or(key),
                         settings,
                         client_id: None,
                     };
