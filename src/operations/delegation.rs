@@ -345,8 +345,12 @@ mod tests {
         let (mut session, state) = pending();
         assert!(state.len() >= 22, "128 bits at least");
         let callback = || Callback::read(&format!("code=c&state={state}")).unwrap();
-        assert!(session.finish(callback(), "agt_1", (None, false), "me", Timestamp::from_unix(1_001)).is_ok());
-        let again = session.finish(callback(), "agt_1", (None, false), "me", Timestamp::from_unix(1_002)).unwrap_err();
+        assert!(
+            session.finish(callback(), "agt_1", (None, false), "me", Timestamp::from_unix(1_001)).is_ok()
+        );
+        let again = session
+            .finish(callback(), "agt_1", (None, false), "me", Timestamp::from_unix(1_002))
+            .unwrap_err();
         assert_eq!(again, ConsentError::WrongState);
     }
 
