@@ -172,6 +172,12 @@ pub enum ConsentError {
     /// The answer names another issuer (RFC 9207): it comes from another service.
     #[error("the answer names another issuer")]
     WrongIssuer,
+    /// The answer came back to another place than the redirect URI that was sent.
+    #[error("the answer came to another redirect URI than the one that was sent")]
+    WrongPlace,
+    /// The consent was asked for by another client: the agent's credentials were changed meanwhile.
+    #[error("the consent was asked for by another client")]
+    OtherClient,
     /// The answer names no issuer, though the service says that its answers do.
     #[error("the answer names no issuer")]
     NoIssuer,

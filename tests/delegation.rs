@@ -1,60 +1,24 @@
 //! An agent acts for a user: consent, exchange, requests, handing on, revoking; on the emulator.
 #![cfg(all(feature = "blocking", feature = "emulator"))]
 
+#[path = "delegation/consents.rs"]
+mod consents;
+#[path = "delegation/outages.rs"]
+mod outages;
+#[path = "delegation/support.rs"]
+mod support;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use lumoauth::emulator::{AgentSeed, Emulator, EmulatorBuilder, FaultRule, Tenant, UserSeed};
+use lumoauth::emulator::FaultRule;
 use lumoauth::error::{ConsentError, StoreError};
 use lumoauth::http::Method;
 use lumoauth::operations::UserSession;
 use lumoauth::{Agent, ClientAuth, DelegationChain, Error, MemoryStore, SessionStore};
 
-const REDIRECT: &str = "https://myapp.com/consent";
-
-fn builder() -> EmulatorBuilder {
-    let agent = |id: &str, name: &str| {
-        AgentSeed::new(id)
-            .secret("fixed-secret")
-            .name(name)
-            .capabilities(["read:documents", "delegate:on_behalf"])
-    };
-    let tenant = Tenant::new("acme")
-        .agent(agent("agt_1", "first").redirect_uri(REDIRECT))
-        .agent(agent("agt_2", "second"))
-        .agent(agent("agt_3", "third"))
-        .agent(agent("agt_4", "fourth"))
-        .user(UserSeed::new("alice").scopes([
-            "read:documents",
-            "write:documents",
-            "openid",
-            "offline_access",
-        ]));
-    Emulator::builder().tenant(tenant).auto_consent("alice")
-}
-
-fn emulator() -> Emulator {
-    builder().build().unwrap()
-}
-
-fn chain(emulator: &Emulator) -> DelegationChain {
-    DelegationChain::new(&emulator.agent().unwrap(), REDIRECT).unwrap()
-}
-
-/// What the user's browser does in automatic mode: it follows the consent URL and comes back.
-fn come_back(emulator: &Emulator, url: &str) -> String {
-    let request = lumoauth::wire::Request::new(Method::GET, url.parse().unwrap());
-    let response = emulator.handle_in_process(&request).response;
-    assert!(response.status().is_redirection(), "{}", response.text());
-    response.header(lumoauth::http::header::LOCATION).unwrap().to_owned()
-}
-
-fn consent(emulator: &Emulator, chain: &DelegationChain, session: &str) {
-    let url = chain.consent_url(session, ["read:documents"]).unwrap();
-    let back = come_back(emulator, &url);
-    chain.handle_callback_url(session, &back).unwrap();
-}
+use crate::support::*;
 
 fn query(url: &str) -> HashMap<String, String> {
     let query = url.split_once('?').unwrap().1;
@@ -133,7 +97,7 @@ fn s12_the_consent_flow_takes_only_its_own_answers() {
 
 #[test]
 fn a_refusal_is_told_apart() {
-    let emulator = builder().auto_deny().build().unwrap();
+    let emulator = builder().auto_consent("alice").auto_deny().build().unwrap();
     let chain = chain(&emulator);
     let back = come_back(&emulator, &chain.consent_url("s1", ["read:documents"]).unwrap());
     let error = chain.handle_callback_url("s1", &back).unwrap_err();

@@ -42,6 +42,8 @@ use source::AgentTokens;
 const METADATA_AGE: Duration = Duration::from_secs(3600);
 /// The whole time of a call here, if nothing else is set.
 const TOTAL: Duration = Duration::from_secs(20);
+/// What is late when whoever waits for a renewal is.
+const RENEWAL: &str = "aauth.agent.token";
 
 /// A client that signs with a key of its own.
 ///
@@ -223,7 +225,7 @@ impl Client {
             if let Some(outcome) = self.shared.renewals.since(token, &asked) {
                 return outcome;
             }
-            self.not_late(&now, &deadline, "waiting for another call's renewal")?;
+            self.driver.not_late(&now, &deadline, RENEWAL, "waiting for another call's renewal")?;
             let name = renewal::name(&refresh_token);
             match self.driver.session.claim(&name, &now, &deadline) {
                 Claim::Taken(ticket) => self.driver.transport.join(ticket).await,
@@ -391,10 +393,8 @@ impl Client {
         O: Operation + Send,
         O::Output: Send,
     {
-        let now = self.driver.transport.now()?;
-        let terms = operation.terms();
-        let total = self.driver.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
-        self.run_within(operation, &Deadline::start(&now, total)).await
+        let deadline = self.driver.deadline(&operation.terms())?;
+        self.run_within(operation, &deadline).await
     }
 
     async fn run_within<O>(&self, operation: O, deadline: &Deadline) -> Result<O::Output, Error>
@@ -430,14 +430,6 @@ impl Client {
         Ok(metadata)
     }
 
-    fn not_late(&self, now: &Now, deadline: &Deadline, phase: &'static str) -> Result<(), Error> {
-        if !deadline.passed(now) {
-            return Ok(());
-        }
-        let (operation, total) = ("aauth.agent.token", deadline.total());
-        Err(Error::DeadlineExceeded { operation, total, phase, last: None })
-    }
-
     /// The agent's token, renewed if it is about to end: by one call for all.
     async fn agent_token_within(&self, deadline: &Deadline) -> Result<Secret, Error> {
         let Role::Agent { tokens, .. } = &self.shared.role else {
@@ -449,7 +441,7 @@ impl Client {
                 source::Look::Use(token) => return Ok(token),
                 source::Look::Renew(fallback) => fallback,
             };
-            self.not_late(&now, deadline, "getting an agent token")?;
+            self.driver.not_late(&now, deadline, RENEWAL, "getting an agent token")?;
             match self.driver.session.claim("aauth agent token", &now, deadline) {
                 Claim::Taken(ticket) => match fallback {
                     Some(token) => return Ok(token),

@@ -19,7 +19,7 @@ use crate::operations::{
 };
 use crate::scopes::Scopes;
 use crate::session::Session;
-use crate::time::{Deadline, Now};
+use crate::time::Now;
 use crate::token::AccessToken;
 use crate::wire::Response;
 
@@ -293,8 +293,7 @@ impl Agent {
     /// token that says it is bound to something else; all that a call can end with.
     pub async fn mcp_token(&self, server: impl Into<McpToken> + Send) -> Result<AccessToken, Error> {
         let wanted = server.into();
-        let total = self.driver.session.total().unwrap_or(wanted.terms().total);
-        let deadline = Deadline::start(&self.driver.transport.now()?, total);
+        let deadline = self.driver.deadline(&wanted.terms())?;
         mcp::token(&self.driver, &self.mcp, &wanted, &deadline).await
     }
 

@@ -207,6 +207,10 @@ where
 }
 
 /// Keeps the sessions of a [`DelegationChain`], as opaque bytes. **They are secret**: they hold the tokens of users.
+///
+/// A consent that nobody came back from is a session too. It is removed when the chain sees it an hour later, as
+/// `active_sessions` does with all. So **call that now and then**, or let the store drop sessions that were not saved for as
+/// long as you keep users; and give consent URLs only to those you would keep a session for.
 pub trait SessionStore: Send + Sync {
     /// The bytes of a session and their version.
     fn load<'a>(&'a self, key: &'a str) -> Io<'a, Result<Option<Stored>, StoreError>>;

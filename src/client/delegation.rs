@@ -19,10 +19,11 @@ use super::agent::Agent;
 use super::run::Driver;
 use super::{MemoryStore, SessionStore, dual};
 use crate::credentials::ClientAuth;
-use crate::error::{Error, InputError};
+use crate::error::{ConfigError, ConsentError, Error, InputError};
 use crate::operation::Operation;
 use crate::operations::{
-    ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, ServerMetadata, UserSession,
+    ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, Revoke, ServerMetadata, TokenHint,
+    TokenSet, UserSession,
 };
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -52,11 +53,23 @@ pub struct DelegationChain {
 /// Everything that makes a delegated token what it is.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct DelegationKey {
+    /// The agent's credentials, counted: another agent is another actor.
+    epoch: u64,
+    /// The scopes of the agent's own token, the actor's.
+    own_scopes: Vec<String>,
     session: String,
     /// Whose: a session of the same name may be another user's by now.
     user: [u8; 32],
     scopes: Vec<String>,
     resource: Option<String>,
+}
+
+/// What is forged changes nothing, and is not saved.
+fn unless_forged<T>(finished: Result<T, ConsentError>) -> Option<Result<T, ConsentError>> {
+    match finished {
+        Err(ConsentError::WrongState) => None,
+        finished => Some(finished),
+    }
 }
 
 impl DelegationChain {
@@ -94,6 +107,10 @@ impl DelegationChain {
         self
     }
 
+    fn client_id(&self) -> Option<String> {
+        self.driver.session.client_id().filter(|client_id| !client_id.is_empty())
+    }
+
     fn deadline(&self, now: &Now) -> Deadline {
         Deadline::start(now, self.driver.session.total().unwrap_or(TOTAL))
     }
@@ -103,8 +120,13 @@ impl DelegationChain {
 impl DelegationChain {
     /// The URL to send the user to, with a fresh `state` and PKCE pair. Nothing in this library opens it.
     ///
+    /// This asks for authority and is no sign-in: with the scope `openid` the service may send an ID token as well, which is
+    /// dropped, and no `nonce` is sent. To sign users in, use [`AuthorizationRequest`](crate::operations::AuthorizationRequest)
+    /// with a nonce and verify the ID token.
+    ///
     /// # Errors
-    /// [`Error::Input`] for scopes that cannot be sent or a chain without redirect URI, [`Error::Store`].
+    /// [`Error::Input`] for scopes that cannot be sent or a chain without redirect URI, [`Error::Config`] for an agent
+    /// without client id, [`Error::Store`].
     pub async fn consent_url(
         &self,
         session: &str,
@@ -114,7 +136,9 @@ impl DelegationChain {
             || InputError::new("redirect_uri", "is missing: make the chain with DelegationChain::new");
         let redirect_uri = self.redirect_uri.as_deref().ok_or_else(missing)?;
         let scopes = scopes.into();
-        let client_id = self.driver.session.client_id().unwrap_or_default();
+        let hint = "the consent flow is for registered clients, and this agent has no client id";
+        let missing = ConfigError::Missing { setting: "client_id", hint };
+        let client_id = self.client_id().ok_or(missing)?;
         let now = self.driver.transport.now()?;
         let change = |record: &mut UserSession| record.begin(&client_id, redirect_uri, scopes.clone(), &now);
         let request = self.change(session, change).await??;
@@ -122,7 +146,12 @@ impl DelegationChain {
     }
 
     /// Takes the URL that the user's browser came back with: state, issuer and refusals are checked, and the code is
-    /// traded for the user's tokens.
+    /// traded for the user's tokens. They replace the session's user, who may have been another one.
+    ///
+    /// The whole URL must be on the redirect URI. Given its path and query, as servers see them, the path must be the
+    /// redirect URI's; given the query alone, see to it yourself where the answer came to.
+    ///
+    /// **Security:** take the session's name from what you know of the browser (its cookie), never from the URL.
     ///
     /// # Errors
     /// [`Error::Consent`] if the answer is a refusal or does not fit, and all that a call can end with.
@@ -131,18 +160,20 @@ impl DelegationChain {
         let now = self.driver.transport.now()?;
         let deadline = self.deadline(&now);
         let metadata = self.metadata(&deadline).await?;
-        let (issuer, required) = (metadata.issuer(), metadata.answers_carry_issuer());
-        let change =
-            |record: &mut UserSession| record.finish(callback.clone(), Some(issuer), required, now.wall);
-        let redeem = self.change(session, change).await??;
-        self.redeem(session, redeem, &deadline).await
+        let issuer = (Some(metadata.issuer()), metadata.answers_carry_issuer());
+        let (own, client_id) = (now.identifier(), self.client_id().unwrap_or_default());
+        let change = |record: &mut UserSession| {
+            unless_forged(record.finish(callback.clone(), &client_id, issuer, &own, now.wall))
+        };
+        let redeem = self.change_known(session, change).await?;
+        self.redeem(session, redeem, &now, &deadline).await
     }
 
     /// Trades a code whose `state` and `iss` **you have checked yourself** for the user's tokens.
     /// [`DelegationChain::handle_callback_url`] checks them for you.
     ///
     /// # Errors
-    /// [`Error::Consent`] if no consent is pending, and all that a call can end with.
+    /// [`Error::Consent`] if no consent is pending or another client asked for it, and all that a call can end with.
     pub async fn handle_consent_callback(
         &self,
         session: &str,
@@ -150,14 +181,58 @@ impl DelegationChain {
     ) -> Result<(), Error> {
         let code = code.into();
         let now = self.driver.transport.now()?;
-        let change = |record: &mut UserSession| record.finish_with_code(code.clone(), now.wall);
-        let redeem = self.change(session, change).await??;
-        self.redeem(session, redeem, &self.deadline(&now)).await
+        let (own, client_id) = (now.identifier(), self.client_id().unwrap_or_default());
+        let change = |record: &mut UserSession| {
+            unless_forged(record.finish_with_code(code.clone(), &client_id, &own, now.wall))
+        };
+        let redeem = self.change_known(session, change).await?;
+        self.redeem(session, redeem, &now, &self.deadline(&now)).await
     }
 
-    async fn redeem(&self, session: &str, redeem: RedeemCode, deadline: &Deadline) -> Result<(), Error> {
-        let tokens = self.driver.run_within(redeem, deadline).await?;
-        self.change(session, |record: &mut UserSession| record.store_tokens(tokens.clone())).await?
+    /// Trades the code, if the answer was taken. Tokens of a session that was ended meanwhile are revoked.
+    async fn redeem(
+        &self,
+        session: &str,
+        redeem: Option<Result<RedeemCode, ConsentError>>,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<(), Error> {
+        let own = now.identifier();
+        let redeemed = match redeem.unwrap_or(Err(ConsentError::WrongState)) {
+            Ok(redeem) => self.driver.run_within(redeem, deadline).await,
+            Err(error) => Err(error.into()),
+        };
+        let tokens = match redeemed {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                self.change_known(session, |record: &mut UserSession| {
+                    record.is_redeemed_by(&own).then(|| record.give_up_code(&own))
+                })
+                .await?;
+                self.drop_if_abandoned(session).await?;
+                return Err(error);
+            }
+        };
+        let change = |record: &mut UserSession| {
+            record.is_redeemed_by(&own).then(|| record.store_consented(tokens.clone()))
+        };
+        match self.change_known(session, change).await? {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
+                self.take_back(&tokens).await?;
+                Err(error)
+            }
+            None => {
+                self.take_back(&tokens).await?;
+                Err(ConsentError::WrongState.into())
+            }
+        }
+    }
+
+    /// Revokes what came too late: it belongs to nobody.
+    async fn take_back(&self, tokens: &TokenSet) -> Result<(), Error> {
+        let Some(refresh) = tokens.refresh.clone() else { return Ok(()) };
+        self.driver.run(Revoke::new(refresh).hint(TokenHint::RefreshToken)).await
     }
 
     /// Takes a token of the user that came by another way. Its end is not known, so it is never renewed.
@@ -246,9 +321,7 @@ impl DelegationChain {
         scopes: Scopes,
         resource: Option<&str>,
     ) -> Result<Response, Error> {
-        let terms = request.terms();
-        let total = self.driver.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
-        let deadline = Deadline::start(&self.driver.transport.now()?, total);
+        let deadline = self.driver.deadline(&request.terms())?;
         let (token, was_held) = self.delegated(session, &scopes, resource, &deadline).await?;
         let response = self.driver.run_within(request.clone().token(token), &deadline).await?;
         if response.status() != 401 || !was_held {

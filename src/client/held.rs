@@ -96,6 +96,28 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
         state.held.insert(key, Entry { held, number, put_off: Duration::ZERO });
     }
 
+    /// What came of fetching a token that was asked for at that time, while `current` was the one held. A renewal that fails
+    /// for the moment takes nothing away from a token that is good.
+    pub(super) fn settle(
+        &self,
+        key: K,
+        current: Option<AccessToken>,
+        fetched: Result<AccessToken, Error>,
+        (asked, now): (&Now, &Now),
+    ) -> Result<AccessToken, Error> {
+        match (fetched, current) {
+            (Ok(token), _) => {
+                self.put(key, &token, asked, now);
+                Ok(token)
+            }
+            (Err(error), Some(token)) if error.is_temporary() && self.get(&key, now).is_some() => {
+                self.put_off(&key, now);
+                Ok(token)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
     /// Drops every token but those whose key is kept.
     pub(super) fn retain(&self, keep: impl Fn(&K) -> bool) {
         self.lock().held.retain(|key, _| keep(key));

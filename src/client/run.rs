@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::workload::WorkloadSource;
 use super::{Signer, Transport, dual};
 use crate::error::{Error, SignerError, TransportError, WorkloadError};
-use crate::operation::Operation;
+use crate::operation::{Operation, Terms};
 use crate::session::{Action, Arrived, Machine, Session};
-use crate::time::Deadline;
+use crate::time::{Deadline, Now};
 
 /// A session, the transport that carries it, where a workload's token comes from, and who signs.
 #[derive(Clone)]
@@ -16,6 +16,29 @@ pub(super) struct Driver {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) workload: Option<WorkloadSource>,
     pub(super) signer: Option<Arc<dyn Signer>>,
+}
+
+impl Driver {
+    /// The deadline of a call with these terms that begins now: the whole time that the agent sets, unless the terms have
+    /// times of their own.
+    pub(super) fn deadline(&self, terms: &Terms) -> Result<Deadline, Error> {
+        let total = self.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
+        Ok(Deadline::start(&self.transport.now()?, total))
+    }
+
+    /// An error if the deadline has passed: whoever waits for others does not wait longer.
+    pub(super) fn not_late(
+        &self,
+        now: &Now,
+        deadline: &Deadline,
+        operation: &'static str,
+        phase: &'static str,
+    ) -> Result<(), Error> {
+        if !deadline.passed(now) {
+            return Ok(());
+        }
+        Err(Error::DeadlineExceeded { operation, total: deadline.total(), phase, last: None })
+    }
 }
 
 #[dual(AFIT)]

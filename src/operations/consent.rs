@@ -99,9 +99,21 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), InputError> {
     Ok(())
 }
 
+/// The origin as browsers write it (empty for a path alone), and the path. A URI without authority is all path.
+fn split_place(place: &str) -> (String, &str) {
+    let Some((scheme, rest)) = place.split_once("://") else { return (String::new(), place) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let origin = format!("{scheme}://{authority}").to_ascii_lowercase();
+    let default_port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    let origin = origin.strip_suffix(default_port).map(str::to_owned).unwrap_or(origin);
+    (origin, if path.is_empty() { "/" } else { path })
+}
+
 /// What came back to the redirect URI.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Callback {
+    /// Where it came to, as far as that was told.
+    place: Option<String>,
     code: Option<Secret>,
     state: Option<Secret>,
     issuer: Option<String>,
@@ -114,7 +126,7 @@ impl Callback {
     /// # Errors
     /// [`ConsentError::Twice`] if a parameter that counts is there twice (RFC 6749 section 3.1).
     pub fn read(url: &str) -> Result<Self, ConsentError> {
-        let query = url.split_once('?').map_or(url, |(_, query)| query);
+        let (place, query) = url.split_once('?').map_or(("", url), |(place, query)| (place, query));
         let query = query.split('#').next().unwrap_or_default();
         let mut found: [(&'static str, Option<String>); 5] =
             [("code", None), ("state", None), ("iss", None), ("error", None), ("error_description", None)];
@@ -129,6 +141,7 @@ impl Callback {
         let [code, state, issuer, error, description] = found.map(|(_, value)| value);
         let code = code.map(Secret::new);
         Ok(Callback {
+            place: (!place.is_empty()).then(|| place.to_owned()),
             code,
             state: state.map(Secret::new),
             issuer,
@@ -144,6 +157,21 @@ impl Callback {
     /// The issuer that the answer names (RFC 9207).
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
+    }
+
+    /// Compares where the answer came to with the redirect URI that was sent, whatever their queries: the whole URL, or its
+    /// path if it was read without origin, as servers see it. A query alone does not tell.
+    ///
+    /// # Errors
+    /// [`ConsentError::WrongPlace`].
+    pub fn check_place(&self, redirect_uri: &str) -> Result<(), ConsentError> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let sent = redirect_uri.split_once('?').map_or(redirect_uri, |(sent, _)| sent);
+        let ((origin, path), sent) = (split_place(place), split_place(sent));
+        if (origin.is_empty() || origin == sent.0) && path == sent.1 {
+            return Ok(());
+        }
+        Err(ConsentError::WrongPlace)
     }
 
     /// The code, if everything fits: the state that was sent (compared in constant time), the issuer byte for byte
@@ -178,8 +206,9 @@ impl Callback {
 
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Callback { code, state, issuer, error } = self;
+        let Callback { place, code, state, issuer, error } = self;
         f.debug_struct("Callback")
+            .field("place", &place.as_deref().map(crate::error::inert))
             .field("code", code)
             .field("state", state)
             .field("issuer", &issuer.as_deref().map(crate::error::inert))

@@ -25,6 +25,8 @@ use crate::token::{AccessToken, TokenType};
 
 /// A consent that nobody came back from is forgotten after this long.
 const PENDING: Duration = Duration::from_secs(3600);
+/// The most refresh tokens that wait to be revoked; the oldest goes.
+const DISPLACED: usize = 16;
 
 /// The state of one user's delegation to an agent.
 ///
@@ -34,11 +36,16 @@ pub struct UserSession {
     pending: Option<Pending>,
     user: Option<User>,
     claim: Option<Claim>,
+    /// Who is trading a code for the tokens of the session's next user.
+    redeeming: Option<Claim>,
+    /// Refresh tokens that nothing here uses any more, to be revoked.
+    displaced: Vec<Secret>,
     generation: u64,
 }
 
 #[derive(Clone)]
 struct Pending {
+    client_id: String,
     state: Secret,
     verifier: Secret,
     redirect_uri: String,
@@ -54,6 +61,8 @@ struct User {
     /// None: not known, so never renewed; the service decides.
     expires_at: Option<Timestamp>,
     refresh: Option<Secret>,
+    /// A renewal failed for the moment: none before this, as long as the token is good.
+    put_off: Option<Timestamp>,
 }
 
 #[derive(Clone)]
@@ -94,24 +103,28 @@ impl UserSession {
     ) -> Result<AuthorizationRequest, InputError> {
         let (state, pkce) = (Secret::new(derive("state", now)), Pkce::new(now));
         let request = AuthorizationRequest::new(client_id, redirect_uri, &scopes, state.expose(), &pkce)?;
-        let (redirect_uri, verifier) = (redirect_uri.to_owned(), pkce.verifier().clone());
-        self.pending = Some(Pending { state, verifier, redirect_uri, scopes, since: now.wall });
+        let (client_id, redirect_uri) = (client_id.to_owned(), redirect_uri.to_owned());
+        let (verifier, since) = (pkce.verifier().clone(), now.wall);
+        self.pending = Some(Pending { client_id, state, verifier, redirect_uri, scopes, since });
         Ok(request)
     }
 
-    /// Takes the answer that came back to the redirect URI. The pending consent is used up, whatever comes of it: save
-    /// the session before running the operation.
+    /// Takes the answer that came back to the redirect URI, for the client that asked. The pending consent is used up,
+    /// whatever comes of it but [`ConsentError::WrongState`]: save the session before running the operation, and keep what
+    /// it gives only while [`UserSession::is_redeemed_by`] says so of `by`, which names this use of the code.
     ///
     /// # Errors
     /// [`ConsentError`].
     pub fn finish(
         &mut self,
         callback: Callback,
-        issuer: Option<&str>,
-        issuer_required: bool,
+        client_id: &str,
+        (issuer, issuer_required): (Option<&str>, bool),
+        by: &str,
         now: Timestamp,
     ) -> Result<RedeemCode, ConsentError> {
         let pending = self.take_pending(now)?;
+        let fits = callback.check_place(&pending.redirect_uri);
         let code = match callback.accept(&pending.state, issuer, issuer_required) {
             Ok(code) => code,
             Err(error) => {
@@ -122,15 +135,59 @@ impl UserSession {
                 return Err(error);
             }
         };
-        Ok(pending.redeem(code))
+        fits?;
+        self.redeem(pending, code, client_id, by, now)
     }
 
-    /// Takes a code whose state and issuer the caller has checked.
+    /// Takes a code whose state and issuer the caller has checked. The rest is as in [`UserSession::finish`].
     ///
     /// # Errors
-    /// [`ConsentError::WrongState`] if no consent is pending.
-    pub fn finish_with_code(&mut self, code: Secret, now: Timestamp) -> Result<RedeemCode, ConsentError> {
-        Ok(self.take_pending(now)?.redeem(code))
+    /// [`ConsentError::WrongState`] if no consent is pending, [`ConsentError::OtherClient`].
+    pub fn finish_with_code(
+        &mut self,
+        code: Secret,
+        client_id: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<RedeemCode, ConsentError> {
+        let pending = self.take_pending(now)?;
+        self.redeem(pending, code, client_id, by, now)
+    }
+
+    fn redeem(
+        &mut self,
+        pending: Pending,
+        code: Secret,
+        client_id: &str,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<RedeemCode, ConsentError> {
+        if pending.client_id != client_id {
+            return Err(ConsentError::OtherClient);
+        }
+        self.redeeming = Some(Claim { by: by.to_owned(), at });
+        let pkce = Pkce::from_verifier(pending.verifier);
+        Ok(RedeemCode::new(code, pending.redirect_uri, pkce).scopes(pending.scopes))
+    }
+
+    /// True if what the code of this use gives still belongs here: the session was not ended and no other user was taken
+    /// meanwhile.
+    pub fn is_redeemed_by(&self, by: &str) -> bool {
+        self.redeeming.as_ref().is_some_and(|claim| claim.by == by)
+    }
+
+    /// Nothing came of the code.
+    pub fn give_up_code(&mut self, by: &str) {
+        self.redeeming.take_if(|claim| claim.by == by);
+    }
+
+    /// True if nothing is left here to be kept: no user, nothing to revoke, and no consent that could still be given.
+    pub fn is_abandoned(&self, now: Timestamp) -> bool {
+        let over = |since: Timestamp| now.saturating_since(since) >= PENDING;
+        self.user.is_none()
+            && self.displaced.is_empty()
+            && self.pending.as_ref().is_none_or(|pending| over(pending.since))
+            && self.redeeming.as_ref().is_none_or(|claim| over(claim.at))
     }
 
     fn take_pending(&mut self, now: Timestamp) -> Result<Pending, ConsentError> {
@@ -158,6 +215,20 @@ impl UserSession {
         self.user.as_ref()?.refresh.as_ref()
     }
 
+    /// Every refresh token that must not outlive the session: the user's, and those that were displaced.
+    pub fn refresh_tokens(&self) -> Vec<Secret> {
+        self.displaced.iter().chain(self.refresh_token()).cloned().collect()
+    }
+
+    /// The refresh token is not used any more. It is revoked with the session and not at once: a service may end
+    /// everything of the same grant with it (RFC 7009 section 2.1), the tokens of a new consent too.
+    fn displace(&mut self) {
+        let Some(refresh) = self.user.as_mut().and_then(|user| user.refresh.take()) else { return };
+        self.displaced.push(refresh);
+        let over = self.displaced.len().saturating_sub(DISPLACED);
+        self.displaced.drain(..over);
+    }
+
     /// Counts up with every change of the user's tokens.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -171,25 +242,23 @@ impl UserSession {
         Sha256::digest(access.as_bytes()).into()
     }
 
-    /// Takes tokens over: from a code, or renewed. The old refresh token is kept if no new one came.
+    /// Takes the tokens that a code gave. They replace the user whole, who may be another one: nothing of the earlier
+    /// user's is kept but the refresh token, for revoking.
     ///
     /// # Errors
     /// [`Error::Protocol`] if the token is not one that can be presented as Bearer.
-    pub fn store_tokens(&mut self, tokens: TokenSet) -> Result<(), Error> {
-        if tokens.access.token_type() != &TokenType::Bearer {
-            let problem = "its type is not Bearer, so it is never sent as one";
-            return Err(
-                ProtocolError::new("oauth.token", 200, ProtocolFault::UnusableToken { problem }).into()
-            );
-        }
-        let kept = self.user.take().and_then(|user| user.refresh);
-        self.user = Some(User {
-            access: tokens.access.secret().clone(),
-            token_type: "Bearer".into(),
-            scopes: tokens.access.scopes().clone(),
-            expires_at: Some(tokens.access.expires_at()),
-            refresh: tokens.refresh.or(kept),
-        });
+    pub fn store_consented(&mut self, tokens: TokenSet) -> Result<(), Error> {
+        let user = User::of(tokens, None)?;
+        self.take_user(user);
+        Ok(())
+    }
+
+    /// Takes renewed tokens of the same user. The refresh token is kept if no new one came.
+    ///
+    /// # Errors
+    /// As [`UserSession::store_consented`].
+    pub fn store_renewed(&mut self, tokens: TokenSet) -> Result<(), Error> {
+        self.user = Some(User::of(tokens, self.refresh_token().cloned())?);
         self.claim = None;
         self.generation = self.generation.saturating_add(1);
         Ok(())
@@ -198,25 +267,47 @@ impl UserSession {
     /// Takes a token of the user that came by another way. Its end is not known, so it is never renewed.
     pub fn store_user_token(&mut self, token: Secret) {
         let (token_type, scopes) = ("Bearer".into(), Scopes::none());
-        self.user = Some(User { access: token, token_type, scopes, expires_at: None, refresh: None });
-        self.claim = None;
+        let (expires_at, refresh, put_off) = (None, None, None);
+        self.take_user(User { access: token, token_type, scopes, expires_at, refresh, put_off });
+    }
+
+    fn take_user(&mut self, user: User) {
+        self.displace();
+        self.displaced.retain(|displaced| user.refresh.as_ref() != Some(displaced));
+        self.user = Some(user);
+        (self.claim, self.redeeming) = (None, None);
         self.generation = self.generation.saturating_add(1);
     }
 }
 
-impl Pending {
-    fn redeem(self, code: Secret) -> RedeemCode {
-        RedeemCode::new(code, self.redirect_uri, Pkce::from_verifier(self.verifier)).scopes(self.scopes)
+impl User {
+    fn of(tokens: TokenSet, kept: Option<Secret>) -> Result<Self, Error> {
+        if tokens.access.token_type() != &TokenType::Bearer {
+            let problem = "its type is not Bearer, so it is never sent as one";
+            return Err(
+                ProtocolError::new("oauth.token", 200, ProtocolFault::UnusableToken { problem }).into()
+            );
+        }
+        Ok(User {
+            access: tokens.access.secret().clone(),
+            token_type: "Bearer".into(),
+            scopes: tokens.access.scopes().clone(),
+            expires_at: Some(tokens.access.expires_at()),
+            refresh: tokens.refresh.or(kept),
+            put_off: None,
+        })
     }
 }
 
 impl fmt::Debug for UserSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UserSession { pending, user, claim, generation } = self;
+        let UserSession { pending, user, claim, redeeming, displaced, generation } = self;
         f.debug_struct("UserSession")
             .field("pending", &pending.is_some())
             .field("user", &user.as_ref().map(|user| &user.scopes))
             .field("claimed", &claim.is_some())
+            .field("redeeming", &redeeming.is_some())
+            .field("displaced", &displaced.len())
             .field("generation", generation)
             .finish()
     }
@@ -254,8 +345,12 @@ mod tests {
         let (mut session, state) = pending();
         assert!(state.len() >= 22, "128 bits at least");
         let callback = || Callback::read(&format!("code=c&state={state}")).unwrap();
-        assert!(session.finish(callback(), None, false, Timestamp::from_unix(1_001)).is_ok());
-        let again = session.finish(callback(), None, false, Timestamp::from_unix(1_002)).unwrap_err();
+        assert!(
+            session.finish(callback(), "agt_1", (None, false), "me", Timestamp::from_unix(1_001)).is_ok()
+        );
+        let again = session
+            .finish(callback(), "agt_1", (None, false), "me", Timestamp::from_unix(1_002))
+            .unwrap_err();
         assert_eq!(again, ConsentError::WrongState);
     }
 
@@ -264,13 +359,13 @@ mod tests {
         let (mut session, state) = pending();
         let forged = Callback::read("code=c&state=forged").unwrap();
         assert_eq!(
-            session.finish(forged, None, false, Timestamp::from_unix(1_001)).unwrap_err(),
+            session.finish(forged, "agt_1", (None, false), "me", Timestamp::from_unix(1_001)).unwrap_err(),
             ConsentError::WrongState
         );
         assert!(session.is_pending());
         let late = Callback::read(&format!("code=c&state={state}")).unwrap();
         assert_eq!(
-            session.finish(late, None, false, Timestamp::from_unix(5_000)).unwrap_err(),
+            session.finish(late, "agt_1", (None, false), "me", Timestamp::from_unix(5_000)).unwrap_err(),
             ConsentError::WrongState
         );
     }
@@ -279,30 +374,67 @@ mod tests {
     fn the_life_of_a_users_token() {
         let mut session = UserSession::new();
         assert!(matches!(session.user_token(Timestamp::from_unix(0)), UserToken::Missing));
-        session.store_tokens(tokens("t1", Some("r1"), 1_000)).unwrap();
+        session.store_consented(tokens("t1", Some("r1"), 1_000)).unwrap();
         assert!(matches!(session.user_token(Timestamp::from_unix(4_500)), UserToken::Ready(_)));
         assert!(
             matches!(session.user_token(Timestamp::from_unix(4_571)), UserToken::Renew(r) if r.expose() == "r1")
         );
         session.claim("me", Timestamp::from_unix(4_571));
         assert!(matches!(session.user_token(Timestamp::from_unix(4_600)), UserToken::Claimed));
+        assert!(matches!(session.user_token(Timestamp::from_unix(4_599)), UserToken::Ready(_)), "it is good");
         let late = session.user_token(Timestamp::from_unix(4_700));
         assert!(
             matches!(late, UserToken::Missing),
             "it may have been sent, so it is never sent again: {late:?}"
         );
-        session.store_tokens(tokens("t2", None, 4_700)).unwrap();
+        session.store_renewed(tokens("t2", None, 4_700)).unwrap();
         assert_eq!(session.refresh_token().unwrap().expose(), "r1", "kept if none came");
-        session.store_tokens(tokens("t3", Some("r2"), 4_700)).unwrap();
+        session.store_renewed(tokens("t3", Some("r2"), 4_700)).unwrap();
         assert_eq!(session.refresh_token().unwrap().expose(), "r2");
         session.spend_refresh_token();
         assert!(matches!(session.user_token(Timestamp::from_unix(9_000)), UserToken::Missing));
     }
 
     #[test]
+    fn a_consent_replaces_the_user_whole() {
+        let mut session = UserSession::new();
+        session.store_consented(tokens("alice", Some("alice-r"), 1_000)).unwrap();
+        session.store_consented(tokens("bob", None, 1_000)).unwrap();
+        assert!(session.refresh_token().is_none(), "Alice's must never renew what is Bob's");
+        assert!(matches!(session.user_token(Timestamp::from_unix(4_600)), UserToken::Missing));
+        assert_eq!(session.refresh_tokens(), ["alice-r".into()]);
+        session.store_consented(tokens("alice", Some("alice-r"), 1_000)).unwrap();
+        assert_eq!(session.refresh_tokens(), ["alice-r".into()], "in use again");
+        for count in 0..40 {
+            session.store_consented(tokens("t", Some(&format!("r{count}")), 1_000)).unwrap();
+        }
+        assert_eq!(session.refresh_tokens().len(), DISPLACED + 1);
+    }
+
+    #[test]
+    fn what_failed_for_the_moment_is_put_off_while_the_token_is_good() {
+        let mut session = UserSession::new();
+        session.store_consented(tokens("t1", Some("r1"), 1_000)).unwrap();
+        let at = Timestamp::from_unix;
+        session.claim("me", at(4_575));
+        session.give_back(at(4_575));
+        assert!(matches!(session.user_token(at(4_584)), UserToken::Ready(_)));
+        assert!(matches!(session.user_token(at(4_585)), UserToken::Renew(_)));
+        session.give_back(at(4_595));
+        assert!(matches!(session.user_token(at(4_600)), UserToken::Renew(_)), "it is over");
+        let late = Error::DeadlineExceeded {
+            operation: "oauth.token",
+            total: Duration::from_secs(20),
+            phase: "starting",
+            last: None,
+        };
+        assert!(!UserSession::is_spent_by(&late), "nothing was sent");
+    }
+
+    #[test]
     fn bytes_and_back() {
         let (mut session, _) = pending();
-        session.store_tokens(tokens("canary-access", Some("canary-refresh"), 1_000)).unwrap();
+        session.store_consented(tokens("canary-access", Some("canary-refresh"), 1_000)).unwrap();
         session.claim("me", Timestamp::from_unix(5));
         let (again, _) = (UserSession::from_bytes(&session.to_bytes()).unwrap(), ());
         assert_eq!(again.to_bytes(), session.to_bytes());

@@ -3,7 +3,7 @@
 use super::super::dual;
 use super::{DelegationChain, DelegationKey, LOOK_AGAIN};
 use crate::error::{ConsentError, Error, InputError};
-use crate::operations::{Exchange, Refresh, Revoke, TokenHint, UserSession, UserToken};
+use crate::operations::{Exchange, Refresh, UserSession, UserToken};
 use crate::scopes::Scopes;
 use crate::session::Claim;
 use crate::time::{Deadline, Now};
@@ -28,37 +28,57 @@ impl DelegationChain {
         loop {
             let (user, record) = self.user_token(session, deadline).await?;
             let key = DelegationKey {
+                epoch: self.driver.session.epoch(),
+                own_scopes: self.driver.session.scopes().sorted(),
                 session: session.to_owned(),
                 user: record.fingerprint(),
                 scopes: scopes.sorted(),
                 resource: resource.map(str::to_owned),
             };
             let now = self.driver.transport.now()?;
-            if let Some((token, Freshness::Fresh)) = self.delegations.get(&key, &now) {
-                return Ok((token, true));
-            }
+            let current = match self.delegations.get(&key, &now) {
+                Some((token, Freshness::Fresh)) => return Ok((token, true)),
+                current => current.map(|(token, _)| token),
+            };
             // One exchange at a time for each session: whoever waits finds the token held.
             let name = format!("exchange {}", key.session);
-            let _lease = match self.driver.session.claim(&name, &now, deadline) {
-                Claim::Yours(lease) => lease,
-                Claim::Taken(ticket) => {
+            let _lease = match (self.driver.session.claim(&name, &now, deadline), &current) {
+                (Claim::Yours(lease), _) => lease,
+                // Somebody renews it, and it still is good.
+                (Claim::Taken(_), Some(token)) => return Ok((token.clone(), true)),
+                (Claim::Taken(ticket), None) => {
                     self.driver.transport.join(ticket).await;
                     self.not_late(deadline)?;
                     continue;
                 }
             };
-            // Never without its actor: if the agent's token cannot be had, nothing is exchanged.
-            let actor = self.driver.turn(self.driver.session.token().within(*deadline)).await?;
-            let mut exchange = Exchange::new(user.secret().clone()).actor(actor.secret().clone());
+            // It may have been got between the look and the claim.
+            if let Some((token, Freshness::Fresh)) = self.delegations.get(&key, &now) {
+                return Ok((token, true));
+            }
+            let mut exchange = Exchange::new(user.secret().clone());
             exchange = exchange.scopes(scopes).at_most(record.scopes());
             if let Some(resource) = resource {
                 exchange = exchange.resource(resource);
             }
             let asked = self.driver.transport.now()?;
-            let tokens = self.driver.run_within(self.authenticated(exchange), deadline).await?;
-            self.delegations.put(key, &tokens.access, &asked, &self.driver.transport.now()?);
-            return Ok((tokens.access, false));
+            let exchanged = self.exchange_with_actor(exchange, deadline).await;
+            let fetched = exchanged.is_ok();
+            let after = self.driver.transport.now()?;
+            let token = self.delegations.settle(key, current, exchanged, (&asked, &after))?;
+            return Ok((token, !fetched));
         }
+    }
+
+    /// Never without its actor: if the agent's token cannot be had, nothing is exchanged.
+    async fn exchange_with_actor(
+        &self,
+        exchange: Exchange,
+        deadline: &Deadline,
+    ) -> Result<AccessToken, Error> {
+        let actor = self.driver.turn(self.driver.session.token().within(*deadline)).await?;
+        let exchange = self.authenticated(exchange.actor(actor.secret().clone()));
+        Ok(self.driver.run_within(exchange, deadline).await?.access)
     }
 
     pub(super) fn authenticated(&self, exchange: Exchange) -> Exchange {
@@ -69,12 +89,8 @@ impl DelegationChain {
     }
 
     fn not_late(&self, deadline: &Deadline) -> Result<(), Error> {
-        if deadline.passed(&self.driver.transport.now()?) {
-            let phase = "waiting for another call's tokens";
-            let (operation, total) = ("oauth.token", deadline.total());
-            return Err(Error::DeadlineExceeded { operation, total, phase, last: None });
-        }
-        Ok(())
+        let now = self.driver.transport.now()?;
+        self.driver.not_late(&now, deadline, "oauth.token", "waiting for another call's tokens")
     }
 
     /// The user's token, renewed if it is about to end: once, however many ask.
@@ -96,9 +112,12 @@ impl DelegationChain {
                     self.driver.transport.sleep(LOOK_AGAIN).await;
                 }
                 UserToken::Renew(_) => {
-                    match self.driver.session.claim(&format!("user {session}"), &now, deadline) {
-                        Claim::Yours(_lease) => self.renew(session, &now, deadline).await?,
-                        Claim::Taken(ticket) => {
+                    let name = format!("user {session}");
+                    match (self.driver.session.claim(&name, &now, deadline), record.good_token(now.wall)) {
+                        (Claim::Yours(_lease), _) => self.renew(session, &now, deadline).await?,
+                        // Somebody renews it, and it still is good.
+                        (Claim::Taken(_), Some(token)) => return Ok((token, record)),
+                        (Claim::Taken(ticket), None) => {
                             self.driver.transport.join(ticket).await;
                             self.not_late(deadline)?;
                         }
@@ -114,6 +133,7 @@ impl DelegationChain {
         let UserToken::Renew(refresh) = record.user_token(now.wall) else { return Ok(()) };
         let granted = record.scopes();
         let own = now.identifier();
+        self.not_late(deadline)?;
         record.claim(&own, now.wall);
         if !self.store.save_if(session, Some(version), &record.to_bytes()).await? {
             return Ok(());
@@ -123,30 +143,30 @@ impl DelegationChain {
             // Stored before anybody uses it.
             Ok(tokens) => {
                 let change = |record: &mut UserSession| {
-                    record.is_claimed_by(&own).then(|| record.store_tokens(tokens.clone()))
+                    record.is_claimed_by(&own).then(|| record.store_renewed(tokens.clone()))
                 };
-                if let Some(Some(stored)) = self.change_known(session, change).await? {
+                if let Some(stored) = self.change_known(session, change).await? {
                     return stored;
                 }
                 // Revoked meanwhile, or begun anew: what came too late belongs to nobody.
-                if let Some(refresh) = tokens.refresh {
-                    let revoke = Revoke::new(refresh).hint(TokenHint::RefreshToken);
-                    self.driver.run_within(revoke, deadline).await?;
-                }
-                Ok(())
+                self.take_back(&tokens).await
             }
             Err(error) => {
-                let spent = UserSession::is_spent_by(&error);
+                let (spent, after) = (UserSession::is_spent_by(&error), self.driver.transport.now()?);
                 let change = |record: &mut UserSession| {
-                    if !record.is_claimed_by(&own) {
-                    } else if spent {
-                        record.spend_refresh_token();
-                    } else {
-                        record.give_back();
-                    }
+                    record.is_claimed_by(&own).then(|| {
+                        if spent {
+                            record.spend_refresh_token();
+                        } else {
+                            record.give_back(after.wall);
+                        }
+                        record.good_token(after.wall).is_some()
+                    })
                 };
-                self.change_known(session, change).await?;
-                Err(error)
+                let good = self.change_known(session, change).await?;
+                // A renewal that fails for the moment takes nothing away from a token that is good.
+                let for_the_moment = error.is_temporary() || matches!(error, Error::OutcomeUnknown { .. });
+                if good == Some(true) && for_the_moment { Ok(()) } else { Err(error) }
             }
         }
     }

@@ -11,11 +11,11 @@ use crate::time::Timestamp;
 impl UserSession {
     /// The session as bytes for a store. **Secret**: they hold the user's tokens in the clear.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let UserSession { pending, user, claim, generation } = self;
+        let UserSession { pending, user, claim: renewing, redeeming, displaced, generation } = self;
         let pending = pending.as_ref().map(|pending| {
             json!({
-                "state": pending.state.expose(), "verifier": pending.verifier.expose(),
-                "redirect_uri": pending.redirect_uri, "scope": pending.scopes.to_string(),
+                "client_id": pending.client_id, "state": pending.state.expose(),
+                "verifier": pending.verifier.expose(), "redirect_uri": pending.redirect_uri, "scope": pending.scopes.to_string(),
                 "since": pending.since.unix_millis(),
             })
         });
@@ -24,12 +24,17 @@ impl UserSession {
                 "access": user.access.expose(), "type": user.token_type, "scope": user.scopes.to_string(),
                 "expires_at": user.expires_at.map(Timestamp::unix_millis),
                 "refresh": user.refresh.as_ref().map(Secret::expose),
+                "put_off": user.put_off.map(Timestamp::unix_millis),
             })
         });
-        let claim = claim.as_ref().map(|claim| json!({ "by": claim.by, "at": claim.at.unix_millis() }));
-        json!({ "version": 1, "generation": generation, "pending": pending, "user": user, "claim": claim })
-            .to_string()
-            .into_bytes()
+        let claim = |claim: &Claim| json!({ "by": claim.by, "at": claim.at.unix_millis() });
+        json!({
+            "version": 1, "generation": generation, "pending": pending, "user": user,
+            "claim": renewing.as_ref().map(claim), "redeeming": redeeming.as_ref().map(claim),
+            "displaced": displaced.iter().map(Secret::expose).collect::<Vec<_>>(),
+        })
+        .to_string()
+        .into_bytes()
     }
 
     /// The session that [`UserSession::to_bytes`] wrote.
@@ -49,6 +54,7 @@ impl UserSession {
         let pending = match object(&map, "pending")? {
             None => None,
             Some(map) => Some(Pending {
+                client_id: text(map, "client_id")?,
                 state: text(map, "state")?.into(),
                 verifier: text(map, "verifier")?.into(),
                 redirect_uri: text(map, "redirect_uri")?,
@@ -67,13 +73,23 @@ impl UserSession {
                     Value::Null => None,
                     refresh => Some(Secret::new(refresh.as_str()?)),
                 },
+                put_off: time(map, "put_off")?,
             }),
         };
-        let claim = match object(&map, "claim")? {
-            None => None,
-            Some(map) => Some(Claim { by: text(map, "by")?, at: time(map, "at")?? }),
-        };
-        Some(UserSession { pending, user, claim, generation: map.get("generation")?.as_u64()? })
+        let (claim, redeeming) = (claim(&map, "claim")?, claim(&map, "redeeming")?);
+        let displaced = map.get("displaced")?.as_array()?;
+        let displaced = displaced.iter().map(|token| token.as_str().map(Secret::new));
+        let displaced = displaced.collect::<Option<Vec<_>>>()?;
+        let generation = map.get("generation")?.as_u64()?;
+        Some(UserSession { pending, user, claim, redeeming, displaced, generation })
+    }
+}
+
+/// A member that is a claim or null. None: it is neither, or not there.
+fn claim(map: &Map<String, Value>, name: &str) -> Option<Option<Claim>> {
+    match object(map, name)? {
+        None => Some(None),
+        Some(map) => Some(Some(Claim { by: text(map, "by")?, at: time(map, "at")?? })),
     }
 }
 
@@ -106,8 +122,9 @@ mod tests {
     fn malformed_is_not_absent() {
         let good = json!({
             "version": 1, "generation": 3, "pending": null,
-            "user": {"access": "a", "type": "Bearer", "scope": "s", "expires_at": 5, "refresh": "r"},
-            "claim": {"by": "me", "at": 7},
+            "user": {"access": "a", "type": "Bearer", "scope": "s", "expires_at": 5, "refresh": "r",
+                "put_off": null},
+            "claim": {"by": "me", "at": 7}, "redeeming": null, "displaced": ["r0"],
         });
         let read = |value: &Value| UserSession::from_bytes(value.to_string().as_bytes());
         assert!(read(&good).is_ok());
@@ -122,6 +139,10 @@ mod tests {
             ("/user/expires_at", json!(-1)),
             ("/user/refresh", json!(0)),
             ("/user/refresh", json!(["r"])),
+            ("/user/put_off", json!("5")),
+            ("/redeeming", json!(true)),
+            ("/displaced", json!(null)),
+            ("/displaced", json!(["r", 0])),
             ("/claim", json!("me")),
             ("/claim/at", json!(null)),
         ] {
@@ -129,7 +150,7 @@ mod tests {
             *bad.pointer_mut(place).unwrap() = odd.clone();
             assert!(read(&bad).is_err(), "{place} {odd}");
         }
-        for name in ["generation", "pending", "user", "claim"] {
+        for name in ["generation", "pending", "user", "claim", "redeeming", "displaced"] {
             let mut bad = good.clone();
             bad.as_object_mut().unwrap().remove(name);
             assert!(read(&bad).is_err(), "{name}");
