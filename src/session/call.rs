@@ -139,8 +139,8 @@ impl<O: Operation> Call<O> {
         Ok(Action::Sign(to_sign))
     }
 
-    fn sent(&mut self, request: Request) -> Action<O::Output> {
-        self.phase = Phase::Sent(request.secrets().to_vec(), request.url().clone());
+    fn sent(&mut self, mut request: Request) -> Action<O::Output> {
+        self.phase = Phase::Sent(request.take_secrets(), request.url().clone());
         Action::Send(request)
     }
 
