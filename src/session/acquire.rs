@@ -193,12 +193,12 @@ impl Acquire {
         };
         let time = wanted.min(most);
         let credentials = fetch.identity.credentials();
-        let mut request = match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time)
-        {
-            Ok(request) => request,
-            // Wrong scopes: nothing was sent, and it is this caller's to correct.
-            Err(error) => return fetch.or_fallback(error),
-        };
+        let mut request =
+            match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
+                Ok(request) => request,
+                // Wrong scopes: nothing was sent, and it is this caller's to correct.
+                Err(error) => return fetch.or_fallback(error),
+            };
         fetch.attempts = fetch.attempts.saturating_add(1);
         fetch.asked = *now;
         fetch.hurried = time < wanted;

@@ -92,12 +92,7 @@ impl State {
 
 impl Slot {
     pub(super) fn new(numbers: Numbers) -> Self {
-        Slot {
-            numbers,
-            used: AtomicU64::new(0),
-            retired: AtomicBool::new(false),
-            state: Mutex::default(),
-        }
+        Slot { numbers, used: AtomicU64::new(0), retired: AtomicBool::new(false), state: Mutex::default() }
     }
 
     pub(super) fn used_at(&self, clock: u64) {
