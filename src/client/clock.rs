@@ -42,8 +42,10 @@ pub(crate) fn glance() -> Result<Now, TransportError> {
     };
     let (wall, monotonic) = clocks(*START);
     let mut hash = Sha256::new_with_prefix(before);
-    hash.update(wall.as_nanos().to_le_bytes());
-    hash.update(monotonic.as_nanos().to_le_bytes());
+    // Seconds would only make the hash longer: what parts two that go on from the same is in the fractions.
+    hash.update(wall.subsec_nanos().to_le_bytes());
+    hash.update(monotonic.as_secs().to_le_bytes());
+    hash.update(monotonic.subsec_nanos().to_le_bytes());
     let random = hash.finalize().into();
     GLANCED.set((random, left));
     Ok(reading(wall, monotonic, random))
