@@ -37,10 +37,10 @@ use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Held};
 use crate::wire::{Request, Response};
 use cache::{TokenCache, TokenKey};
-use lifecycle::Slot;
 pub(crate) use claims::Claim;
 use claims::Claims;
 use identity::{Identity, Owner};
+use lifecycle::Slot;
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.

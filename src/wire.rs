@@ -178,8 +178,8 @@ impl Request {
         url: Uri,
         change: impl FnOnce(&mut HeaderMap) -> Result<(), E>,
     ) -> Result<Self, E> {
-        self.url = url;
-        change(&mut self.headers)?;
+        self.0.url = url;
+        change(&mut self.0.headers)?;
         Ok(self)
     }
 
