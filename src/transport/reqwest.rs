@@ -51,8 +51,11 @@ pub struct ReqwestTransport {
     remote: Clients,
     shared: Arc<Shared>,
     /// Few enough to be compared one by one, which is cheaper than hashing one.
-    urls: Arc<Mutex<Vec<(Uri, (Url, bool))>>>,
+    urls: Arc<Mutex<Vec<Known>>>,
 }
+
+/// A URL that was checked: as it was asked for, in reqwest's words, and whether its host is this machine.
+type Known = (Uri, (Url, bool));
 
 /// Two connection pools, one of which keeps nothing.
 #[derive(Clone, Debug)]
@@ -100,7 +103,7 @@ impl ReqwestTransport {
         Ok(checked)
     }
 
-    fn lock_urls(&self) -> MutexGuard<'_, Vec<(Uri, (Url, bool))>> {
+    fn lock_urls(&self) -> MutexGuard<'_, Vec<Known>> {
         self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
