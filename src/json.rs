@@ -97,7 +97,8 @@ pub(crate) fn object(
 ) -> Result<(Named, Map<String, Value>), ProtocolFault> {
     let (mut named, mut rest) = (Named::with_capacity(names.len()), Map::new());
     members(bytes, |key, value| match names.iter().find(|name| **name == key) {
-        Some(name) if named.iter().any(|(known, _)| known == name) => false,
+        // The names are no two alike, so the place of one tells it apart.
+        Some(name) if named.iter().any(|(known, _)| std::ptr::eq(*known, *name)) => false,
         Some(name) => {
             named.push((*name, value));
             true

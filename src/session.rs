@@ -40,6 +40,7 @@ use cache::{TokenCache, TokenKey};
 pub(crate) use claims::Claim;
 use claims::Claims;
 use identity::{Identity, Owner};
+use lifecycle::Slot;
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -93,6 +94,12 @@ pub trait Machine {
     /// # Errors
     /// The call's end. Do not step again after it.
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error>;
+
+    /// True if nothing that it does changes anything at the service: then no secret and no idempotency key is made of the
+    /// randomness that it is given, and the driver need not draw it afresh.
+    fn only_reads(&self) -> bool {
+        false
+    }
 }
 
 /// The settings of a [`Session`]. Every one has a default but the site.
@@ -196,15 +203,17 @@ pub struct Session {
     total: Option<Duration>,
 }
 
-/// The scopes that tokens are asked for, with the key of their token as it was last: made once, not once a call.
+/// The scopes that tokens are asked for, with the key and the slot of their token as they were last: looked up once, not
+/// once a call.
 struct Wanted {
     scopes: Scopes,
     key: Option<Arc<TokenKey>>,
+    slot: Option<Arc<Slot>>,
 }
 
 impl Wanted {
     fn new(scopes: Scopes) -> Self {
-        Wanted { scopes, key: None }
+        Wanted { scopes, key: None, slot: None }
     }
 }
 
@@ -335,9 +344,31 @@ impl Session {
         }
         let key = Arc::new(owner.key(&identity, scopes));
         if is_wanted {
-            wanted.key = Some(Arc::clone(&key));
+            (wanted.key, wanted.slot) = (Some(Arc::clone(&key)), None);
         }
         Ok((key, identity))
+    }
+
+    /// The slot of the agent's own token with the scopes wanted.
+    fn wanted_slot(&self, now: &Now) -> Result<Arc<Slot>, Error> {
+        let (epoch, tokens) = (self.epoch(), &self.shared.tokens);
+        let scopes = {
+            let wanted = lock(&self.wanted);
+            if let (Some(key), Some(slot)) = (&wanted.key, &wanted.slot)
+                && key.epoch == epoch
+                && tokens.holds(slot)
+            {
+                return Ok(Arc::clone(slot));
+            }
+            wanted.scopes.clone()
+        };
+        let (key, _) = self.key(&scopes)?;
+        let slot = tokens.slot(&key, now);
+        let mut wanted = lock(&self.wanted);
+        if wanted.key.as_ref().is_some_and(|current| Arc::ptr_eq(current, &key)) {
+            wanted.slot = Some(Arc::clone(&slot));
+        }
+        Ok(slot)
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use http::Uri;
+use http::uri::Scheme;
 
 use crate::error::{ConfigError, InputError};
 
@@ -279,6 +280,21 @@ impl Origin {
 
     /// True if the URL is on this origin, which is what [`Origin::of`] would make of it.
     pub fn is_of(&self, url: &Uri) -> bool {
+        self.is_plainly_of(url) || self.is_somehow_of(url)
+    }
+
+    /// The usual case, told by comparing bytes: the host in lower case, nothing in front of it.
+    fn is_plainly_of(&self, url: &Uri) -> bool {
+        let (scheme, default) = if self.https { (&Scheme::HTTPS, 443) } else { (&Scheme::HTTP, 80) };
+        let rest = url.authority().and_then(|authority| authority.as_str().strip_prefix(self.host.as_str()));
+        url.scheme() == Some(scheme)
+            && rest.is_some_and(|rest| match rest.strip_prefix(':') {
+                Some(port) => port.parse() == Ok(self.port),
+                None => rest.is_empty() && self.port == default,
+            })
+    }
+
+    fn is_somehow_of(&self, url: &Uri) -> bool {
         let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
         url.scheme_str() == Some(scheme)
             && url.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))

@@ -48,7 +48,11 @@ const HEADERS: usize = 12;
 ///
 /// `Debug` shows the method, the URL without its query, and the names of the headers: never a value, never the body.
 #[derive(Clone)]
-pub struct Request {
+pub struct Request(Box<Parts>);
+
+/// Behind one pointer: a request changes hands a dozen times on its way.
+#[derive(Clone)]
+struct Parts {
     method: Method,
     url: Uri,
     headers: HeaderMap,
@@ -60,7 +64,7 @@ pub struct Request {
 impl Request {
     /// A request without body. Make the URL with [`crate::Site::url`] or [`crate::Site::join`].
     pub fn new(method: Method, url: Uri) -> Self {
-        Request {
+        Request(Box::new(Parts {
             method,
             url,
             // Room for what is added on the way: growing is dearer than space.
@@ -68,14 +72,14 @@ impl Request {
             body: Zeroizing::new(Vec::new()),
             limits: Limits::default(),
             secrets: Vec::new(),
-        }
+        }))
         .header(http::header::ACCEPT, HeaderValue::from_static("application/json"))
     }
 
     /// Sets a header, in place of any of the same name.
     #[inline]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
@@ -87,24 +91,24 @@ impl Request {
     /// Sets a form body (`application/x-www-form-urlencoded`).
     pub fn form(mut self, form: Form) -> Self {
         let Form { encoded, secrets } = form;
-        self.secrets.extend(secrets);
+        self.0.secrets.extend(secrets);
         let mut request = self.bytes("application/x-www-form-urlencoded", Vec::new());
-        request.body = encoded;
+        request.0.body = encoded;
         request
     }
 
     /// Sets a body of any type.
     #[inline]
     pub fn bytes(mut self, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        self.body = Zeroizing::new(body.into());
+        self.0.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.0.body = Zeroizing::new(body.into());
         self
     }
 
     /// Names a secret that this request carries, so that an echo of it in the answer is cut out of errors.
     #[inline]
     pub fn carries(mut self, secret: &Secret) -> Self {
-        self.secrets.push(secret.clone());
+        self.0.secrets.push(secret.clone());
         self
     }
 
@@ -113,58 +117,59 @@ impl Request {
     pub fn authorization(mut self, scheme: &str, credentials: &Secret) -> Result<Self, InputError> {
         let credential = credentials.expose();
         let length = scheme.len().saturating_add(credential.len()).saturating_add(1);
-        let mut value = Zeroizing::new(String::with_capacity(length));
+        let mut value = String::with_capacity(length);
         for part in [scheme, " ", credential] {
             value.push_str(part);
         }
-        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+        // Taken over, not copied: what leaves is not wiped in any case.
+        let mut value = HeaderValue::try_from(value).map_err(|_| {
             InputError::new("credential", "has a character that no header can carry (a line break?)")
         })?;
         value.set_sensitive(true);
-        self.headers.insert(AUTHORIZATION, value);
+        self.0.headers.insert(AUTHORIZATION, value);
         Ok(self.carries(credentials))
     }
 
     /// Adds more fields behind a form body.
     pub(crate) fn append_form(mut self, form: &Form) -> Self {
-        if !self.body.is_empty() && !form.encoded.is_empty() {
-            self.body.push(b'&');
+        if !self.0.body.is_empty() && !form.encoded.is_empty() {
+            self.0.body.push(b'&');
         }
-        self.body.extend_from_slice(&form.encoded);
-        self.secrets.extend(form.secrets.iter().cloned());
+        self.0.body.extend_from_slice(&form.encoded);
+        self.0.secrets.extend(form.secrets.iter().cloned());
         self
     }
 
     /// Sets the limits of the attempt.
     #[inline]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.0.limits = limits;
         self
     }
 
     /// The method.
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.0.method
     }
 
     /// The whole URL.
     pub fn url(&self) -> &Uri {
-        &self.url
+        &self.0.url
     }
 
     /// The headers. Those with a credential are marked as sensitive.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
     /// The body; empty if there is none. It may hold secrets.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.0.body
     }
 
     /// What this attempt may take.
     pub fn attempt_limits(&self) -> &Limits {
-        &self.limits
+        &self.0.limits
     }
 
     /// The same request with this URL and these changes of its headers: its signed form.
@@ -173,40 +178,38 @@ impl Request {
         url: Uri,
         change: impl FnOnce(&mut HeaderMap) -> Result<(), E>,
     ) -> Result<Self, E> {
-        self.url = url;
-        change(&mut self.headers)?;
+        self.0.url = url;
+        change(&mut self.0.headers)?;
         Ok(self)
     }
 
     /// Head and body apart, nothing copied; the body is wiped when it is dropped.
-    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(crate) fn into_head_and_body(self) -> (http::Request<()>, Zeroizing<Vec<u8>>) {
+        let Parts { method, url, headers, body, .. } = *self.0;
         let mut head = http::Request::new(());
-        *head.method_mut() = self.method;
-        *head.uri_mut() = self.url;
-        *head.headers_mut() = self.headers;
-        (head, self.body)
+        *head.method_mut() = method;
+        *head.uri_mut() = url;
+        *head.headers_mut() = headers;
+        (head, body)
     }
 
-    pub(crate) fn secrets(&self) -> &[Secret] {
-        &self.secrets
+    /// What it carries that must not be shown: for the session, which keeps it until the answer is there.
+    pub(crate) fn take_secrets(&mut self) -> Vec<Secret> {
+        std::mem::take(&mut self.0.secrets)
     }
 }
 
 impl From<Request> for http::Request<Vec<u8>> {
     /// For stacks that speak the `http` crate. The limits do not travel along: read them first.
     fn from(request: Request) -> Self {
-        let mut out = http::Request::new(request.body.to_vec());
-        *out.method_mut() = request.method;
-        *out.uri_mut() = request.url;
-        *out.headers_mut() = request.headers;
-        out
+        let (head, body) = request.into_head_and_body();
+        head.map(|()| body.to_vec())
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Request { method, url, headers, body, limits, secrets: _ } = self;
+        let Parts { method, url, headers, body, limits, secrets: _ } = &*self.0;
         f.debug_struct("Request")
             .field("method", method)
             .field("url", &without_query(url))

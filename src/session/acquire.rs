@@ -58,8 +58,7 @@ struct Fetch {
 
 /// The usual case: the token is there and fresh. None if anything has to be done or said.
 pub(super) fn ready(session: &Session, now: &Now) -> Option<Loan> {
-    let (key, _) = session.key(&session.scopes()).ok()?;
-    let slot = session.shared.tokens.slot(&key, now);
+    let slot = session.wanted_slot(now).ok()?;
     slot.fresh(now).map(|held| Loan::new(held, slot))
 }
 
@@ -194,15 +193,16 @@ impl Acquire {
         };
         let time = wanted.min(most);
         let credentials = fetch.identity.credentials();
-        let request = match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
-            Ok(request) => request,
-            // Wrong scopes: nothing was sent, and it is this caller's to correct.
-            Err(error) => return fetch.or_fallback(error),
-        };
+        let mut request =
+            match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
+                Ok(request) => request,
+                // Wrong scopes: nothing was sent, and it is this caller's to correct.
+                Err(error) => return fetch.or_fallback(error),
+            };
         fetch.attempts = fetch.attempts.saturating_add(1);
         fetch.asked = *now;
         fetch.hurried = time < wanted;
-        fetch.secrets = request.secrets().to_vec();
+        fetch.secrets = request.take_secrets();
         log::debug!("oauth.token: attempt {}", fetch.attempts);
         self.phase = Phase::Fetching(fetch, operation);
         Ok(Action::Send(request))

@@ -50,40 +50,41 @@ impl Numbers {
 #[derive(Default)]
 pub(super) struct TokenCache {
     numbers: Numbers,
+    /// Goes on with every use of a slot.
+    clock: Numbers,
     entries: Mutex<Entries>,
 }
 
 #[derive(Default)]
 struct Entries {
-    slots: HashMap<TokenKey, Entry>,
-    clock: u64,
+    slots: HashMap<TokenKey, Arc<Slot>>,
     made: u64,
-}
-
-struct Entry {
-    slot: Arc<Slot>,
-    used: u64,
 }
 
 impl TokenCache {
     /// The slot of a key, made if there is none.
     pub(super) fn slot(&self, key: &TokenKey, now: &Now) -> Arc<Slot> {
         let mut entries = lock(&self.entries);
-        entries.clock = entries.clock.saturating_add(1);
-        let used = entries.clock;
-        if let Some(entry) = entries.slots.get_mut(key) {
-            entry.used = used;
-            return Arc::clone(&entry.slot);
+        if let Some(slot) = entries.slots.get(key) {
+            slot.used_at(self.clock.next());
+            return Arc::clone(slot);
         }
         entries.make_room(now);
         let slot = Arc::new(Slot::new(self.numbers.clone()));
-        entries.slots.insert(key.clone(), Entry { slot: Arc::clone(&slot), used });
+        slot.used_at(self.clock.next());
+        entries.slots.insert(key.clone(), Arc::clone(&slot));
         slot
+    }
+
+    /// True if this is its key's slot still: then it need not be looked up.
+    pub(super) fn holds(&self, slot: &Slot) -> bool {
+        slot.used_at(self.clock.next());
+        !slot.is_retired()
     }
 
     /// The token of a key, if there is one that may be used.
     pub(super) fn peek(&self, key: &TokenKey, now: &Now) -> Option<Held> {
-        let slot = Arc::clone(&lock(&self.entries).slots.get(key)?.slot);
+        let slot = Arc::clone(lock(&self.entries).slots.get(key)?);
         slot.peek(now)
     }
 
@@ -99,7 +100,7 @@ impl TokenCache {
 
     /// Forgets every token and every failure.
     pub(super) fn clear(&self) {
-        lock(&self.entries).slots.clear();
+        lock(&self.entries).slots.drain().for_each(|(_, slot)| slot.retire());
     }
 }
 
@@ -107,19 +108,27 @@ impl Entries {
     fn make_room(&mut self, now: &Now) {
         self.made = self.made.saturating_add(1);
         if self.made.is_multiple_of(SWEEP) {
-            self.slots.retain(|_, entry| entry.slot.is_of_use(now));
+            self.slots.retain(|_, slot| {
+                let stays = slot.is_of_use(now);
+                if !stays {
+                    slot.retire();
+                }
+                stays
+            });
         }
         if self.slots.len() >= CAPACITY {
             // A fetch under way goes last: callers wait for it.
-            let oldest = self.slots.iter().min_by_key(|(_, entry)| entry.used);
+            let oldest = self.slots.iter().min_by_key(|(_, slot)| slot.last_used());
             let oldest = match oldest {
-                Some((_, entry)) if entry.slot.is_fetching() => {
-                    self.slots.iter().min_by_key(|(_, entry)| (entry.slot.is_fetching(), entry.used))
+                Some((_, slot)) if slot.is_fetching() => {
+                    self.slots.iter().min_by_key(|(_, slot)| (slot.is_fetching(), slot.last_used()))
                 }
                 other => other,
             };
             let oldest = oldest.map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.slots.remove(&key));
+            if let Some(slot) = oldest.and_then(|key| self.slots.remove(&key)) {
+                slot.retire();
+            }
         }
     }
 }

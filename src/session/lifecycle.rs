@@ -1,6 +1,7 @@
 //! The life of one key's token: fresh, soft-expired, expired, failed; who fetches the next one, and who waits for it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,6 +48,10 @@ pub(super) struct Search {
 /// The state of one key. Locked for moments only, never across I/O.
 pub(super) struct Slot {
     numbers: Numbers,
+    /// The cache's clock when it was last asked for.
+    used: AtomicU64,
+    /// The cache has dropped it: whoever remembers it has to ask for its key's slot anew.
+    retired: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -87,7 +92,23 @@ impl State {
 
 impl Slot {
     pub(super) fn new(numbers: Numbers) -> Self {
-        Slot { numbers, state: Mutex::default() }
+        Slot { numbers, used: AtomicU64::new(0), retired: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    pub(super) fn used_at(&self, clock: u64) {
+        self.used.store(clock, Ordering::Relaxed);
+    }
+
+    pub(super) fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// The token, if there is one that may be used.

@@ -58,13 +58,23 @@ fn announced(
 ) -> Result<Framing, &'static str> {
     let bodiless =
         *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let framing = match (lengths.next(), codings.next()) {
+    // One walk over the few headers that there are costs less than looking two names up.
+    let (mut length, mut coding, mut said) = (None, None, 0_usize);
+    for (name, value) in headers {
+        if name == CONTENT_LENGTH {
+            length = Some(value);
+        } else if name == TRANSFER_ENCODING {
+            coding = Some(value);
+        } else {
+            continue;
+        }
+        said = said.saturating_add(1);
+    }
+    let framing = match (length, coding) {
         (Some(_), Some(_)) => return Err("the answer has both a length and a transfer coding"),
         (Some(length), None) => {
-            let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-            let length = digits.and_then(|text| text.parse().ok());
+            let text = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            let length = text.and_then(|text| text.parse().ok());
             Framing::Length(length.ok_or("the answer's length is not a number")?)
         }
         // RFC 9112 section 6.1: such a message has faulty framing.
@@ -76,7 +86,7 @@ fn announced(
         (None, None) if bodiless => Framing::Nothing,
         (None, None) => return Err("the answer does not say where it ends"),
     };
-    if lengths.next().is_some() || codings.next().is_some() {
+    if said > 1 {
         return Err("the answer says twice where it ends");
     }
     Ok(if bodiless { Framing::Nothing } else { framing })

@@ -3,13 +3,13 @@
 
 mod connect;
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::reqwest::{Body, Client, Proxy as Through, Url, redirect, retry};
 use http::header::CONTENT_LENGTH;
+use http::uri::Authority;
 use http::{HeaderValue, Method, Uri};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
@@ -29,8 +29,8 @@ use crate::wire::{Limits, Request, Response};
 const IDLE_AGE: Duration = Duration::from_secs(10);
 /// More than the blocking transport keeps: tasks come in larger numbers than threads.
 const IDLE_PER_HOST: usize = 128;
-/// Checked URLs remembered at once.
-const URLS: usize = 64;
+/// Checked URLs remembered at once: those of a site's routes.
+const URLS: usize = 16;
 
 /// The transport behind the async clients: verified TLS, kept connections, no redirects, no compression, limits on
 /// every part. Cheap to clone; clones share the connections.
@@ -50,8 +50,12 @@ pub struct ReqwestTransport {
     /// For all others: https only.
     remote: Clients,
     shared: Arc<Shared>,
-    urls: Arc<Mutex<HashMap<Uri, (Url, bool)>>>,
+    /// Few enough to be compared one by one, which is cheaper than hashing one.
+    urls: Arc<Mutex<Vec<Known>>>,
 }
+
+/// A URL that was checked: as it was asked for, in reqwest's words, and whether its host is this machine.
+type Known = (Uri, (Url, bool));
 
 /// Two connection pools, one of which keeps nothing.
 #[derive(Clone, Debug)]
@@ -87,7 +91,7 @@ impl ReqwestTransport {
         if uri.query().is_some() {
             return checked(uri);
         }
-        if let Some(known) = self.lock_urls().get(uri) {
+        if let Some((_, known)) = self.lock_urls().iter().find(|(known, _)| is_same(known, uri)) {
             return Ok(known.clone());
         }
         let checked = checked(uri)?;
@@ -95,11 +99,11 @@ impl ReqwestTransport {
         if urls.len() >= URLS {
             urls.clear();
         }
-        urls.insert(uri.clone(), checked.clone());
+        urls.push((uri.clone(), checked.clone()));
         Ok(checked)
     }
 
-    fn lock_urls(&self) -> MutexGuard<'_, HashMap<Uri, (Url, bool)>> {
+    fn lock_urls(&self) -> MutexGuard<'_, Vec<Known>> {
         self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,6 +169,10 @@ impl Transport for ReqwestTransport {
         Box::pin(tokio::time::sleep(duration))
     }
 
+    fn glance(&self) -> Result<Now, TransportError> {
+        clock::glance()
+    }
+
     fn later(&self, before: &Now) -> Result<Now, TransportError> {
         Ok(clock::later(before))
     }
@@ -208,6 +216,14 @@ fn client(
         }
     };
     builder.build().map_err(|_| ConfigError::Unavailable("the HTTP client cannot be set up"))
+}
+
+/// True if they are the same byte by byte: two that mean the same may differ.
+fn is_same(one: &Uri, other: &Uri) -> bool {
+    one.path() == other.path()
+        && one.authority().map(Authority::as_str) == other.authority().map(Authority::as_str)
+        && one.scheme() == other.scheme()
+        && one.query() == other.query()
 }
 
 /// A URL in reqwest's words, and whether its host is this machine.
