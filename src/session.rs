@@ -94,12 +94,6 @@ pub trait Machine {
     /// # Errors
     /// The call's end. Do not step again after it.
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error>;
-
-    /// True if nothing that it does changes anything at the service: then no secret and no idempotency key is made of the
-    /// randomness that it is given, and the driver need not draw it afresh.
-    fn only_reads(&self) -> bool {
-        false
-    }
 }
 
 /// The settings of a [`Session`]. Every one has a default but the site.

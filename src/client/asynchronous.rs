@@ -111,15 +111,6 @@ pub trait Transport: Send + Sync {
         super::clock::now()
     }
 
-    /// The time for the first step of a call that only reads. Its randomness spreads pauses and tells calls apart in a log;
-    /// no secret and no name of what must happen once is made of it, so a transport may make it of what it drew before.
-    ///
-    /// # Errors
-    /// As [`Transport::now`], which it is if not written otherwise.
-    fn glance(&self) -> Result<Now, TransportError> {
-        self.now()
-    }
-
     /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
     /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
     ///
@@ -208,10 +199,6 @@ where
 
     fn sleep<'a>(&'a self, duration: Duration) -> Io<'a, ()> {
         Box::pin((self.sleep)(duration))
-    }
-
-    fn glance(&self) -> Result<Now, TransportError> {
-        super::clock::glance()
     }
 
     fn later(&self, before: &Now) -> Result<Now, TransportError> {

@@ -10,7 +10,7 @@ use super::retry::{Failure, Verdict, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
 use crate::error::{ApiError, Error, Redactor, SignerError};
-use crate::operation::{Answer, Auth, Effect, Operation, Terms};
+use crate::operation::{Answer, Auth, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
 use crate::wire::{Limits, Request, Response};
@@ -281,11 +281,6 @@ impl<O: Operation> Call<O> {
 
 impl<O: Operation> Machine for Call<O> {
     type Output = O::Output;
-
-    fn only_reads(&self) -> bool {
-        // A signature's nonce is made of it.
-        self.terms.effect == Effect::Read && !matches!(self.terms.auth, Auth::Signed(_))
-    }
 
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<O::Output>, Error> {
         let total = self.session.total.filter(|_| !self.terms.own_times).unwrap_or(self.terms.total);

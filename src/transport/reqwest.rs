@@ -169,10 +169,6 @@ impl Transport for ReqwestTransport {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn glance(&self) -> Result<Now, TransportError> {
-        clock::glance()
-    }
-
     fn later(&self, before: &Now) -> Result<Now, TransportError> {
         Ok(clock::later(before))
     }

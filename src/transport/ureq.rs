@@ -179,10 +179,6 @@ impl Transport for UreqTransport {
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }
 
-    fn glance(&self) -> Result<Now, TransportError> {
-        clock::glance()
-    }
-
     fn later(&self, before: &Now) -> Result<Now, TransportError> {
         Ok(clock::later(before))
     }
