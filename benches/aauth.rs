@@ -1,4 +1,11 @@
-//! What signing a message costs beside ring's signature of the same bytes: canonical URL, digest, base, headers.
+//! What signing a message costs beside ring's signature of the same bytes.
+//!
+//! Compared are, with one Ed25519 key, time and nonce: ring alone, which signs the finished base of the message, held ready;
+//! and the whole way from URL, body and tokens to the signed headers: URL read and made canonical, values checked, SHA-256 of
+//! the body, the base built, signed and wiped, the signature encoded, the headers' texts. The last figure signs a
+//! message that is there already, as a repetition does.
+//!
+//! Blocks are shorter than the time for which a processor is given away, so that most of them run undisturbed.
 //!
 //! `cargo bench --bench aauth --features aauth`
 
@@ -12,8 +19,8 @@ use lumoauth::http::Method;
 use lumoauth::time::Timestamp;
 use ring::signature::Ed25519KeyPair;
 
-const ROUNDS: usize = 200;
-const CALLS: u32 = 200;
+const ROUNDS: usize = 3000;
+const CALLS: u32 = 10;
 const FLOOR: f64 = 0.94;
 const SEED: [u8; 32] = [7; 32];
 const CREATED: Timestamp = Timestamp::from_unix(1_750_000_000);

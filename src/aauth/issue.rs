@@ -54,7 +54,8 @@ pub struct Delegate {
 }
 
 impl Delegate {
-    /// A delegate whose key has this thumbprint (RFC 7638, SHA-256).
+    /// A delegate whose key has this thumbprint (RFC 7638, SHA-256). Whoever reads the token has to know the key already: it
+    /// is one that the agent has registered or publishes. Other keys go in whole, with [`Delegate::by_key`].
     ///
     /// # Errors
     /// [`InputError`] if the name is empty or it is no thumbprint.
