@@ -107,7 +107,8 @@ fn main() {
                     let received = policy.read(&message, &now).expect("in order");
                     received.prove(&public).expect("proven");
                     let window = Duration::from_secs(60);
-                    let reservation = Reservation::of(&thumbprint, received.nonce(), window);
+                    let reservation =
+                        Reservation::of(&thumbprint, received.nonce(), received.created(), window);
                     assert_eq!(store.reserve(&reservation, &now), Reserved::First);
                     black_box(received);
                 }

@@ -117,6 +117,18 @@ impl UnverifiedClaims {
         Ok(UnverifiedClaims { subject, actors, claims })
     }
 
+    /// The same, and `None` for a token that is no JWT at all: its header is no JSON object.
+    ///
+    /// # Errors
+    /// [`InputError`] for a JWT that cannot be read: malformed is not opaque.
+    pub(crate) fn of_jwt(token: &Secret) -> Result<Option<Self>, InputError> {
+        let header = token.expose().split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+        match header.map(|header| json::parse(&header)) {
+            Some(Ok(Value::Object(_))) => UnverifiedClaims::read(token).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// `sub`, as claimed.
     pub fn unverified_subject(&self) -> Option<&str> {
         self.subject.as_deref()

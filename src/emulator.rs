@@ -94,7 +94,8 @@ struct Shared {
     site: Site,
     base: String,
     key: KeyPair,
-    aauth_key: KeyPair,
+    /// One for each tenant, in their order: no tenant can sign for another's agents.
+    aauth_keys: Vec<KeyPair>,
     settings: Settings,
     state: Mutex<State>,
 }
@@ -128,7 +129,7 @@ impl Emulator {
     fn new(
         tenants: Vec<Tenant>,
         site: Site,
-        [key, aauth_key]: [KeyPair; 2],
+        (key, aauth_keys): (KeyPair, Vec<KeyPair>),
         settings: Settings,
         start: Timestamp,
         seed: [u8; 32],
@@ -143,7 +144,7 @@ impl Emulator {
         let state = State { world: World::new(&tenants), clock: Clock::new(start), ids: Ids::new(seed) };
         let base = site.base_url();
         let state = Mutex::new(state);
-        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, key, aauth_key, settings, state })))
+        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, key, aauth_keys, settings, state })))
     }
 
     /// The engine: answers a request as of `now`. It reads no clock and waits for nothing; a fault that is the
@@ -158,7 +159,7 @@ impl Emulator {
     }
 
     fn answer(&self, incoming: &Incoming<'_>, now: Option<Timestamp>) -> Reply {
-        let Shared { key, aauth_key, settings, site, base, .. } = &*self.0;
+        let Shared { key, aauth_keys, settings, site, base, .. } = &*self.0;
         let mut state = self.state();
         let now = now.unwrap_or_else(|| state.clock.now());
         // The base URL in process may have a path of its own, which is not a part of any route.
@@ -168,7 +169,7 @@ impl Emulator {
             &mut state,
             incoming,
             incoming.path.strip_prefix(prefix),
-            [key, aauth_key],
+            (key, aauth_keys),
             settings,
             now,
         )

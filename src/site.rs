@@ -519,7 +519,8 @@ pub(crate) fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
         // A host whose last label is a number is an address (WHATWG URL, host parsing); only the plain form is taken.
         let labels_end = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
         let numeric = labels_end.starts_with(|first: char| first.is_ascii_digit())
-            && (labels_end.bytes().all(|byte| byte.is_ascii_digit()) || labels_end.starts_with("0x"));
+            && (labels_end.bytes().all(|byte| byte.is_ascii_digit())
+                || labels_end.to_ascii_lowercase().starts_with("0x"));
         if numeric && host.parse::<Ipv4Addr>().is_err() {
             return None;
         }
@@ -586,6 +587,8 @@ mod tests {
             ("http://localhost.evil.test", "use https"),
             ("http://10.0.0.1", "use https"),
             ("http://0x7f.1", "host"),
+            ("http://0X7F.1", "host"),
+            ("https://127.0.0.0X1", "host"),
             ("http://2130706433", "host"),
             ("http://127.1", "host"),
             ("https://user:pw@app.lumoauth.dev", "password"),

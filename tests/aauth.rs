@@ -22,6 +22,8 @@ mod rebuilt;
 mod replays;
 #[path = "aauth/requests.rs"]
 mod requests;
+#[path = "aauth/service.rs"]
+mod service;
 #[path = "aauth/signing.rs"]
 mod signing;
 #[path = "aauth/support.rs"]

@@ -3,8 +3,12 @@
 #[path = "aauth_emulator/world.rs"]
 mod world;
 
+#[path = "aauth_emulator/agent_tokens.rs"]
+mod agent_tokens;
 #[path = "aauth_emulator/chains.rs"]
 mod chains;
+#[path = "aauth_emulator/command.rs"]
+mod command;
 #[path = "aauth_emulator/consent.rs"]
 mod consent;
 #[path = "aauth_emulator/demo.rs"]
@@ -17,6 +21,8 @@ mod older;
 mod renewal;
 #[path = "aauth_emulator/resources.rs"]
 mod resources;
+#[path = "aauth_emulator/sampled.rs"]
+mod sampled;
 #[path = "aauth_emulator/signatures.rs"]
 mod signatures;
 #[path = "aauth_emulator/tokens.rs"]

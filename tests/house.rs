@@ -170,7 +170,7 @@ fn only_the_rooms_for_it_use_clocks_sockets_randomness_and_ring() {
         ("SystemTime::now", &["client/clock.rs", "emulator/"]),
         ("Instant::now", &["client/clock.rs", "transport/", "emulator/"]),
         ("thread::sleep", &["client/blocking.rs"]),
-        ("env::var", &["client/environment.rs"]),
+        ("env::var", &["client/environment.rs", "bin/lumoauth/commands/state.rs"]),
         ("getrandom::", &["client/clock.rs", "emulator/"]),
         ("std::net::Tcp", &["transport/", "emulator/"]),
         ("ring::", &["crypto", "transport/trust.rs"]),

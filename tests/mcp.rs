@@ -26,7 +26,7 @@ fn emulator() -> Emulator {
     built([McpServerSeed::new("files").resource_uri(FILES).scopes(["mcp:read", "mcp:write"])], false)
 }
 
-/// The form of the last request to the token endpoint.
+/// How many exchanges the emulator saw.
 fn exchanges(emulator: &Emulator) -> u64 {
     // One for the agent's own token, the others are exchanges.
     emulator.count("oauth.token").saturating_sub(1)
@@ -356,4 +356,96 @@ fn s12_a_service_without_s256_is_refused() {
         let error = agent.mcp(&url).unwrap().request(ApiRequest::get("")).unwrap_err();
         assert!(error.to_string().contains("S256"), "{error}");
     }
+}
+
+#[test]
+fn scopes_that_were_chosen_are_not_widened_by_what_is_supported() {
+    let foreign = foreign(|request, url, issuer| match request.path() {
+        "/mcp" => challenged(401, r#"Bearer error="invalid_token""#),
+        "/.well-known/oauth-protected-resource/mcp" => document(url, issuer),
+        _ => Reply::text(404, ""),
+    });
+    let server = foreign.agent.mcp(McpToken::new(&foreign.url).scopes(["mcp:read"])).unwrap();
+    assert_eq!(server.request(ApiRequest::get("")).unwrap().status(), 401);
+    assert_eq!(server.scopes().to_string(), "mcp:read");
+}
+
+#[test]
+fn what_a_server_demands_in_vain_is_forgotten() {
+    let demands = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = Arc::clone(&demands);
+    let foreign = foreign(move |request, _, _| match request.path() {
+        "/mcp" if request.target.contains("well") => Reply::json(200, "{}"),
+        "/mcp" => {
+            let number = counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let scopes: Vec<String> = (0..100).map(|scope| format!("odd:{number}:{scope}")).collect();
+            challenged(403, format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" ")))
+        }
+        _ => Reply::text(404, ""),
+    });
+    let server = foreign.agent.mcp(McpToken::new(&foreign.url).scopes(["mcp:read"])).unwrap();
+    for _ in 0..20 {
+        let error = server.request(ApiRequest::get("")).unwrap_err();
+        assert_eq!(error.code(), Some("insufficient_scope"), "{error}");
+        assert_eq!(server.scopes().to_string(), "mcp:read");
+    }
+    // The server is well again, and so is the handle.
+    let answer = server.request(ApiRequest::get("/mcp").query("well", "1")).unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn a_refusal_without_a_challenge_drops_the_token() {
+    let foreign = foreign(
+        |request, _, _| {
+            if request.index == 0 { Reply::json(401, "{}") } else { Reply::json(200, "{}") }
+        },
+    );
+    let server = foreign.agent.mcp(&foreign.url).unwrap();
+    assert_eq!(server.request(ApiRequest::get("")).unwrap().status(), 200);
+    let requests = foreign.server.requests();
+    assert_eq!(requests.len(), 2);
+    assert_ne!(requests[0].header("authorization"), requests[1].header("authorization"));
+}
+
+#[test]
+fn a_refusal_is_shared_by_all_who_waited() {
+    let emulator = emulator();
+    let agent = emulator.agent().unwrap();
+    agent.access_token().unwrap();
+    let barrier = Arc::new(Barrier::new(64));
+    let threads: Vec<_> = (0..64)
+        .map(|_| {
+            let (agent, barrier) = (agent.clone(), Arc::clone(&barrier));
+            std::thread::spawn(move || {
+                barrier.wait();
+                agent.mcp_token("nothing").unwrap_err().code().map(str::to_owned)
+            })
+        })
+        .collect();
+    let codes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert!(codes.iter().all(|code| code.as_deref() == Some("invalid_target")), "{codes:?}");
+    assert_eq!(exchanges(&emulator), 1);
+    // A moment later it is asked again.
+    emulator.advance(Duration::from_secs(2));
+    agent.mcp_token("nothing").unwrap_err();
+    assert_eq!(exchanges(&emulator), 2);
+}
+
+#[test]
+fn a_bound_token_goes_to_no_other_origin() {
+    let other = Server::start(|_| Reply::json(200, "{}"));
+    let foreign = foreign(|_, _, _| Reply::json(200, "{}"));
+    let agent = Agent::builder()
+        .base_url(foreign.served.url())
+        .tenant("acme")
+        .client_id("agt_1")
+        .client_secret("fixed")
+        .allow_origin(other.url())
+        .build()
+        .unwrap();
+    let token = agent.mcp_token(&foreign.url).unwrap();
+    let error = agent.run(ApiRequest::get(format!("{}/x", other.url())).token(token)).unwrap_err();
+    assert!(matches!(error, Error::Input(_)), "{error}");
+    assert!(other.requests().is_empty());
 }

@@ -8,6 +8,8 @@
 
 #[path = "peers/child.rs"]
 mod child;
+#[path = "peers/device.rs"]
+mod device;
 #[path = "hostile/mod.rs"]
 mod hostile;
 #[path = "peers/keys.rs"]

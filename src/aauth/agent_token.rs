@@ -161,7 +161,8 @@ impl ProvenAgentRequest {
         window: Leeway,
     ) -> Result<Self, RequestError> {
         received.prove(&token.0.key)?;
-        let reservation = Reservation::of(token.thumbprint(), received.nonce(), window.duration());
+        let reservation =
+            Reservation::of(token.thumbprint(), received.nonce(), received.created(), window.duration());
         let request = VerifiedAgentRequest { token, created: received.created() };
         Ok(ProvenAgentRequest { request, reservation })
     }

@@ -2,7 +2,7 @@
 
 use super::received::MessageFault;
 use crate::challenge::Challenge;
-use crate::error::StoreError;
+use crate::error::{Error, StoreError};
 use crate::scopes::Scopes;
 use crate::verify::VerifyError;
 
@@ -22,6 +22,13 @@ pub enum RequestError {
     /// The replay store has no room: nothing is taken until something is over.
     #[error("the replay store is full, so that no request can be taken at the moment")]
     Full,
+    /// The service says that the token is not valid any more: it was revoked.
+    #[error("the authorization token was revoked, or the service does not know it")]
+    Revoked,
+    /// The service cannot be asked whether the token was revoked: nothing is known about the request. Never read it as a
+    /// yes.
+    #[error("the service cannot be asked about the authorization token: {0}")]
+    Service(#[source] Error),
     /// The replay store cannot be asked: nothing is known about the request. Never read it as a yes.
     #[error("the replay store cannot be asked: {0}")]
     Store(#[source] StoreError),
@@ -34,8 +41,8 @@ impl RequestError {
         match self {
             RequestError::Message(MessageFault::TooLong { .. }) => 413,
             RequestError::Token(error) => error.status(),
-            RequestError::Message(_) | RequestError::Replayed => 401,
-            RequestError::Full | RequestError::Store(_) => 503,
+            RequestError::Message(_) | RequestError::Replayed | RequestError::Revoked => 401,
+            RequestError::Full | RequestError::Store(_) | RequestError::Service(_) => 503,
         }
     }
 
@@ -44,12 +51,12 @@ impl RequestError {
     pub fn challenge(&self) -> Option<Challenge> {
         match self {
             RequestError::Token(error) => error.challenge(),
-            RequestError::Message(_) | RequestError::Replayed => Some(
+            RequestError::Message(_) | RequestError::Replayed | RequestError::Revoked => Some(
                 Challenge::bearer()
                     .parameter("error", "invalid_token")
                     .parameter("error_description", self.to_string()),
             ),
-            RequestError::Full | RequestError::Store(_) => None,
+            RequestError::Full | RequestError::Store(_) | RequestError::Service(_) => None,
         }
     }
 
@@ -57,8 +64,8 @@ impl RequestError {
     pub fn is_temporary(&self) -> bool {
         match self {
             RequestError::Token(error) => error.is_temporary(),
-            RequestError::Full | RequestError::Store(_) => true,
-            RequestError::Message(_) | RequestError::Replayed => false,
+            RequestError::Full | RequestError::Store(_) | RequestError::Service(_) => true,
+            RequestError::Message(_) | RequestError::Replayed | RequestError::Revoked => false,
         }
     }
 

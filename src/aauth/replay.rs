@@ -7,22 +7,23 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 
 /// One use of a nonce by a key, to be reserved before the request is acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     thumbprint: String,
     nonce: String,
+    created: Timestamp,
     keep: Duration,
 }
 
 impl Reservation {
-    /// This nonce of this key, for signatures of this window.
-    pub fn of(thumbprint: &str, nonce: &str, window: Duration) -> Self {
+    /// This nonce of this key, in a signature made at this time, for a receiver of this window.
+    pub fn of(thumbprint: &str, nonce: &str, created: Timestamp, window: Duration) -> Self {
         // Made up to a window ahead of the receiver's clock, it stays fresh until a window after that; a second for rounding.
         let keep = window.saturating_mul(2).saturating_add(Duration::from_secs(1));
-        Reservation { thumbprint: thumbprint.to_owned(), nonce: nonce.to_owned(), keep }
+        Reservation { thumbprint: thumbprint.to_owned(), nonce: nonce.to_owned(), created, keep }
     }
 
     /// The thumbprint of the key that signed (RFC 7638).
@@ -33,6 +34,11 @@ impl Reservation {
     /// The nonce. Another key may use the same one.
     pub fn nonce(&self) -> &str {
         &self.nonce
+    }
+
+    /// When the signature was made, by its maker's clock.
+    pub fn created(&self) -> Timestamp {
+        self.created
     }
 
     /// How long it must be remembered at least: as long as the signature could pass as fresh.
@@ -56,7 +62,7 @@ impl Reservation {
 pub enum Reserved {
     /// Nobody has used it: it is reserved now.
     First,
-    /// It was used before: a replay.
+    /// It was used before, or is so old that this cannot be told any more: a replay.
     Again,
     /// There is no room to remember it, so it cannot be taken.
     Full,
@@ -64,7 +70,8 @@ pub enum Reserved {
 
 /// Remembers nonces in this process' memory. Bounded: when it is full, nothing is taken until something is over.
 ///
-/// Less than 60 bytes an entry. Several processes that serve one resource need a store that they share: a signature that one
+/// Less than 60 bytes an entry. Whoever holds a key that an issuer vouches for can fill it, and then nobody is served until
+/// something is over: bound how often one agent may call before that. Several processes that serve one resource need a store that they share: a signature that one
 /// of them has taken would be taken by another as well.
 pub struct MemoryReplayStore {
     entries: Mutex<Entries>,
@@ -77,6 +84,9 @@ pub struct MemoryReplayStore {
 struct Entries {
     younger: HashSet<u128>,
     older: HashSet<u128>,
+    /// The latest signature of each part, and of all that was forgotten.
+    latest: [Timestamp; 2],
+    forgotten: Timestamp,
     /// When the younger part began, and when the last entry came, on the monotonic clock.
     began: Duration,
     last: Duration,
@@ -90,9 +100,14 @@ impl Entries {
         if now.saturating_sub(self.last) >= self.keep {
             self.younger.clear();
             self.older.clear();
+            let [younger, older] = self.latest;
+            self.forgotten = self.forgotten.max(younger).max(older);
             self.began = now;
         } else if now.saturating_sub(self.began) >= self.keep {
             self.older = std::mem::take(&mut self.younger);
+            let [younger, older] = self.latest;
+            self.forgotten = self.forgotten.max(older);
+            self.latest = [Timestamp::default(), younger];
             self.began = now;
         }
     }
@@ -121,7 +136,9 @@ impl MemoryReplayStore {
         let digest = reservation.digest();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.forget(now.monotonic);
-        if entries.younger.contains(&digest) || entries.older.contains(&digest) {
+        // A wall clock that was set back makes old signatures fresh again, and they may be among those forgotten.
+        let known = entries.younger.contains(&digest) || entries.older.contains(&digest);
+        if known || reservation.created <= entries.forgotten {
             return Reserved::Again;
         }
         if entries.len() >= self.capacity {
@@ -130,6 +147,8 @@ impl MemoryReplayStore {
         entries.keep = entries.keep.max(reservation.keep);
         entries.last = now.monotonic;
         entries.younger.insert(digest);
+        let [younger, older] = entries.latest;
+        entries.latest = [younger.max(reservation.created), older];
         Reserved::First
     }
 

@@ -306,7 +306,8 @@ impl<'a> RequestCheck<'a> {
     ) -> Result<ProvenRequest, RequestError> {
         received.prove(token.key())?;
         let window = self.verifier.0.policy.allowed();
-        let reservation = Reservation::of(token.thumbprint(), received.nonce(), window.duration());
+        let reservation =
+            Reservation::of(token.thumbprint(), received.nonce(), received.created(), window.duration());
         Ok(ProvenRequest {
             token,
             reservation,

@@ -13,6 +13,8 @@ use crate::token::{AccessToken, Freshness, Held};
 const CAPACITY: usize = 1024;
 /// After a renewal that failed, while the token still is good.
 const PAUSE: Duration = Duration::from_secs(10);
+/// How long a failure is the answer for those who ask again.
+const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// A bounded store of tokens: what is over goes, then whatever was put in first.
 pub(super) struct HeldTokens<K> {
@@ -21,6 +23,8 @@ pub(super) struct HeldTokens<K> {
 
 struct State<K> {
     held: HashMap<K, Entry>,
+    /// What failed just now, and until when that is the answer.
+    failed: HashMap<K, (Error, Duration)>,
     count: u64,
 }
 
@@ -33,7 +37,7 @@ struct Entry {
 
 impl<K> Default for HeldTokens<K> {
     fn default() -> Self {
-        HeldTokens { tokens: Mutex::new(State { held: HashMap::new(), count: 0 }) }
+        HeldTokens { tokens: Mutex::new(State { held: HashMap::new(), failed: HashMap::new(), count: 0 }) }
     }
 }
 
@@ -62,6 +66,21 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
         }
     }
 
+    /// The failure of a moment ago: whoever waited for it does not try again one by one.
+    pub(super) fn failure(&self, key: &K, now: &Now) -> Option<Error> {
+        let state = self.lock();
+        state.failed.get(key).filter(|(_, until)| now.monotonic < *until).map(|(error, _)| error.clone())
+    }
+
+    /// Remembers a failure for a moment.
+    pub(super) fn fail(&self, key: K, error: &Error, now: &Now) {
+        let mut state = self.lock();
+        state.failed.retain(|_, (_, until)| now.monotonic < *until);
+        if state.failed.len() < CAPACITY {
+            state.failed.insert(key, (error.clone(), now.monotonic.saturating_add(REMEMBERED)));
+        }
+    }
+
     /// Holds a token that was asked for at that time.
     pub(super) fn put(&self, key: K, token: &AccessToken, asked: &Now, now: &Now) {
         let mut state = self.lock();
@@ -70,6 +89,7 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
             let oldest = state.held.iter().min_by_key(|(_, entry)| entry.number).map(|(key, _)| key.clone());
             oldest.and_then(|key| state.held.remove(&key));
         }
+        state.failed.remove(&key);
         state.count = state.count.saturating_add(1);
         let number = state.count;
         let held = Held::new(token.clone(), number, asked);

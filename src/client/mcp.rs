@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::Uri;
 
@@ -13,18 +14,44 @@ use crate::challenge::Challenge;
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::operation::Operation;
 use crate::operations::{
-    ApiRequest, Demand, GetMetadata, GetResourceMetadata, McpToken, ResourceMetadata, challenged_url,
-    choose_scopes, resource_metadata_urls, server_url, union,
+    ApiRequest, Demand, GetMetadata, GetResourceMetadata, McpToken, ResourceMetadata, ServerMetadata,
+    challenged_url, choose_scopes, resource_metadata_urls, server_url, union,
 };
 use crate::scopes::Scopes;
 use crate::session::Claim;
 use crate::site::{Origin, Route};
-use crate::time::Deadline;
+use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Freshness};
 use crate::wire::Response;
 
-/// The tokens for MCP servers that an agent and its clones hold.
-pub(super) type McpTokens = Arc<HeldTokens<McpKey>>;
+/// How long the service's metadata is believed.
+const METADATA_AGE: Duration = Duration::from_secs(3600);
+
+/// What an agent and its clones hold for MCP servers: tokens, and what the service says of itself.
+pub(super) type McpTokens = Arc<Shared>;
+
+#[derive(Default)]
+pub(super) struct Shared {
+    tokens: HeldTokens<McpKey>,
+    service: Mutex<Option<(ServerMetadata, Now)>>,
+}
+
+impl Shared {
+    fn known(&self, now: &Now) -> Option<ServerMetadata> {
+        let known = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        let (metadata, at) = known.as_ref()?;
+        (now.wall.saturating_since(at.wall) < METADATA_AGE).then(|| metadata.clone())
+    }
+
+    fn know(&self, metadata: ServerMetadata, at: Now) {
+        *self.service.lock().unwrap_or_else(PoisonError::into_inner) = Some((metadata, at));
+    }
+}
+
+/// What was granted of what was asked for; all of it if the answer does not say.
+fn granted(asked: &Scopes, token: &AccessToken) -> Scopes {
+    if token.scopes().is_empty() { asked.clone() } else { token.scopes().clone() }
+}
 
 /// Everything that makes such a token what it is.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -54,6 +81,7 @@ pub(super) async fn token(
     wanted: &McpToken,
     deadline: &Deadline,
 ) -> Result<AccessToken, Error> {
+    let held = &held.tokens;
     loop {
         let key = key(driver, wanted);
         let now = driver.transport.now()?;
@@ -61,6 +89,9 @@ pub(super) async fn token(
             Some((token, Freshness::Fresh)) => return Ok(token),
             current => current.map(|(token, _)| token),
         };
+        if let (None, Some(error)) = (&current, held.failure(&key, &now)) {
+            return Err(error);
+        }
         let name = format!("mcp {} {}", key.server, key.scopes.join(" "));
         let _lease = match (driver.session.claim(&name, &now, deadline), &current) {
             (Claim::Yours(lease), _) => lease,
@@ -72,9 +103,12 @@ pub(super) async fn token(
                 continue;
             }
         };
-        // It may have been fetched between the look and the claim.
-        if current.is_none() && held.get(&key, &now).is_some() {
-            continue;
+        // It may have been fetched, or refused, between the look and the claim.
+        if let Some((token, Freshness::Fresh)) = held.get(&key, &now) {
+            return Ok(token);
+        }
+        if let (None, Some(error)) = (&current, held.failure(&key, &now)) {
+            return Err(error);
         }
         let exchanged = driver.run_within(wanted.clone(), deadline).await;
         let after = driver.transport.now()?;
@@ -88,7 +122,10 @@ pub(super) async fn token(
                 held.put_off(&key, &after);
                 Ok(token)
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) => {
+                held.fail(key, &error, &after);
+                Err(error)
+            }
         };
     }
 }
@@ -106,7 +143,7 @@ fn not_late(driver: &Driver, deadline: &Deadline) -> Result<(), Error> {
 /// A request travels with a token that is bound to this server, and goes to the server's own origin only. A `401` with a
 /// challenge is answered once: the server's description (RFC 9728) must name the agent's own service as its authorization
 /// server, and the request is sent once more with a new token. A `403 insufficient_scope` is answered once, with the
-/// scopes so far and those demanded. Answers are read whole; streams of events are not read piece by piece.
+/// scopes so far and those demanded; so a server can raise its scopes, as far as the service grants them. Answers are read whole; streams of events are not read piece by piece.
 #[derive(Clone)]
 pub struct McpServer {
     agent: Agent,
@@ -170,22 +207,32 @@ impl McpServer {
         let total = driver.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
         let deadline = Deadline::start(&driver.transport.now()?, total);
         let (mut met, mut stepped_up) = (false, false);
+        // What is demanded in this call is kept only when it was granted: a server's word alone changes nothing for later.
+        let mut scopes = self.scopes();
         loop {
-            let wanted = self.wanted();
+            let wanted = McpToken::new(&self.server).scopes(scopes.clone());
             let token = token(driver, self.agent.mcp_tokens(), &wanted, &deadline).await?;
+            if met || stepped_up {
+                self.ask_for(union(&self.scopes(), &granted(&scopes, &token)));
+            }
             let response = driver.run_within(request.clone().token(token.clone()), &deadline).await?;
             match Demand::of(&response) {
-                Demand::Token(challenge) if !met => {
+                Demand::Token(challenge) => {
+                    self.agent.mcp_tokens().tokens.drop_if(&key(driver, &wanted), &token);
+                    if met {
+                        return Ok(response);
+                    }
                     met = true;
-                    self.agent.mcp_tokens().drop_if(&key(driver, &wanted), &token);
-                    let metadata = self.describe(Some(&challenge), &deadline).await?;
-                    self.ask_for(union(&self.scopes(), &choose_scopes(&challenge, &metadata)));
+                    if let Some(challenge) = challenge {
+                        let metadata = self.describe(Some(&challenge), &deadline).await?;
+                        scopes = choose_scopes(&scopes, &challenge, &metadata);
+                    }
                 }
                 Demand::MoreScopes(more)
-                    if !stepped_up && more.iter().any(|scope| !self.scopes().contains(scope)) =>
+                    if !stepped_up && more.iter().any(|scope| !scopes.contains(scope)) =>
                 {
                     stepped_up = true;
-                    self.ask_for(union(&self.scopes(), &more));
+                    scopes = union(&scopes, &more);
                 }
                 _ => return Ok(response),
             }
@@ -228,10 +275,11 @@ impl McpServer {
         for place in places {
             let read = driver.run_within(GetResourceMetadata::new(&self.server, place), deadline).await;
             match read {
-                Err(error) if error.is_not_found() => {}
+                // Not here, or not for everybody: perhaps at the next place.
+                Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => {}
                 Err(error) => return Err(error),
                 Ok(metadata) => {
-                    let service = driver.run_within(GetMetadata::new(), deadline).await?;
+                    let service = self.service(deadline).await?;
                     metadata.check_authorization_server(site, &service)?;
                     return Ok(metadata);
                 }
@@ -239,6 +287,19 @@ impl McpServer {
         }
         let fault = ProtocolFault::Other("the server describes itself at none of the well-known places");
         Err(ProtocolError::new("wellknown.oauth_protected_resource", 404, fault).into())
+    }
+
+    /// What the service says of itself, of the last hour.
+    async fn service(&self, deadline: &Deadline) -> Result<ServerMetadata, Error> {
+        let driver = self.driver();
+        let now = driver.transport.now()?;
+        let known = self.agent.mcp_tokens().known(&now);
+        if let Some(metadata) = known {
+            return Ok(metadata);
+        }
+        let metadata = driver.run_within(GetMetadata::new(), deadline).await?;
+        self.agent.mcp_tokens().know(metadata.clone(), now);
+        Ok(metadata)
     }
 }
 

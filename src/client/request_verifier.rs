@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::aauth_client::Client;
 use super::replay::ReplayStore;
 use super::run::turn;
 use super::{Transport, dual};
@@ -11,8 +12,9 @@ use crate::aauth::{
     VerifierConfig,
 };
 use crate::error::ConfigError;
+use crate::operations::aauth::VerifyAuthToken;
 use crate::secret::Secret;
-use crate::verify::VerifyError;
+use crate::verify::{VerifyError, bearer};
 
 /// Verifies the signed requests that arrive at a resource ([`crate::aauth`]).
 ///
@@ -24,6 +26,7 @@ pub struct Verifier {
     verifier: RequestVerifier,
     transport: Arc<dyn Transport>,
     store: Arc<dyn ReplayStore>,
+    service: Option<Client>,
 }
 
 impl Verifier {
@@ -36,12 +39,19 @@ impl Verifier {
         transport: impl Transport + 'static,
     ) -> Result<Self, ConfigError> {
         let (transport, store) = (Arc::new(transport), Arc::new(MemoryReplayStore::new()));
-        Ok(Verifier { verifier: RequestVerifier::new(config)?, transport, store })
+        Ok(Verifier { verifier: RequestVerifier::new(config)?, transport, store, service: None })
     }
 
     /// Remembers nonces in this store. Several processes that serve one resource need one that they share.
     pub fn replay_store(mut self, store: impl ReplayStore + 'static) -> Self {
         self.store = Arc::new(store);
+        self
+    }
+
+    /// Asks the service about each token, last of all, as this resource (`docs/wire.md`, aauth-verify): that is the only way
+    /// to see that a token was revoked before its end. If the service cannot be asked, the request is refused.
+    pub fn ask_service(mut self, resource: Client) -> Self {
+        self.service = Some(resource);
         self
     }
 
@@ -66,7 +76,17 @@ impl Verifier {
         let now =
             self.transport.now().map_err(|error| VerifyError::from(crate::error::Error::from(error)))?;
         let outcome = self.store.reserve(proven.reservation(), &now).await;
-        proven.reserved(outcome.map_err(RequestError::Store)?)
+        let request = proven.reserved(outcome.map_err(RequestError::Store)?)?;
+        let Some(service) = &self.service else { return Ok(request) };
+        let told = service.verify_auth_token(VerifyAuthToken::new(bearer(message.headers)?)).await;
+        match told.map_err(RequestError::Service)? {
+            Some(claims)
+                if claims.thumbprint.as_deref().is_none_or(|own| own == request.token().thumbprint()) =>
+            {
+                Ok(request)
+            }
+            _ => Err(RequestError::Revoked),
+        }
     }
 
     /// Verifies a token alone, to look at it. Its bearer is not proven to be its agent.
@@ -80,7 +100,7 @@ impl Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verifier { verifier, transport: _, store: _ } = self;
+        let Verifier { verifier, transport: _, store: _, service: _ } = self;
         f.debug_struct("Verifier").field("verifier", verifier).finish_non_exhaustive()
     }
 }

@@ -207,7 +207,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Signs AAuth's tokens with this key instead of a new ES256 key: PEM, PKCS#8 or PKCS#1. RSA makes it RS256, as the
+    /// Signs the first tenant's AAuth tokens with this key instead of a new ES256 key: PEM, PKCS#8 or PKCS#1. RSA makes it RS256, as the
     /// service has it; a key of that kind cannot be made at the start, since the cryptography in use makes none.
     pub fn aauth_signing_key_pem(mut self, pem: impl Into<Secret>) -> Self {
         self.aauth_pem = Some(pem.into());
@@ -258,7 +258,11 @@ impl EmulatorBuilder {
             Some(pem) => KeyPair::from_pem(pem.expose().as_bytes()),
             None => KeyPair::generate_p256(),
         };
-        let keys = [signing(&self.pem)?, signing(&self.aauth_pem)?];
+        let mut aauth_keys = vec![signing(&self.aauth_pem)?];
+        for _ in self.tenants.iter().skip(1) {
+            aauth_keys.push(KeyPair::generate_p256()?);
+        }
+        let keys = (signing(&self.pem)?, aauth_keys);
         if let Mode::Consent(user) = &self.consent {
             let mut users = self.tenants.iter().flat_map(|tenant| &tenant.users);
             if !users.any(|own| own.name == *user) {

@@ -62,7 +62,7 @@ pub(super) struct Call<'a> {
     pub tenant: usize,
     pub slug: &'a str,
     pub key: &'a KeyPair,
-    /// The key of AAuth's tokens.
+    /// The key of the tenant's AAuth tokens.
     pub aauth_key: &'a KeyPair,
     pub settings: &'a Settings,
     /// The agent, as soon as it is known. For the log.
@@ -79,6 +79,13 @@ impl Call<'_> {
     pub(super) fn issuer(&self) -> String {
         format!("{}{}", self.incoming.base, self.api_base())
     }
+
+    /// The names of this one server that a token may be addressed to: its issuer by the layout in use, and those of the
+    /// layouts that name the tenant. They are as good as each other, since the documents at the root know only one.
+    pub(super) fn names(&self) -> [String; 3] {
+        let layout = |prefix| format!("{}{}", self.incoming.base, route::api_base(prefix, self.slug));
+        [self.issuer(), layout(Prefix::Tenant), layout(Prefix::Organization)]
+    }
 }
 
 /// Answers one request. `path` is the request's path behind the base URL's own; none if it is not below it.
@@ -86,7 +93,7 @@ pub(super) fn reply(
     state: &mut State,
     incoming: &Incoming<'_>,
     path: Option<&str>,
-    [key, aauth_key]: [&KeyPair; 2],
+    (key, aauth_keys): (&KeyPair, &[KeyPair]),
     settings: &Settings,
     now: Timestamp,
 ) -> Reply {
@@ -121,7 +128,7 @@ pub(super) fn reply(
                         tenant: index,
                         slug: &slug,
                         key,
-                        aauth_key,
+                        aauth_key: aauth_keys.get(index).unwrap_or(key),
                         settings,
                         client_id: None,
                     };

@@ -53,22 +53,29 @@ impl McpToken {
         &self.scopes
     }
 
-    /// A JWT says whom it is for. One for nobody in particular, or for somebody else, is not bound to this server.
+    /// A JWT says whom it is for. One for nobody in particular, or for somebody else as well, is not bound to this server.
     fn check_bound(&self, token: &AccessToken) -> Result<(), Error> {
-        let Ok(claims) = UnverifiedClaims::read(token.secret()) else { return Ok(()) };
-        let audience = claims.unverified_claims().get("aud");
-        let named = |name: &Value| name.as_str().is_some_and(|name| !name.is_empty());
-        let bound = match audience {
-            // The service names a server by its Resource URI, if it has one: a bare id cannot be compared.
-            Some(Value::String(_)) | Some(Value::Array(_)) if !is_resource(&self.server) => match audience {
-                Some(Value::Array(names)) => !names.is_empty() && names.iter().all(named),
-                other => other.is_some_and(named),
-            },
-            Some(Value::Array(names)) => names.iter().any(|name| name == self.server.as_str()),
-            Some(name) => name == self.server.as_str(),
-            None => false,
+        let Some(claims) =
+            UnverifiedClaims::of_jwt(token.secret()).map_err(|_| unusable("it is a malformed JWT"))?
+        else {
+            return Ok(());
         };
-        if bound { Ok(()) } else { Err(unusable("it is not bound to the MCP server")) }
+        let name = match claims.unverified_claims().get("aud") {
+            Some(Value::String(name)) => Some(name),
+            Some(Value::Array(names)) => match names.as_slice() {
+                [Value::String(name)] => Some(name),
+                _ => None,
+            },
+            _ => None,
+        };
+        // The service names a server by its Resource URI, if it has one: a bare id cannot be compared.
+        let bound =
+            name.is_some_and(
+                |name| {
+                    if is_resource(&self.server) { *name == self.server } else { !name.is_empty() }
+                },
+            );
+        if bound { Ok(()) } else { Err(unusable("it is not bound to the MCP server alone")) }
     }
 }
 
@@ -120,7 +127,12 @@ impl Operation for McpToken {
         match exchange.response(response)? {
             Answer::Done(tokens) => {
                 self.check_bound(&tokens.access)?;
-                Ok(Answer::Done(tokens.access))
+                let token = tokens.access;
+                Ok(Answer::Done(if is_resource(&self.server) {
+                    token.for_resource(&self.server)
+                } else {
+                    token
+                }))
             }
             Answer::Again(after) => Ok(Answer::Again(after)),
         }
@@ -305,12 +317,15 @@ mod tests {
         };
         let uri = "https://files.example/mcp";
         assert!(check(uri, r#"{"aud":"https://files.example/mcp"}"#));
-        assert!(check(uri, r#"{"aud":["x","https://files.example/mcp"]}"#));
+        assert!(check(uri, r#"{"aud":["https://files.example/mcp"]}"#));
         assert!(check("files", r#"{"aud":"mcp_files"}"#));
         for (server, payload) in [
             (uri, "{}"),
             (uri, r#"{"aud":"https://files.example/mcp/"}"#),
             (uri, r#"{"aud":"https://files.example"}"#),
+            (uri, r#"{"aud":["x","https://files.example/mcp"]}"#),
+            (uri, r#"{"aud":"https://files.example/mcp","act":5}"#),
+            (uri, r#"{"aud":"https://files.example/mcp","aud":"https://files.example/mcp"}"#),
             (uri, r#"{"aud":[]}"#),
             (uri, r#"{"aud":7}"#),
             ("files", "{}"),

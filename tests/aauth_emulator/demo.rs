@@ -1,5 +1,6 @@
 //! A served resource: tokens, proofs, scopes, and no request twice.
 
+use lumoauth::aauth::{IncomingMessage, MessageFault, RequestError, Verifier, VerifierConfig};
 use lumoauth::http::header::WWW_AUTHENTICATE;
 use lumoauth::http::{HeaderMap, Method};
 use serde_json::json;
@@ -18,7 +19,7 @@ fn a_token_and_a_proof_open_it_and_a_replay_does_not() {
     );
     let replay = world.send(&request);
     assert_eq!(refusal(&replay), code(401, "invalid_signature"));
-    assert_eq!(replay.header(WWW_AUTHENTICATE), Some("Bearer realm=\"known\", error=\"invalid_signature\""));
+    assert_eq!(replay.header(WWW_AUTHENTICATE), Some("Bearer realm=\"known\", error=\"invalid_token\""));
     assert_eq!(world.send(&world.data("known", &token, 1, "?limit=2")).status(), 200, "signed afresh");
 }
 
@@ -95,4 +96,35 @@ fn its_resource_tokens_are_for_registered_agents_and_known_scopes() {
         code(400, "invalid_request")
     );
     assert_eq!(ask(&json!({"agent": AGENT, "agent_jkt": jkt, "scope": "fly"})), code(400, "invalid_scope"));
+}
+
+/// A resource of one's own, elsewhere, verifies with the library what the emulator has granted: keys by the emulator's JWKS.
+#[test]
+fn the_librarys_verifier_takes_what_is_granted_here_once() {
+    let world = World::new();
+    let token = world.consented_at_api();
+    let config = VerifierConfig::new(API, world.issuer.as_str()).require_scopes("read");
+    let verifier = Verifier::build_with(config, world.emulator.transport()).unwrap();
+    let sent = |number: u8| {
+        let url = format!("{API}/v1/data?limit=2");
+        let request = world.signed(&key(number), Method::GET, &url, b"", |message| {
+            message.authorization(format!("Bearer {token}")).unwrap()
+        });
+        request.headers().clone()
+    };
+    let verify = |headers: &HeaderMap| {
+        verifier.verify_request(IncomingMessage {
+            method: &Method::GET,
+            path_and_query: "/v1/data?limit=2",
+            headers,
+            body: b"",
+        })
+    };
+    let headers = sent(1);
+    let verified = verify(&headers).unwrap();
+    assert_eq!((verified.token().agent(), verified.token().subject()), (Some(AGENT), Some("user:alice")));
+    assert!(matches!(verify(&headers), Err(RequestError::Replayed)));
+    assert!(matches!(verify(&sent(2)), Err(RequestError::Message(MessageFault::Signature))));
+    assert!(verify(&sent(1)).is_ok());
+    assert_eq!(world.emulator.count("aauth.jwks"), 1, "the keys are fetched once");
 }

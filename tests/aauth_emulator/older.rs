@@ -44,7 +44,7 @@ fn revoke(world: &World, change: impl FnOnce(String) -> String) -> Response {
 }
 
 #[test]
-fn the_one_header_form_is_read_under_the_tenant_prefix_only() {
+fn h9_the_one_header_form_is_read_under_the_tenant_prefix_only() {
     for (prefix, expected) in [("/t/acme/api/v1", 200), ("/orgs/acme/api/v1", 401), ("/api/v1", 401)] {
         let world = World::under(builder().build().unwrap(), prefix);
         assert_eq!(revoke(&world, |header| header).status(), expected, "{prefix}");
@@ -176,7 +176,7 @@ fn older_resource_tokens_name_nobody() {
 }
 
 #[test]
-fn no_public_interface_makes_the_older_form() {
+fn h9_no_public_interface_makes_the_older_form() {
     // Its header starts with the signature; nothing in the library but the emulator's reader has such a text.
     let mut found = Vec::new();
     let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];

@@ -76,7 +76,6 @@ fn resource_tokens_have_one_meaning() {
     };
     // It is good: the resource wants consent, and the agent has one redirect URI.
     assert!(ok(&auth(&world, &minted("resource+jwt", 9, &|_| {})))["authorization_uri"].is_string());
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
     let changes: [Change<'_>; 13] = [
         ("aud", &|claims| claims["aud"] = json!("https://other.test")),
         ("aud in a list", &|claims| claims["aud"] = json!([world.issuer])),

@@ -21,6 +21,9 @@ pub const THIRD: &str = "https://third.example";
 pub const API: &str = "https://api.example.com";
 pub const CALLBACK: &str = "https://agent.example/cb";
 
+/// What is changed in claims that are good, and how.
+pub type Change<'a> = (&'static str, &'a dyn Fn(&mut Value));
+
 pub fn key(number: u8) -> AgentKey {
     AgentKey::from_seed(&[number; 32]).unwrap()
 }

@@ -45,7 +45,7 @@ fn installed() -> Result<(), &'static str> {
 }
 
 /// The running server.
-struct Provider {
+pub(super) struct Provider {
     child: Child,
     /// Kept open: the server writes its notices there.
     _notices: BufReader<ChildStdout>,
@@ -53,7 +53,7 @@ struct Provider {
 }
 
 impl Provider {
-    fn start(what: &str) -> Option<Self> {
+    pub(super) fn start(what: &str) -> Option<Self> {
         if let Err(reason) = installed() {
             skipped(what, reason);
             return None;
@@ -73,7 +73,7 @@ impl Provider {
         Some(Provider { child, _notices: notices, base: base.trim().to_owned() })
     }
 
-    fn agent(&self, id: &str, auth: ClientAuth, clock: &Arc<AtomicU64>) -> Agent {
+    pub(super) fn agent(&self, id: &str, auth: ClientAuth, clock: &Arc<AtomicU64>) -> Agent {
         let transport = Ahead { inner: transport(), seconds: Arc::clone(clock) };
         let builder = Agent::builder().base_url(&self.base).tenant("acme").client_auth(auth);
         builder
@@ -91,7 +91,7 @@ impl Drop for Provider {
     }
 }
 
-fn transport() -> UreqTransport {
+pub(super) fn transport() -> UreqTransport {
     UreqTransport::new(&TransportOptions::default()).unwrap()
 }
 
@@ -114,14 +114,14 @@ impl Transport for Ahead {
 }
 
 /// A person with a browser: keeps cookies, follows redirects, signs in and consents.
-struct Browser {
+pub(super) struct Browser {
     transport: UreqTransport,
     cookies: Vec<(String, String)>,
     base: String,
 }
 
 impl Browser {
-    fn new(provider: &Provider) -> Self {
+    pub(super) fn new(provider: &Provider) -> Self {
         Browser { transport: transport(), cookies: Vec::new(), base: provider.base.clone() }
     }
 
@@ -155,7 +155,7 @@ impl Browser {
 
     /// Goes to the URL and does what the pages ask for, until it is sent back to the application; or the page where it
     /// ends.
-    fn visit(&mut self, url: &str) -> Result<String, Box<Response>> {
+    pub(super) fn visit(&mut self, url: &str) -> Result<String, Box<Response>> {
         let mut response = self.send(url, None);
         for _ in 0..20 {
             if response.status().is_redirection() {
@@ -174,11 +174,14 @@ impl Browser {
             let Some(action) = field("action").filter(|_| response.status() == 200) else {
                 return Err(Box::new(response));
             };
-            let form = if page.contains("value=\"login\"") {
-                Form::new().field("prompt", "login").field("login", "alice").field("password", "x")
-            } else {
-                Form::new().field("prompt", "consent")
-            };
+            let mut form = Form::new();
+            for input in page.split("<input type=\"hidden\" name=\"").skip(1) {
+                let (name, rest) = input.split_once("\" value=\"").unwrap();
+                form = form.field(name, rest.split('"').next().unwrap());
+            }
+            if page.contains("value=\"login\"") {
+                form = form.field("login", "alice").field("password", "x");
+            }
             response = self.send(&action, Some(form));
         }
         panic!("going in circles");
@@ -253,8 +256,11 @@ fn the_whole_walk_with_a_strict_server() {
         let first = refresh(&store);
         clock.store(1200, Ordering::SeqCst);
         chain.exchange("alice", ["read:documents"]).unwrap();
+        let second = refresh(&store);
+        assert!(is_active(&agent, &second));
         let reused = agent.run(Refresh::new(first)).unwrap_err();
         assert_eq!(reused.code(), Some("invalid_grant"), "{reused}");
+        assert!(!is_active(&agent, &second), "the whole family");
         println!("oidc-provider 8.8.1 ({id}): code, exchange, resource, renewal, introspection, revocation");
     }
 }

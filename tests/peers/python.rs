@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use lumoauth::aauth::{
-    AgentKey, IncomingMessage, MemoryReplayStore, Message, MessageFault, Nonce, RequestError,
-    RequestVerifier, VerifierConfig,
+    AgentKey, AgentServer, Delegate, IncomingMessage, MemoryReplayStore, Message, MessageFault, Nonce,
+    RequestError, RequestVerifier, VerifierConfig,
 };
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::emulator::Emulator;
+use lumoauth::emulator::{Emulator, Tenant};
 use lumoauth::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use lumoauth::session::{Action, Machine};
 use lumoauth::time::{Now, Timestamp};
@@ -200,4 +200,61 @@ fn its_agent_works_on_the_emulator() {
     }));
     assert_eq!(by_url, json!({"allowed": true, "denied": false, "mcp": true}), "{answer}");
     println!("Python 1.1.0: its agent authenticates, asks and gets an MCP token from the emulator");
+}
+
+#[test]
+fn its_aauth_client_walks_on_the_emulator() {
+    let Some(mut python) = Python::start("AAuth on the emulator and Python") else { return };
+    let emulator = Emulator::builder().tenant(Tenant::demo()).auto_consent("alice").build().unwrap();
+    let served = emulator.serve("127.0.0.1:0").unwrap();
+    let key = emulator.aauth_key("aag_demo").unwrap();
+    let (agent, callback) = ("https://agent.acme.test", "https://agent.acme.test/callback");
+    let mut step = |name: &str, arguments: Value, named: Value| {
+        let answer = python.ask(&json!({
+            "do": "step", "name": name, "arguments": arguments, "named": named, "agent": agent,
+            "pem": key.to_pkcs8_pem().unwrap().expose(), "base_url": served.url(), "org_id": emulator.tenant(),
+        }));
+        assert!(answer.get("error").is_none(), "{name}: {answer}");
+        answer["answer"].clone()
+    };
+    // The issuer that it finds is the one that the agent's token is for.
+    let issuer = step("discover_issuer", json!([]), json!({}))["issuer"].as_str().unwrap().to_owned();
+    let resource = format!("{}/orgs/{}/api/v1/aauth-demo/reports", served.url(), emulator.tenant());
+    assert_eq!(step("discover_resource", json!([resource]), json!({}))["resource"], json!(resource));
+    let server = AgentServer::new(agent, key.clone()).unwrap().audience(issuer);
+    let delegate = Delegate::by_thumbprint("main", key.thumbprint()).unwrap();
+    let now = Now::new(emulator.now(), Duration::ZERO, [7; 32]);
+    let own = server.mint(&delegate, &now).unwrap().secret().expose().to_owned();
+    let web = ureq::Agent::config_builder().max_redirects(0).build().new_agent();
+    let resource_token = || -> Value {
+        let body = json!({"agent": agent, "agent_jkt": key.thumbprint(), "scope": "read:documents"});
+        let request = web.post(format!("{resource}/token")).header("content-type", "application/json");
+        let mut answer = request.send(body.to_string()).unwrap();
+        serde_json::from_str::<Value>(&answer.body_mut().read_to_string().unwrap()).unwrap()["resource_token"]
+            .clone()
+    };
+    let named = json!({"agent_token": own, "redirect_uri": callback});
+    let consent = step("request_authorization", json!([resource_token(), "read:documents"]), named);
+    let mut to = consent["authorization_uri"].as_str().unwrap().to_owned();
+    while !to.starts_with(callback) {
+        to = web.get(&to).call().unwrap().headers()["location"].to_str().unwrap().to_owned();
+    }
+    let code = to.split("code=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let token = step("exchange_code", json!([code, callback]), json!({"agent_token": own}));
+    let renewal = json!([token["refresh_token"], resource_token()]);
+    let renewed = step("refresh", renewal, json!({"agent_token": own}));
+    let mut send = |token: &Value, path: &str| {
+        let answer = python.ask(&json!({
+            "do": "send", "pem": key.to_pkcs8_pem().unwrap().expose(), "agent": agent, "method": "GET",
+            "url": format!("{resource}/data{path}"), "auth_token": token["auth_token"],
+        }));
+        answer["status"].clone()
+    };
+    assert_eq!(
+        (send(&token, ""), send(&renewed, ""), send(&renewed, "?a=1")),
+        (json!(200), json!(200), json!(401))
+    );
+    println!(
+        "Python 1.1.0: consent, code, renewal and 2 signed calls on the emulator; an uncovered query refused"
+    );
 }

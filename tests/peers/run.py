@@ -119,7 +119,12 @@ def agent(request):
     }
 
 
-COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent)}
+def step(request):
+    """One step of the SDK's AAuth client, by its name and arguments."""
+    return {"answer": getattr(client(request), request["name"])(*request["arguments"], **request.get("named", {}))}
+
+
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, step)}
 
 for line in sys.stdin:
     asked = json.loads(line)

@@ -1,11 +1,14 @@
-//! The arguments.
+//! The arguments. No `Debug`: tokens may be among them.
+
+pub mod aauth;
+mod delegation;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub mod aauth;
+pub use delegation::{ClientAuthArg, Delegate, DelegateArgs, ExchangeArgs};
 
 /// An agent's identity for scripts.
 ///
@@ -13,7 +16,7 @@ pub mod aauth;
 /// options below win over them.
 ///
 /// Exit codes: 0 ok, 1 error, 2 usage, 3 denied, 4 not authenticated, 5 still pending, 75 temporary.
-#[derive(Parser, Debug)]
+#[derive(Parser)]
 #[command(name = "lumoauth", version, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(flatten)]
@@ -23,7 +26,7 @@ pub struct Arguments {
 }
 
 /// Where the service is and who the agent is.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct SettingsArgs {
     /// The service's base URL.
     #[arg(long, global = true, value_name = "URL")]
@@ -49,7 +52,7 @@ pub struct SettingsArgs {
     pub timeout: Option<f64>,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 #[allow(clippy::large_enum_variant)] // there is one
 pub enum Command {
     /// Print an access token.
@@ -100,16 +103,8 @@ pub enum Command {
     },
     /// Send a request of your own with the agent's token, and print the answer's body.
     Request {
-        /// GET, POST, ...
-        method: String,
-        /// /x is joined to the base URL, x to the tenant's API base.
-        path: String,
-        /// A JSON body, or @FILE to read it from a file, or @- from standard input.
-        #[arg(long, value_name = "JSON|@FILE")]
-        data: Option<String>,
-        /// A pair for the query; may be repeated.
-        #[arg(long, value_name = "KEY=VALUE")]
-        query: Vec<String>,
+        #[command(flatten)]
+        request: RequestArgs,
     },
     /// Print a token that is bound to one MCP server.
     McpToken {
@@ -121,6 +116,31 @@ pub enum Command {
         /// Print the token with its type, scopes and end as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Trade a user's token for one with which the agent acts for that user, and print it (RFC 8693).
+    ///
+    /// The actor is the agent itself, with a token of its own, unless --actor-token-file names another one.
+    Exchange(ExchangeArgs),
+    /// Act for users who agreed to it. Sessions are kept in private files.
+    Delegate(DelegateArgs),
+    /// Verify an access token by its issuer's keys, and print its claims as JSON.
+    ///
+    /// Exit code 0: valid, 4: not valid, 3: valid but not accepted here (its actors), 75: the keys cannot be had, so nothing is
+    /// known. Nothing is printed on standard output unless it is valid. What was revoked is not seen.
+    Verify {
+        /// The token, or - to read it from standard input: others can read arguments in the list of processes.
+        token: String,
+        /// Who must have issued it: the text in "iss", exactly. The keys are fetched from there.
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        /// Whom it must be for: one of the texts in "aud".
+        #[arg(long, value_name = "TEXT")]
+        audience: String,
+    },
+    /// Print what a token says of itself, NOT VERIFIED: anybody may have written it. Never decide anything by it.
+    Decode {
+        /// The token, or - to read it from standard input: others can read arguments in the list of processes.
+        token: String,
     },
     /// Act as an agent (or resource) with a key of its own (AAuth). Secrets are read from files; - is standard input.
     Aauth {
@@ -134,5 +154,23 @@ pub enum Command {
         /// An address of this machine; port 0 takes a free one.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+        /// Also write the demo AAuth agent's private key to this new file (PEM), readable for you only.
+        #[arg(long, value_name = "FILE")]
+        aauth_key_file: Option<PathBuf>,
     },
+}
+
+/// A request of the caller's own.
+#[derive(Args)]
+pub struct RequestArgs {
+    /// GET, POST, ...
+    pub method: String,
+    /// /x is joined to the base URL, x to the tenant's API base.
+    pub path: String,
+    /// A JSON body, or @FILE to read it from a file, or @- from standard input.
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub data: Option<String>,
+    /// A pair for the query; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub query: Vec<String>,
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use lumoauth::Error;
+use lumoauth::error::ConsentError;
+use lumoauth::verify::VerifyError;
 
 /// All went well.
 pub const OK: u8 = 0;
@@ -41,6 +43,8 @@ impl Ended {
 pub enum Failure {
     /// The library's error.
     Library(Error),
+    /// A token that is not accepted.
+    Token { code: u8, error: VerifyError },
     /// Wrong arguments that only a look at the world could find.
     Usage(String),
     /// This machine would not: a port in use, a disk that is full.
@@ -52,8 +56,11 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
+            Failure::Token { code, .. } => *code,
             Failure::Local(_) => FAILED,
             Failure::Library(error) if error.is_usage() => USAGE,
+            Failure::Library(Error::Consent(ConsentError::Needed)) => UNAUTHENTICATED,
+            Failure::Library(Error::Consent(ConsentError::Refused { .. })) => DENIED,
             Failure::Library(error) if error.is_unauthorized() => UNAUTHENTICATED,
             Failure::Library(error) if error.is_forbidden() => DENIED,
             Failure::Library(error) if error.is_temporary() => TEMPORARY,
@@ -78,6 +85,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(problem) | Failure::Local(problem) => write!(f, "error: {problem}"),
+            Failure::Token { error, .. } => write!(f, "error: {error}"),
             Failure::Library(error) => {
                 write!(f, "error: {error}")?;
                 let mut source = std::error::Error::source(error);

@@ -38,26 +38,27 @@ fn data(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let seed = directory::named(state, call)?;
     let (name, demands) = (identifier(call, seed), seed.demands().to_vec());
     let realm = format!("Bearer realm=\"{}\"", seed.id);
-    let challenged = |answer: Answer, code: &str| answer.challenge(&format!("{realm}, error=\"{code}\""));
+    // There is one code for it in a challenge (RFC 6750 section 3.1); the body says more exactly what it is.
+    let challenged = |answer: Answer| answer.challenge(&format!("{realm}, error=\"invalid_token\""));
     let authorization = call.incoming.authorization().map_err(super::invalid_request)?;
     let Some((_, text)) = authorization.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
         let answer = super::authentication_required(call, "A token for this resource is missing");
         return Err(answer.challenge(&format!("{realm}, scope=\"{}\"", demands.join(" "))));
     };
     let target = signed::target(call);
-    let unsigned = |answer| challenged(answer, "invalid_signature");
-    let received = signed::read(call, &target).map_err(unsigned)?;
+    let received = signed::read(call, &target).map_err(challenged)?;
     let untrusted = |problem: &str| {
         let problem = format!("The token is not accepted: {problem}");
-        challenged(Answer::oauth(StatusCode::UNAUTHORIZED, "invalid_token", &problem), "invalid_token")
+        challenged(Answer::oauth(StatusCode::UNAUTHORIZED, "invalid_token", &problem))
     };
     let token = verify::read(state, call, text).map_err(untrusted)?;
     if token.resource != name {
         return Err(untrusted("it is for another resource"));
     }
-    let wrong = |_| unsigned(invalid_signature("The signature is not of the key that the token is bound to"));
+    let wrong =
+        |_| challenged(invalid_signature("The signature is not of the key that the token is bound to"));
     received.prove(&token.key).map_err(wrong)?;
-    signed::use_up(&state.world.aauth.demo_nonces, call, &received, &token.thumbprint).map_err(unsigned)?;
+    signed::use_up(&state.world.aauth.demo_nonces, call, &received, &token.thumbprint).map_err(challenged)?;
     let scopes = token.scope.as_deref().and_then(read_scope).unwrap_or_default();
     if let Some(missing) = demands.iter().find(|scope| !scopes.contains(scope)) {
         let challenge = format!("{realm}, error=\"insufficient_scope\", scope=\"{}\"", demands.join(" "));

@@ -41,7 +41,7 @@ pub(super) fn read(state: &State, call: &Call<'_>, text: &str) -> Result<Resourc
     let own = |kid: &str| (kid == call.aauth_key.key_id()).then(|| signed::own_key(call)).flatten();
     let key_of = |kid: &str| seed.keys.find(kid).map(|key| key.key.clone()).or_else(|| own(kid));
     let claims = jws.verified("resource+jwt", key_of)?;
-    if !claims.is_only_for(&call.issuer()) {
+    if !call.names().iter().any(|name| claims.is_only_for(name)) {
         return Err("its aud is not this authorization server");
     }
     let ends = claims.ends(call.now, LONGEST)?;

@@ -138,7 +138,8 @@ pub(super) fn use_up(
     received: &ReceivedMessage<'_>,
     thumbprint: &str,
 ) -> Result<(), Answer> {
-    let reservation = Reservation::of(thumbprint, received.nonce(), Leeway::default().duration());
+    let reservation =
+        Reservation::of(thumbprint, received.nonce(), received.created(), Leeway::default().duration());
     let now = Now::new(call.now, Duration::from_millis(call.now.unix_millis()), [0; 32]);
     match nonces.reserve(&reservation, &now) {
         Reserved::First => Ok(()),
@@ -163,7 +164,7 @@ pub(super) fn agent_token(state: &State, call: &Call<'_>, text: &str) -> Result<
     let own = |kid: &str| (kid == call.aauth_key.key_id()).then(|| own_key(call)).flatten();
     let key_of = |kid: &str| seed.keys.find(kid).map(|key| key.key.clone()).or_else(|| own(kid));
     let claims = jws.verified("agent+jwt", key_of).map_err(bad)?;
-    if !claims.is_for(&call.issuer()) {
+    if !call.names().iter().any(|name| claims.is_for(name)) {
         return Err(bad("its aud does not name this authorization server"));
     }
     claims.ends(call.now, LONGEST_AGENT_TOKEN).map_err(bad)?;

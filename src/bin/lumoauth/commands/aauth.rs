@@ -12,7 +12,9 @@ use lumoauth::time::Timestamp;
 use lumoauth::{AccessToken, ApiRequest, Scopes, Secret, TokenType};
 use serde_json::{Value, json};
 
-use super::{answered, json_text, read_all, read_text, timeout, usage};
+use super::request::{answered, json_text};
+use super::text::{read_secret as secret, read_text, usage};
+use super::timeout;
 use crate::args::SettingsArgs;
 use crate::args::aauth::{AauthCommand, SignerArgs};
 use crate::exit::{self, Ended, Failure};
@@ -35,7 +37,7 @@ pub fn run(settings: &SettingsArgs, signer: &SignerArgs, command: &AauthCommand)
             if let Some(data) = data {
                 request = request.body("application/json", json_text(data)?);
             }
-            answered(&client()?.send(&kept(&secret(token_file)?, resource.as_deref())?, request)?)
+            Ok(answered(&client()?.send(&kept(&secret(token_file)?, resource.as_deref())?, request)?))
         }
         AauthCommand::Authorize { resource_token_file, redirect_uri, scopes } => {
             let mut authorize = Authorize::new(secret(resource_token_file)?).scopes(scopes);
@@ -134,15 +136,6 @@ fn key(file: &Path, key_id: Option<&str>) -> Result<AgentKey, Failure> {
         Some(key_id) => key.with_key_id(key_id).map_err(|error| usage(&error.to_string())),
         None => Ok(key),
     }
-}
-
-/// A secret from a file, or from standard input, without the line break at its end.
-fn secret(file: &Path) -> Result<Secret, Failure> {
-    let text = Secret::new(match file.to_str() {
-        Some("-") => read_all(std::io::stdin().lock(), "standard input")?,
-        _ => read_text(file)?,
-    });
-    Ok(Secret::new(text.expose().trim_end_matches(['\r', '\n'])))
 }
 
 /// A token that came from a file: when it ends is for the resource to say.

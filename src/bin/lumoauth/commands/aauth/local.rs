@@ -11,7 +11,7 @@ use lumoauth::{Error, Secret, Transport};
 use serde_json::json;
 
 use crate::args::aauth::SignArgs;
-use crate::commands::{LARGEST, usage};
+use crate::commands::text::{LARGEST, usage};
 use crate::exit::{Ended, Failure};
 
 pub fn keygen(file: &Path, key_id: Option<&str>, force: bool) -> Result<Ended, Failure> {

@@ -1,0 +1,66 @@
+//! `lumoauth request`: a request of the caller's own, and how its answer ends the command.
+
+use std::path::Path;
+
+use lumoauth::ApiRequest;
+use lumoauth::http::Method;
+use lumoauth::wire::Response;
+
+use super::agent;
+use super::text::{read_all, read_text, split, usage};
+use crate::args::{RequestArgs, SettingsArgs};
+use crate::exit::{self, Ended, Failure};
+
+pub(super) fn request(settings: &SettingsArgs, arguments: &RequestArgs) -> Result<Ended, Failure> {
+    let request = read(arguments)?;
+    Ok(answered(&agent(settings)?.run(request)?))
+}
+
+/// The request that the arguments describe.
+pub(super) fn read(arguments: &RequestArgs) -> Result<ApiRequest, Failure> {
+    let RequestArgs { method, path, data, query } = arguments;
+    let method: Method =
+        method.to_ascii_uppercase().parse().map_err(|_| usage("that is not an HTTP method"))?;
+    let mut request = ApiRequest::new(method, path);
+    for pair in query {
+        let (key, value) = split("--query", pair)?;
+        request = request.query(key, value);
+    }
+    if let Some(data) = data {
+        request = request.body("application/json", json_text(data)?);
+    }
+    Ok(request)
+}
+
+/// The body, and the exit code by the status.
+pub(super) fn answered(response: &Response) -> Ended {
+    let status = response.status();
+    let code = match status.as_u16() {
+        200..=299 => exit::OK,
+        401 => exit::UNAUTHENTICATED,
+        403 => exit::DENIED,
+        408 | 429 | 500 | 502 | 503 | 504 => exit::TEMPORARY,
+        _ => exit::FAILED,
+    };
+    if code != exit::OK {
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("HTTP {status}\n"));
+    }
+    let mut answer = response.body().to_vec();
+    if !answer.is_empty() && !answer.ends_with(b"\n") {
+        answer.push(b'\n');
+    }
+    Ended { answer, code }
+}
+
+/// JSON text from the argument, from a file, or from standard input.
+pub(super) fn json_text(data: &str) -> Result<String, Failure> {
+    let text = match data.strip_prefix('@') {
+        Some("-") => read_all(std::io::stdin().lock(), "standard input")?,
+        Some(file) => read_text(Path::new(file))?,
+        None => data.to_owned(),
+    };
+    // Read once to refuse a typing error before it is sent; sent as it was written.
+    serde_json::from_str::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| usage(&format!("--data: {error}")))?;
+    Ok(text)
+}
