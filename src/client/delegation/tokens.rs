@@ -9,6 +9,11 @@ use crate::session::Claim;
 use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Freshness};
 
+/// The name of the work that renewing a user's token is.
+fn user_claim(session: &str) -> String {
+    format!("user {session}")
+}
+
 impl DelegationChain {
     pub(super) fn forget(&self, session: &str) {
         self.delegations.retain(|key| key.session != session);
@@ -109,10 +114,17 @@ impl DelegationChain {
                 UserToken::Missing => return Err(ConsentError::Needed.into()),
                 UserToken::Claimed => {
                     self.not_late(deadline)?;
-                    self.driver.transport.sleep(LOOK_AGAIN).await;
+                    match self.driver.session.claim(&user_claim(session), &now, deadline) {
+                        // It is renewed in this process.
+                        Claim::Taken(ticket) => self.driver.transport.join(ticket).await,
+                        Claim::Yours(lease) => {
+                            drop(lease);
+                            self.driver.transport.sleep(LOOK_AGAIN).await;
+                        }
+                    }
                 }
                 UserToken::Renew(_) => {
-                    let name = format!("user {session}");
+                    let name = user_claim(session);
                     match (self.driver.session.claim(&name, &now, deadline), record.good_token(now.wall)) {
                         (Claim::Yours(_lease), _) => self.renew(session, &now, deadline).await?,
                         // Somebody renews it, and it still is good.

@@ -24,9 +24,8 @@ impl UserSession {
         let is_soon = left.is_some_and(|left| left <= MARGIN);
         let put_off = user.put_off.is_some_and(|until| now < until);
         // What is good is used while somebody renews it, and when nobody can.
-        if (!is_soon || put_off || self.claim.is_some() || user.refresh.is_none())
-            && let Some(good) = self.good_token(now)
-        {
+        let is_used = !is_soon || put_off || self.claim.is_some() || user.refresh.is_none();
+        if let Some(good) = self.good_token(now).filter(|_| is_used) {
             return UserToken::Ready(good);
         }
         // A claim that nobody came back from: the refresh token may have been sent, and must not be sent twice.
