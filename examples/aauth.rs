@@ -8,7 +8,9 @@
 //! ```
 
 use lumoauth::aauth::{AgentKey, AgentServer, Authorization, Client, Delegate, Message, Nonce};
-use lumoauth::emulator::{AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, Emulator, Tenant, UserSeed};
+use lumoauth::emulator::{
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, Emulator, Tenant, UserSeed,
+};
 use lumoauth::http::{Method, header::LOCATION};
 use lumoauth::transport::{TransportOptions, UreqTransport};
 use lumoauth::wire::{Form, Request};
@@ -28,9 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let resource = AAuthResourceSeed::served("files").scopes("read").level(AuthLevel::Authorized);
     let user = UserSeed::new("alice").scopes(["read"]);
     let tenant = Tenant::new("acme").agent(AgentSeed::new("agt_bot").secret("only-for-this-example"));
-    let emulator = Emulator::builder()
-        .tenant(tenant.user(user).aauth_agent(agent).aauth_resource(resource))
-        .build()?;
+    let emulator =
+        Emulator::builder().tenant(tenant.user(user).aauth_agent(agent).aauth_resource(resource)).build()?;
     let served = emulator.serve("127.0.0.1:0")?;
     let issuer = format!("{}/t/acme/api/v1", served.url());
     let http = UreqTransport::new(&TransportOptions::default())?;
@@ -74,7 +75,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = http.now()?;
     let nonce = Nonce::from_random(now.random.first_chunk().ok_or("no randomness")?);
     let message = Message::new(Method::GET, &url)?.authorization(bearer.clone())?;
-    let signed = message.sign(&key, now.wall, &nonce)?.apply_to_request(Request::new(Method::GET, url.parse()?))?;
+    let signed =
+        message.sign(&key, now.wall, &nonce)?.apply_to_request(Request::new(Method::GET, url.parse()?))?;
     println!("Signed by hand: HTTP {}", http.send(signed.clone())?.status());
     let replay = http.send(signed)?;
     println!("The same once more: HTTP {}, {}", replay.status(), problem(replay.body()));
