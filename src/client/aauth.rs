@@ -218,11 +218,11 @@ impl Client {
         let resource_token = resource_token.into();
         let missing = || InputError::new("token", "has no refresh token: ask for authorization again");
         let refresh_token = token.refresh_token().ok_or_else(missing)?.clone();
-        let asked = self.driver.transport.now()?;
+        let (asked, count) = (self.driver.transport.now()?, self.shared.renewals.count());
         let deadline = self.deadline(&asked);
         loop {
             let now = self.driver.transport.now()?;
-            if let Some(outcome) = self.shared.renewals.since(token, &asked) {
+            if let Some(outcome) = self.shared.renewals.since(token, &asked, count) {
                 return outcome;
             }
             self.driver.not_late(&now, &deadline, RENEWAL, "waiting for another call's renewal")?;
@@ -231,7 +231,7 @@ impl Client {
                 Claim::Taken(ticket) => self.driver.transport.join(ticket).await,
                 Claim::Yours(_lease) => {
                     // Whoever led before may have ended between the two looks.
-                    if let Some(outcome) = self.shared.renewals.since(token, &asked) {
+                    if let Some(outcome) = self.shared.renewals.since(token, &asked, count) {
                         return outcome;
                     }
                     let refresh = Refresh::new(refresh_token.clone(), resource_token).granted(token.scopes());

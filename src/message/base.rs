@@ -63,28 +63,27 @@ impl Values<'_> {
 }
 
 /// The parameters: the components covered, when, and the nonce. They are the value of `Signature-Input` and the last line
-/// of the base (RFC 9421 section 2.3).
-pub(crate) fn parameters(query: bool, created: u64, nonce: &str) -> String {
-    let mut text = String::with_capacity(192);
-    text.push('(');
+/// of the base (RFC 9421 section 2.3), and are put at the end of this text.
+pub(crate) fn parameters(text: &mut String, query: bool, created: u64, nonce: &str) {
+    let mut before = "(\"";
     for name in COMPONENTS {
         if name == "@query" && !query {
             continue;
         }
-        if text.len() > 1 {
-            text.push(' ');
-        }
-        for piece in ["\"", name, "\""] {
+        for piece in [before, name, "\""] {
             text.push_str(piece);
         }
+        before = " \"";
     }
     text.push_str(");created=");
     text.push_str(&created.to_string());
     for piece in [";nonce=\"", nonce, "\""] {
         text.push_str(piece);
     }
-    text
 }
+
+/// `Content-Digest` of no bytes.
+pub(crate) const NO_CONTENT: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
 
 /// `Content-Digest` of a body (RFC 9530 section 2), in SHA-256. No body has the digest of no bytes.
 pub fn content_digest(body: &[u8]) -> String {
@@ -93,4 +92,14 @@ pub fn content_digest(body: &[u8]) -> String {
     STANDARD.encode_string(Sha256::digest(body), &mut text);
     text.push(':');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_content_has_the_digest_of_no_bytes() {
+        assert_eq!(content_digest(b""), NO_CONTENT);
+    }
 }

@@ -1,5 +1,6 @@
 //! Signing a message: what is to be signed as a value, then the headers as another.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
@@ -48,8 +49,8 @@ const LONGEST_VALUE: usize = 16 * 1024;
 pub struct Message {
     method: Method,
     target: Target,
-    content_digest: String,
-    content_type: String,
+    content_digest: Cow<'static, str>,
+    content_type: Cow<'static, str>,
     authorization: Option<Secret>,
     signature_key: Option<String>,
     agent_token: Option<Secret>,
@@ -62,12 +63,17 @@ impl Message {
     /// [`InputError`] as [`Target::parse`].
     pub fn new(method: Method, url: &str) -> Result<Self, InputError> {
         // `get` is a method of its own on the wire (RFC 9110 section 9.1) and never what is meant.
-        let method = Method::from_bytes(method.as_str().to_ascii_uppercase().as_bytes()).unwrap_or(method);
+        let method = match method.as_str() {
+            name if name.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+                Method::from_bytes(name.to_ascii_uppercase().as_bytes()).unwrap_or(method)
+            }
+            _ => method,
+        };
         Ok(Message {
             method,
             target: Target::parse(url)?,
-            content_digest: base::content_digest(b""),
-            content_type: DEFAULT_CONTENT_TYPE.to_owned(),
+            content_digest: Cow::Borrowed(base::NO_CONTENT),
+            content_type: Cow::Borrowed(DEFAULT_CONTENT_TYPE),
             authorization: None,
             signature_key: None,
             agent_token: None,
@@ -76,7 +82,7 @@ impl Message {
 
     /// The exact bytes of the body.
     pub fn body(mut self, body: &[u8]) -> Self {
-        self.content_digest = base::content_digest(body);
+        self.content_digest = Cow::Owned(base::content_digest(body));
         self
     }
 
@@ -86,7 +92,7 @@ impl Message {
     /// [`InputError`] if a header cannot carry it as it is: empty, blanks at an end, control characters, characters
     /// beyond ASCII, more than 16 KiB.
     pub fn content_type(mut self, value: impl Into<String>) -> Result<Self, InputError> {
-        self.content_type = plain("content_type", value.into())?;
+        self.content_type = Cow::Owned(plain("content_type", value.into())?);
         Ok(self)
     }
 
@@ -136,7 +142,11 @@ impl Message {
 
     /// What is to be signed, at this time with this nonce. Use a nonce once.
     pub fn prepare(&self, created: Timestamp, nonce: &Nonce) -> Prepared {
-        let parameters = base::parameters(self.target.query().is_some(), created.unix(), nonce.as_str());
+        let mut signature_input = String::with_capacity(256);
+        signature_input.push_str(LABEL);
+        signature_input.push('=');
+        let parameters_at = signature_input.len();
+        base::parameters(&mut signature_input, self.target.query().is_some(), created.unix(), nonce.as_str());
         let values = Values {
             method: self.method.as_str(),
             authority: self.target.authority(),
@@ -147,8 +157,8 @@ impl Message {
             content_type: &self.content_type,
             authorization: self.authorization.as_ref().map_or("", Secret::expose),
         };
-        let base = values.base(&parameters);
-        Prepared { message: self.clone(), base, parameters }
+        let base = values.base(signature_input.get(parameters_at..).unwrap_or_default());
+        Prepared { message: self.clone(), base, signature_input }
     }
 }
 
@@ -179,7 +189,7 @@ impl fmt::Debug for Message {
 pub struct Prepared {
     message: Message,
     base: Zeroizing<String>,
-    parameters: String,
+    signature_input: String,
 }
 
 impl Prepared {
@@ -190,20 +200,22 @@ impl Prepared {
 
     /// The headers, with this signature of the base.
     pub fn finish(self, signature: &[u8]) -> SignedHeaders {
-        let Prepared { message, base: _, parameters } = self;
-        let mut text = format!("{LABEL}=:");
+        let Prepared { message, base: _, signature_input } = self;
+        let mut text = String::with_capacity(96);
+        text.push_str(LABEL);
+        text.push_str("=:");
         URL_SAFE_NO_PAD.encode_string(signature, &mut text);
         text.push(':');
-        SignedHeaders { message, signature_input: format!("{LABEL}={parameters}"), signature: text }
+        SignedHeaders { message, signature_input, signature: text }
     }
 }
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Prepared { message, base: _, parameters } = self;
+        let Prepared { message, base: _, signature_input } = self;
         f.debug_struct("Prepared")
             .field("message", message)
-            .field("parameters", parameters)
+            .field("signature_input", signature_input)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,9 @@
 //! The URL as it is signed and sent: canonical, and taken apart into what the signature covers.
 
+use std::borrow::Cow;
+
 use http::Uri;
+use http::uri::Scheme;
 
 use crate::error::InputError;
 use crate::site::host_and_port;
@@ -13,11 +16,9 @@ pub(crate) const LONGEST_URL: usize = 8 * 1024;
 /// as it is. What is signed is this form, so this form is what must be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    authority: String,
-    path_and_query: String,
-    /// Where the query starts in `path_and_query`, its `?` included; the end if there is none.
-    query_at: usize,
     uri: Uri,
+    /// Where the query starts in path and query, its `?` included; the end if there is none.
+    query_at: usize,
 }
 
 impl Target {
@@ -33,9 +34,9 @@ impl Target {
             return Err(bad("is longer than 8 KiB"));
         }
         let (scheme, rest) = url.split_once("://").ok_or(bad("is not an absolute URL"))?;
-        let (scheme, default) = match &*scheme.to_ascii_lowercase() {
-            "https" => ("https", 443),
-            "http" => ("http", 80),
+        let (scheme, default) = match scheme {
+            _ if scheme.eq_ignore_ascii_case("https") => (Scheme::HTTPS, 443),
+            _ if scheme.eq_ignore_ascii_case("http") => (Scheme::HTTP, 80),
             _ => return Err(bad("is neither http nor https")),
         };
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
@@ -52,7 +53,7 @@ impl Target {
             _ => host,
         };
         let tail = tail.strip_suffix('?').filter(|bare| !bare.contains('?')).unwrap_or(tail);
-        let tail = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
+        let tail = if tail.starts_with('/') { Cow::Borrowed(tail) } else { Cow::Owned(format!("/{tail}")) };
         if !tail.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(bad(
                 "has a blank, a control character or a character beyond ASCII in its path or query: percent-encode it",
@@ -61,7 +62,7 @@ impl Target {
         let uri = Uri::builder()
             .scheme(scheme)
             .authority(authority.as_str())
-            .path_and_query(tail.as_str())
+            .path_and_query(&*tail)
             .build()
             .map_err(|_| {
                 bad("has a character in its path or query that cannot be sent: percent-encode it")
@@ -71,7 +72,7 @@ impl Target {
             return Err(bad("has a character in its path or query that cannot be sent: percent-encode it"));
         }
         let query_at = tail.find('?').unwrap_or(tail.len());
-        Ok(Target { authority, path_and_query: tail, query_at, uri })
+        Ok(Target { uri, query_at })
     }
 
     /// The URL to send.
@@ -81,17 +82,21 @@ impl Target {
 
     /// `@authority`: the host in lower case, and the port if it is not the scheme's default.
     pub fn authority(&self) -> &str {
-        &self.authority
+        self.uri.authority().map_or("", |authority| authority.as_str())
+    }
+
+    fn path_and_query(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |tail| tail.as_str())
     }
 
     /// `@path`: as it is sent, never empty.
     pub fn path(&self) -> &str {
-        self.path_and_query.get(..self.query_at).unwrap_or("/")
+        self.path_and_query().get(..self.query_at).unwrap_or("/")
     }
 
     /// `@query`: with its `?`; `None` if the URL has no query.
     pub fn query(&self) -> Option<&str> {
-        self.path_and_query.get(self.query_at..).filter(|query| !query.is_empty())
+        self.path_and_query().get(self.query_at..).filter(|query| !query.is_empty())
     }
 }
 

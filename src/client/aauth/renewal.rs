@@ -1,7 +1,7 @@
 //! Renewals of agents' tokens that ended a moment ago: who waited for one has its outcome, and sends nothing.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -15,31 +15,59 @@ const CAPACITY: usize = 64;
 
 /// The last outcomes, by the token that was renewed.
 #[derive(Default)]
-pub(super) struct Renewals(Mutex<VecDeque<Outcome>>);
+pub(super) struct Renewals(Mutex<Outcomes>);
+
+#[derive(Default)]
+struct Outcomes {
+    last: VecDeque<Outcome>,
+    /// How many there were ever.
+    count: u64,
+}
 
 struct Outcome {
+    number: u64,
     renewed: Secret,
     result: Result<AuthToken, Error>,
     at: Now,
 }
 
 impl Renewals {
-    /// The outcome of renewing this very token, if it came after `asked`: the caller was there while it was under way.
-    pub(super) fn since(&self, token: &AuthToken, asked: &Now) -> Option<Result<AuthToken, Error>> {
-        let outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lock(&self) -> MutexGuard<'_, Outcomes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many outcomes there were up to now: what fails later fails for all who were there.
+    pub(super) fn count(&self) -> u64 {
+        self.lock().count
+    }
+
+    /// The outcome of renewing this very token, for who asked then, after so many outcomes. A failure is for those only who
+    /// were there while it was under way, whatever the clock says: who asks again may do so with another resource token.
+    pub(super) fn since(
+        &self,
+        token: &AuthToken,
+        asked: &Now,
+        count: u64,
+    ) -> Option<Result<AuthToken, Error>> {
+        let outcomes = self.lock();
         let fits = |outcome: &&Outcome| {
-            outcome.at.monotonic >= asked.monotonic && &outcome.renewed == token.auth_token()
+            let came_later = match outcome.result {
+                Ok(_) => outcome.at.monotonic >= asked.monotonic,
+                Err(_) => outcome.number >= count,
+            };
+            came_later && &outcome.renewed == token.auth_token()
         };
-        outcomes.iter().rev().find(fits).map(|outcome| outcome.result.clone())
+        outcomes.last.iter().rev().find(fits).map(|outcome| outcome.result.clone())
     }
 
     pub(super) fn remember(&self, token: &AuthToken, result: &Result<AuthToken, Error>, at: &Now) {
-        let mut outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if outcomes.len() >= CAPACITY {
-            outcomes.pop_front();
+        let mut outcomes = self.lock();
+        if outcomes.last.len() >= CAPACITY {
+            outcomes.last.pop_front();
         }
-        let (renewed, result) = (token.auth_token().clone(), result.clone());
-        outcomes.push_back(Outcome { renewed, result, at: *at });
+        let (renewed, result, number) = (token.auth_token().clone(), result.clone(), outcomes.count);
+        outcomes.last.push_back(Outcome { number, renewed, result, at: *at });
+        outcomes.count = outcomes.count.saturating_add(1);
     }
 }
 
