@@ -24,7 +24,7 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 /// | scopes | OPTIONAL | `scope`; the answer may not have more |
 /// | the agent's token | REQUIRED | `subject_token`, by the session |
 ///
-/// The token is of use at that server only. [`crate::Agent::mcp_token`] runs this and holds the token while it is fresh.
+/// The token is of use at that server only. `Agent::mcp_token` runs this and holds the token while it is fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct McpToken {
     server: String,
