@@ -2,10 +2,13 @@
 //!
 //! Compared are, over the same 20 requests in turn: ring alone, with key, base and signature decoded already; and the check of
 //! a message with a replay store in memory: bounds, headers read, coverage, freshness, SHA-256 of the body, the base rebuilt,
-//! the signature decoded and verified, the nonce reserved. The key is known: what the verification of the token costs, which
-//! says whose key it is, is in the bench `verify`.
+//! the signature decoded and verified, the nonce reserved. The key is known there.
 //!
-//! `cargo bench --bench aauth_verify --features aauth`
+//! Then the same with the token that says whose key it is: ring verifies the token's signature and the message's; beside it
+//! `aauth::Verifier` takes the request as it came, with the issuer's keys fetched already: token parsed and verified, its
+//! claims and its key read, and all that is above.
+//!
+//! `cargo bench --bench aauth_verify --features aauth,blocking`
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout)] // a bench reads the clock and prints
 
@@ -16,9 +19,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::aauth::{
     AgentKey, IncomingMessage, MemoryReplayStore, Message, MessagePolicy, Nonce, Reservation, Reserved,
-    parse_signature,
+    Verifier, VerifierConfig, parse_signature,
 };
 use lumoauth::crypto::{KeyPair, VerifyingKey, sign_compact};
+use lumoauth::error::TransportError;
 use lumoauth::http;
 use lumoauth::http::{Method, Request};
 use lumoauth::time::{Now, Timestamp};
@@ -49,6 +53,20 @@ fn plain(jwk: &Value) -> Bare {
     }
     let key = UnparsedPublicKey::new(&ED25519, part("x"));
     Box::new(move |base, signature| key.verify(base, signature).expect("verifies"))
+}
+
+/// The issuer, which has one key; the time stands still.
+struct Issuer(Value);
+
+impl lumoauth::Transport for Issuer {
+    fn send(&self, _: lumoauth::wire::Request) -> Result<lumoauth::wire::Response, TransportError> {
+        let keys = json!({"keys": [self.0]}).to_string();
+        Ok(lumoauth::wire::Response::new(http::StatusCode::OK, http::HeaderMap::new(), keys))
+    }
+
+    fn now(&self) -> Result<Now, TransportError> {
+        Ok(Now::new(CREATED, Duration::from_secs(1), [7; 32]))
+    }
 }
 
 fn each(work: impl FnOnce()) -> Duration {
@@ -95,8 +113,15 @@ fn main() {
             (request, base, signature)
         };
         let bare = plain(&key.public_jwk());
+        let issuer = server.public_jwk().to_json();
+        let bare_token = plain(&issuer);
+        let (signed, token_signature) = token.rsplit_once('.').expect("compact");
+        let token_signature = URL_SAFE_NO_PAD.decode(token_signature).expect("base64url");
+        let config = VerifierConfig::new(RESOURCE, ISSUER);
+        let verifier = Verifier::build_with(config, Issuer(issuer)).expect("settings");
         let store = MemoryReplayStore::new();
         let (mut with, mut without) = (Vec::new(), Vec::new());
+        let (mut all_with, mut all_without) = (Vec::new(), Vec::new());
         // Taken by turns, so that a busy machine burdens both alike.
         for round in 0..=rounds {
             let requests: Vec<_> = (0..CALLS).map(|_| next()).collect();
@@ -113,19 +138,38 @@ fn main() {
                     black_box(received);
                 }
             });
+            let both = each(|| {
+                for (_, base, signature) in &requests {
+                    bare_token(signed.as_bytes(), &token_signature);
+                    bare(base, signature);
+                }
+            });
+            let all = each(|| {
+                for (request, _, _) in &requests {
+                    black_box(
+                        verifier.verify_request(IncomingMessage::new(request, BODY)).expect("verified"),
+                    );
+                }
+            });
             if round > 0 {
                 without.push(plain);
                 with.push(whole);
+                all_without.push(both);
+                all_with.push(all);
             }
         }
-        let (with, without) = (median(with), median(without));
-        let ratio = without.as_secs_f64() / with.as_secs_f64();
-        let verdict = if ratio >= floor { "ok" } else { "BELOW" };
-        low |= ratio < floor;
-        println!(
-            "{:14} ring {without:>9.2?}, whole request {with:>9.2?}, ratio {ratio:.3} (floor {floor}) {verdict}",
-            key.algorithm().name()
-        );
+        for (what, with, without) in
+            [("message", with, without), ("message and token", all_with, all_without)]
+        {
+            let (with, without) = (median(with), median(without));
+            let ratio = without.as_secs_f64() / with.as_secs_f64();
+            let verdict = if ratio >= floor { "ok" } else { "BELOW" };
+            low |= ratio < floor;
+            println!(
+                "{:14} {what:17} ring {without:>9.2?}, whole {with:>9.2?}, ratio {ratio:.3} (floor {floor}) {verdict}",
+                key.algorithm().name()
+            );
+        }
     }
     if low {
         std::process::exit(1);
