@@ -16,6 +16,7 @@ use ring::signature::{
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Algorithm, CryptoError, Jwk, MessageAlgorithm, from_base64url};
@@ -112,7 +113,7 @@ impl VerifyingKey {
         if members.values().any(Value::is_null) {
             return Err(KeyFault::Malformed);
         }
-        let jwk: jwk::Jwk = serde_json::from_value(value.clone()).map_err(|_| KeyFault::Malformed)?;
+        let jwk = jwk::Jwk::deserialize(value).map_err(|_| KeyFault::Malformed)?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|own| *own != PublicKeyUse::Signature)
             || common.key_operations.as_ref().is_some_and(|own| !own.contains(&KeyOperations::Verify))
