@@ -1,4 +1,5 @@
 //! The emulator's authorization server of AAuth: what it grants, what it refuses and with which code.
+#![cfg(all(feature = "ureq", feature = "emulator"))]
 
 #[path = "aauth_emulator/world.rs"]
 mod world;
