@@ -29,6 +29,7 @@ mod read;
 mod received;
 mod refusal;
 mod replay;
+mod spans;
 mod token;
 mod verify;
 

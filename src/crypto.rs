@@ -211,8 +211,8 @@ impl KeyPair {
         KeyPair::new(from_pkcs8(der).or_else(|| from_pkcs1(der)).ok_or(CryptoError::UnsupportedKey)?)
     }
 
-    /// A private JWK: Ed25519 (RFC 8037 section 2) or RSA with all its numbers (RFC 7518 section 6.3.2). `kid`, `use` and
-    /// `alg` are not looked at.
+    /// A private JWK: Ed25519 (RFC 8037 section 2) or RSA with all its numbers (RFC 7518 section 6.3.2). `kid` and `alg` are
+    /// not looked at; one that is for something else than signing by its `use` or `key_ops` is refused.
     ///
     /// # Errors
     /// [`CryptoError::Jwk`] if it is not one, or its halves do not belong together; [`CryptoError::UnsupportedKey`] for other

@@ -175,9 +175,11 @@ impl Request {
     /// The same request with this URL and these changes of its headers: its signed form.
     pub(crate) fn changed<E>(
         mut self,
+        method: Method,
         url: Uri,
         change: impl FnOnce(&mut HeaderMap) -> Result<(), E>,
     ) -> Result<Self, E> {
+        self.0.method = method;
         self.0.url = url;
         change(&mut self.0.headers)?;
         Ok(self)

@@ -11,7 +11,7 @@ use super::replay::{MemoryReplayStore, Reservation, Reserved};
 use super::token::bound_key;
 use crate::crypto::VerifyingKey;
 use crate::time::{Now, Timestamp};
-use crate::verify::{Claims, Core, Leeway, VerifyError};
+use crate::verify::{Claims, Core, IssuerKeys, Leeway, VerifyError};
 
 /// An agent's own token whose signature and claims were checked (`docs/wire.md`, aauth-agent-token): the agent says which of its
 /// delegates has which key. **It proves nothing about who sent it**; that is [`VerifiedAgentRequest`].
@@ -44,6 +44,7 @@ impl VerifiedAgentToken {
     pub(super) fn check(
         mut claims: Claims,
         core: &Core,
+        keys: Option<&IssuerKeys>,
         own: &str,
         window: Leeway,
         now: &Now,
@@ -58,7 +59,7 @@ impl VerifiedAgentToken {
         if !audience.iter().any(|name| name == own) {
             return Err(VerifyError::Audience);
         }
-        let (key, thumbprint) = bound(&mut claims, core, now)?;
+        let (key, thumbprint) = bound(&mut claims, keys)?;
         Ok(VerifiedAgentToken(Arc::new(Inner {
             agent: core.issuer_name().to_owned(),
             delegate: claims.required_text("sub")?,
@@ -112,8 +113,9 @@ impl VerifiedAgentToken {
     }
 }
 
-/// The key in `cnf.jwk`, or the one of the agent's published keys that has the thumbprint in `cnf.jkt`; and its thumbprint.
-fn bound(claims: &mut Claims, core: &Core, now: &Now) -> Result<(VerifyingKey, String), VerifyError> {
+/// The key in `cnf.jwk`, or the one of the agent's published keys that has the thumbprint in `cnf.jkt`; and its thumbprint. The
+/// published keys are those that the token was verified with: a key published since then counts when they are fetched again.
+fn bound(claims: &mut Claims, keys: Option<&IssuerKeys>) -> Result<(VerifyingKey, String), VerifyError> {
     let unusable = |problem| VerifyError::Claim { claim: "cnf", problem };
     let mut confirmation = claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?;
     if confirmation.contains_key("jwk") {
@@ -122,8 +124,7 @@ fn bound(claims: &mut Claims, core: &Core, now: &Now) -> Result<(VerifyingKey, S
     let Some(Value::String(jkt)) = confirmation.remove("jkt") else {
         return Err(unusable("has neither jwk nor jkt"));
     };
-    let keys = core.at_hand(now, None);
-    let key = keys.as_ref().and_then(|keys| keys.of_thumbprint(&jkt));
+    let key = keys.and_then(|keys| keys.of_thumbprint(&jkt));
     let key = key.ok_or(unusable("names a key that the agent has not published"))?.clone();
     if key.message_algorithm().is_none() {
         return Err(unusable("names a key that cannot sign messages"));

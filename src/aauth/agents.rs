@@ -167,9 +167,12 @@ impl Machine for AgentTokenCheck {
         let Inner { audience, policy, .. } = &*self.verifier.0;
         Ok(match &mut self.flow {
             Err(error) => Action::Done(Err(error.clone())),
-            Ok((core, flow)) => end(flow.step(now, arrived), |claims| {
-                VerifiedAgentToken::check(claims, core, audience, policy.allowed(), now)
-            }),
+            Ok((core, flow)) => {
+                let step = flow.step(now, arrived);
+                end(step, |claims| {
+                    VerifiedAgentToken::check(claims, core, flow.used(), audience, policy.allowed(), now)
+                })
+            }
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::spans::Spans;
 use crate::time::{Now, Timestamp};
 
 /// One use of a nonce by a key, to be reserved before the request is acted on.
@@ -71,8 +72,8 @@ pub enum Reserved {
 /// Remembers nonces in this process' memory. Bounded: when it is full, nothing is taken until something is over.
 ///
 /// Less than 60 bytes an entry. Whoever holds a key that an issuer vouches for can fill it, and then nobody is served until
-/// something is over: bound how often one agent may call before that. Several processes that serve one resource need a store that they share: a signature that one
-/// of them has taken would be taken by another as well.
+/// something is over: bound how often one agent may call before that. Several processes that serve one resource need a
+/// store that they share: a signature that one of them has taken would be taken by another as well.
 pub struct MemoryReplayStore {
     entries: Mutex<Entries>,
     capacity: usize,
@@ -84,9 +85,9 @@ pub struct MemoryReplayStore {
 struct Entries {
     younger: HashSet<u128>,
     older: HashSet<u128>,
-    /// The latest signature of each part, and of all that was forgotten.
-    latest: [Timestamp; 2],
-    forgotten: Timestamp,
+    /// When the signatures of each part, and those that were forgotten, were made.
+    made: [Spans; 2],
+    forgotten: Spans,
     /// When the younger part began, and when the last entry came, on the monotonic clock.
     began: Duration,
     last: Duration,
@@ -100,14 +101,13 @@ impl Entries {
         if now.saturating_sub(self.last) >= self.keep {
             self.younger.clear();
             self.older.clear();
-            let [younger, older] = self.latest;
-            self.forgotten = self.forgotten.max(younger).max(older);
+            std::mem::take(&mut self.made).into_iter().for_each(|made| self.forgotten.absorb(made));
             self.began = now;
         } else if now.saturating_sub(self.began) >= self.keep {
             self.older = std::mem::take(&mut self.younger);
-            let [younger, older] = self.latest;
-            self.forgotten = self.forgotten.max(older);
-            self.latest = [Timestamp::default(), younger];
+            let [younger, older] = std::mem::take(&mut self.made);
+            self.forgotten.absorb(older);
+            self.made = [Spans::default(), younger];
             self.began = now;
         }
     }
@@ -138,7 +138,7 @@ impl MemoryReplayStore {
         entries.forget(now.monotonic);
         // A wall clock that was set back makes old signatures fresh again, and they may be among those forgotten.
         let known = entries.younger.contains(&digest) || entries.older.contains(&digest);
-        if known || reservation.created <= entries.forgotten {
+        if known || entries.forgotten.contain(reservation.created) {
             return Reserved::Again;
         }
         if entries.len() >= self.capacity {
@@ -147,8 +147,8 @@ impl MemoryReplayStore {
         entries.keep = entries.keep.max(reservation.keep);
         entries.last = now.monotonic;
         entries.younger.insert(digest);
-        let [younger, older] = entries.latest;
-        entries.latest = [younger.max(reservation.created), older];
+        let [younger, _] = &mut entries.made;
+        younger.add(reservation.created);
         Reserved::First
     }
 

@@ -12,7 +12,7 @@ use crate::aauth::{
     VerifierConfig,
 };
 use crate::error::ConfigError;
-use crate::operations::aauth::VerifyAuthToken;
+use crate::operations::aauth::{AuthTokenClaims, VerifyAuthToken};
 use crate::secret::Secret;
 use crate::verify::{VerifyError, bearer};
 
@@ -78,13 +78,10 @@ impl Verifier {
         let outcome = self.store.reserve(proven.reservation(), &now).await;
         let request = proven.reserved(outcome.map_err(RequestError::Store)?)?;
         let Some(service) = &self.service else { return Ok(request) };
-        let told = service.verify_auth_token(VerifyAuthToken::new(bearer(message.headers)?)).await;
+        let question = VerifyAuthToken::new(bearer(message.headers)?).resource(request.token().audience());
+        let told = service.verify_auth_token(question).await;
         match told.map_err(RequestError::Service)? {
-            Some(claims)
-                if claims.thumbprint.as_deref().is_none_or(|own| own == request.token().thumbprint()) =>
-            {
-                Ok(request)
-            }
+            Some(told) if is_the_same(&told, request.token()) => Ok(request),
             _ => Err(RequestError::Revoked),
         }
     }
@@ -103,4 +100,11 @@ impl fmt::Debug for Verifier {
         let Verifier { verifier, transport: _, store: _, service: _ } = self;
         f.debug_struct("Verifier").field("verifier", verifier).finish_non_exhaustive()
     }
+}
+
+/// True if what the service says of a token is about this one: the same key and agent, and no scope that it has lost.
+fn is_the_same(told: &AuthTokenClaims, token: &VerifiedToken) -> bool {
+    told.thumbprint.as_deref().is_none_or(|own| own == token.thumbprint())
+        && told.agent.as_deref().is_none_or(|own| token.agent().is_none_or(|agent| own == agent))
+        && (told.scopes.is_empty() || token.scopes().iter().all(|scope| told.scopes.contains(scope)))
 }

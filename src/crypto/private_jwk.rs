@@ -10,6 +10,14 @@ use super::{CryptoError, KeyPair, Private, from_base64url};
 /// One of the two kinds, all its members given and fitting each other.
 pub(super) fn read(jwk: &Value) -> Result<KeyPair, CryptoError> {
     let members = jwk.as_object().ok_or(CryptoError::Jwk)?;
+    // For something else by its own words (RFC 7517 sections 4.2 and 4.3).
+    let other_use = members.get("use").is_some_and(|own| own != "sig");
+    let other_operations = members.get("key_ops").is_some_and(|own| {
+        !own.as_array().is_some_and(|own| own.iter().any(|operation| operation == "sign"))
+    });
+    if other_use || other_operations {
+        return Err(CryptoError::Jwk);
+    }
     match (text(members, "kty")?, members.get("crv").map(Value::as_str)) {
         ("OKP", Some(Some("Ed25519"))) => ed25519(members),
         ("RSA", None) => rsa(members),
@@ -92,6 +100,8 @@ mod tests {
         assert_eq!(with("crv", json!("X25519")), CryptoError::UnsupportedKey);
         assert_eq!(with("crv", json!(1)), CryptoError::Jwk);
         assert_eq!(with("kty", json!("oct")), CryptoError::Jwk);
+        assert_eq!(with("use", json!("enc")), CryptoError::Jwk);
+        assert_eq!(with("key_ops", json!(["deriveKey"])), CryptoError::Jwk);
         assert_eq!(KeyPair::from_jwk(&json!([])).unwrap_err(), CryptoError::Jwk);
     }
 }

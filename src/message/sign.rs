@@ -221,11 +221,19 @@ impl fmt::Debug for Prepared {
 }
 
 /// The headers of a signed message. They are good for one sending: each attempt is signed afresh.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignedHeaders {
     message: Message,
     signature_input: String,
     signature: String,
+}
+
+impl fmt::Debug for SignedHeaders {
+    /// Without the signature: until it is used it is good for a request.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SignedHeaders { message, .. } = self;
+        f.debug_struct("SignedHeaders").field("message", message).finish_non_exhaustive()
+    }
 }
 
 impl SignedHeaders {
@@ -301,7 +309,10 @@ impl SignedHeaders {
     /// # Errors
     /// [`InputError`] if a header cannot carry a value; not known to happen.
     pub fn apply_to_request(&self, request: wire::Request) -> Result<wire::Request, InputError> {
-        let request = request.changed(self.message.target.uri().clone(), |headers| self.apply_to(headers))?;
+        let request =
+            request.changed(self.message.method.clone(), self.message.target.uri().clone(), |headers| {
+                self.apply_to(headers)
+            })?;
         let secrets = [self.message.agent_token.as_ref(), self.message.authorization.as_ref()];
         Ok(secrets.into_iter().flatten().fold(request, wire::Request::carries))
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use std::fmt;
+
 use http::Uri;
 use http::uri::Scheme;
 
@@ -14,11 +16,21 @@ pub(crate) const LONGEST_URL: usize = 8 * 1024;
 /// A URL in its canonical form (`docs/wire.md`, aauth-url): scheme and host in lower case, an IPv6 address compressed, the
 /// port only if it is not the scheme's default, an empty path as `/`, no fragment, no bare `?`. Percent-encoding is left
 /// as it is. What is signed is this form, so this form is what must be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     uri: Uri,
     /// Where the query starts in path and query, its `?` included; the end if there is none.
     query_at: usize,
+}
+
+impl fmt::Debug for Target {
+    /// Without the query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("authority", &self.authority())
+            .field("path", &self.path())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Target {

@@ -67,6 +67,8 @@ pub(crate) struct Flow {
     token: Secret,
     deadline: Option<Deadline>,
     phase: Phase,
+    /// The keys among which the token's was looked for.
+    used: Option<Arc<IssuerKeys>>,
 }
 
 enum Phase {
@@ -80,7 +82,7 @@ pub(crate) type Step = Result<Action<Claims>, VerifyError>;
 
 impl Flow {
     pub(crate) fn new(core: &Arc<Core>, token: &Secret) -> Self {
-        Flow { core: Arc::clone(core), token: token.clone(), deadline: None, phase: Phase::Start }
+        Flow { core: Arc::clone(core), token: token.clone(), deadline: None, phase: Phase::Start, used: None }
     }
 
     pub(crate) fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Step {
@@ -120,6 +122,12 @@ impl Flow {
         }
     }
 
+    /// The keys with which the token was verified.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn used(&self) -> Option<&IssuerKeys> {
+        self.used.as_deref()
+    }
+
     fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Step {
         let remaining = deadline.remaining(now);
         match self.core.cache.need(now, compact.header.key_id.as_deref(), remaining) {
@@ -154,7 +162,8 @@ impl Flow {
         }
     }
 
-    fn finish(&self, compact: &Compact, keys: &IssuerKeys) -> Step {
+    fn finish(&mut self, compact: &Compact, keys: &Arc<IssuerKeys>) -> Step {
+        self.used = Some(Arc::clone(keys));
         let key = keys.find(compact.header.key_id.as_deref(), compact.header.algorithm)?;
         compact.verify(self.token.expose(), key)?;
         self.core.known.keep(self.token.expose(), compact);
