@@ -27,6 +27,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ProtocolFault> {
 
 /// Hands over the members of one JSON object, in order and read as strictly; `keep` says false for a key it has had. Of the
 /// caller's own names none is copied, which is what makes tokens cheap to read.
+#[cfg(feature = "verify")]
 pub(crate) fn members(bytes: &[u8], keep: impl FnMut(&str, Value) -> bool) -> Result<(), ProtocolFault> {
     let duplicate = RefCell::new(None);
     let strict = Strict { depth: DEPTH, duplicate: &duplicate };
@@ -89,27 +90,6 @@ impl<'de> Visitor<'de> for Key {
         Ok(Cow::Owned(key.to_owned()))
     }
 }
-
-/// Parses one JSON object. The members named in `names` come apart from the rest, which saves copying their keys.
-pub(crate) fn object(
-    bytes: &[u8],
-    names: &[&'static str],
-) -> Result<(Named, Map<String, Value>), ProtocolFault> {
-    let (mut named, mut rest) = (Named::with_capacity(names.len()), Map::new());
-    members(bytes, |key, value| match names.iter().find(|name| **name == key) {
-        // The names are no two alike, so the place of one tells it apart.
-        Some(name) if named.iter().any(|(known, _)| std::ptr::eq(*known, *name)) => false,
-        Some(name) => {
-            named.push((*name, value));
-            true
-        }
-        None => rest.insert(key.to_owned(), value).is_none(),
-    })?;
-    Ok((named, rest))
-}
-
-/// Members of an object whose names were known beforehand.
-pub(crate) type Named = Vec<(&'static str, Value)>;
 
 fn fault(bytes: &[u8], error: &serde_json::Error) -> ProtocolFault {
     let found = match bytes.iter().copied().find(|byte| !byte.is_ascii_whitespace()) {
@@ -190,17 +170,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some(key) = access.next_key::<String>()? {
-            if map.contains_key(&key) {
-                self.duplicate.replace(Some(key));
-                return Err(A::Error::custom("the same key twice"));
-            }
-            let value = access.next_value_seed(inner)?;
-            map.insert(key, value);
-        }
+        let keep = |key: &str, value| map.insert(key.to_owned(), value).is_none();
+        Members { strict: self, keep }.visit_map(access)?;
         Ok(Value::Object(map))
     }
 }
@@ -213,15 +186,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
 pub struct Fields {
     operation: &'static str,
     status: u16,
-    named: Named,
     map: Map<String, Value>,
 }
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fields { operation, status, named, map } = self;
-        let names = named.iter().map(|(name, _)| *name).chain(map.keys().map(String::as_str));
-        let names: Vec<String> = names.map(crate::error::inert).collect();
+        let Fields { operation, status, map } = self;
+        let names: Vec<String> = map.keys().map(|name| crate::error::inert(name)).collect();
         f.debug_struct("Fields")
             .field("operation", operation)
             .field("status", status)
@@ -232,19 +203,11 @@ impl fmt::Debug for Fields {
 
 impl Fields {
     pub(crate) fn new(operation: &'static str, status: u16, map: Map<String, Value>) -> Self {
-        Fields { operation, status, named: Named::new(), map }
-    }
-
-    pub(crate) fn with_named(mut self, named: Named) -> Self {
-        self.named = named;
-        self
+        Fields { operation, status, map }
     }
 
     fn take(&mut self, field: &str) -> Option<Value> {
-        match self.named.iter().position(|(name, _)| *name == field) {
-            Some(at) => Some(self.named.swap_remove(at).1),
-            None => self.map.remove(field),
-        }
+        self.map.remove(field)
     }
 
     /// A fault of this answer.
@@ -351,9 +314,7 @@ impl Fields {
 
     /// Everything that was not taken.
     pub fn rest(self) -> Map<String, Value> {
-        let mut map = self.map;
-        map.extend(self.named.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        map
+        self.map
     }
 }
 
@@ -389,29 +350,22 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "verify")]
     #[test]
-    fn members_named_beforehand_are_read_as_strictly() {
+    fn members_are_handed_over_as_strictly() {
+        let read = |text: &str| {
+            let mut map = Map::new();
+            let keep = |key: &str, value| map.insert(key.to_owned(), value).is_none();
+            members(text.as_bytes(), keep).map(|()| Value::Object(map))
+        };
         let text = r#"{"a":1,"b":{"c":[null]},"\u0065":"x","d":null}"#;
-        let (named, rest) = object(text.as_bytes(), &["e", "d", "z"]).unwrap();
-        assert_eq!(named, [("e", json!("x")), ("d", Value::Null)]);
-        assert_eq!(Value::Object(rest.clone()), json!({"a": 1, "b": {"c": [null]}}));
-        let mut fields = Fields::new("test", 200, rest).with_named(named);
-        assert_eq!(fields.text("e").unwrap().unwrap(), "x");
-        assert_eq!(Value::Object(fields.rest()), json!({"a": 1, "b": {"c": [null]}, "d": null}));
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"z":1,"z":1}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            r#"{"z":1,"\u007a":2}"#,
-            r#"{"z":{"x":1,"x":1}}"#,
-        ] {
-            for names in [&["z"][..], &["a"], &[]] {
-                let fault = object(text.as_bytes(), names).unwrap_err();
-                assert!(matches!(fault, ProtocolFault::DuplicateKey { .. }), "{text} {fault}");
-            }
+        assert_eq!(read(text).unwrap(), json!({"a": 1, "b": {"c": [null]}, "e": "x", "d": null}));
+        for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"z":{"x":1,"x":1}}"#] {
+            let fault = read(text).unwrap_err();
+            assert!(matches!(fault, ProtocolFault::DuplicateKey { .. }), "{text} {fault}");
         }
         for text in ["[]", "1", "{} x", "{\"a\":1", "", "{\"a\":NaN}"] {
-            assert!(object(text.as_bytes(), &["a"]).is_err(), "{text}");
+            assert!(read(text).is_err(), "{text}");
         }
     }
 

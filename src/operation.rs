@@ -1,5 +1,6 @@
 //! A protocol step as a value: both halves, the request and the reading of the answer.
 
+use std::fmt;
 use std::time::Duration;
 
 mod signing;
@@ -9,6 +10,7 @@ pub use signing::Signing;
 use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::site::{Origin, Site};
+use crate::time::{Now, hex};
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 
@@ -155,18 +157,47 @@ impl Terms {
     }
 }
 
+/// The name of a call, the same over all its attempts: 32 hexadecimal digits where it is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttemptId([u8; 16]);
+
+impl AttemptId {
+    /// A name of these bytes, for drivers and tests of their own.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        AttemptId(bytes)
+    }
+
+    /// The name of the call whose first step was given this: its last 16 random bytes.
+    pub(crate) fn of(now: &Now) -> Self {
+        let [.., a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = now.random;
+        AttemptId([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// What an operation may know when it makes its request.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     site: &'a Site,
     token: Option<&'a AccessToken>,
-    attempt_id: &'a str,
+    attempt_id: Option<AttemptId>,
 }
 
 impl<'a> Context<'a> {
     /// The context of a call to this site.
     pub const fn new(site: &'a Site) -> Self {
-        Context { site, token: None, attempt_id: "" }
+        Context { site, token: None, attempt_id: None }
     }
 
     /// With the agent's current access token, for operations with [`Auth::InBody`].
@@ -176,8 +207,8 @@ impl<'a> Context<'a> {
     }
 
     /// With the name of the call, the same over all its attempts.
-    pub const fn with_attempt_id(mut self, attempt_id: &'a str) -> Self {
-        self.attempt_id = attempt_id;
+    pub const fn with_attempt_id(mut self, attempt_id: AttemptId) -> Self {
+        self.attempt_id = Some(attempt_id);
         self
     }
 
@@ -191,8 +222,9 @@ impl<'a> Context<'a> {
         self.token
     }
 
-    /// Names the call in logs and idempotency keys; stable over its attempts.
-    pub const fn attempt_id(&self) -> &'a str {
+    /// Names the call in logs and idempotency keys; stable over its attempts. None outside of a session. It is a name and no
+    /// secret.
+    pub const fn attempt_id(&self) -> Option<AttemptId> {
         self.attempt_id
     }
 }

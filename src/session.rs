@@ -14,6 +14,7 @@ mod lifecycle;
 mod retry;
 mod signature;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -88,6 +89,13 @@ impl From<Result<Response, TransportError>> for Arrived {
 pub trait Machine {
     /// What it is done with.
     type Output;
+
+    /// True if something that it draws must be unpredictable to others (a nonce, a secret). If not, the bytes in [`Now`]
+    /// only have to differ from call to call, and the driver may take them from where they cost least. Asked before every
+    /// step; a machine that wraps another hands it on, or leaves it at true.
+    fn draws_secrets(&self) -> bool {
+        true
+    }
 
     /// The next thing to do, now that `arrived` has come of the last action.
     ///
@@ -214,6 +222,8 @@ impl Wanted {
 struct Shared {
     settings: Settings,
     owner: Mutex<Owner>,
+    /// The owner's, to be read without the lock.
+    epoch: AtomicU64,
     tokens: TokenCache,
     claims: Arc<Claims>,
     quota: Quota,
@@ -228,6 +238,7 @@ impl Session {
         let shared = Shared {
             settings,
             owner,
+            epoch: AtomicU64::default(),
             tokens: TokenCache::default(),
             claims: Arc::default(),
             quota: Quota::default(),
@@ -298,7 +309,10 @@ impl Session {
 
     /// Replaces the credentials; every token and every remembered failure of the old ones is dropped.
     pub fn set_credentials(&self, credentials: Credentials) {
-        lock(&self.shared.owner).replace(Identity::client(credentials));
+        let mut owner = lock(&self.shared.owner);
+        owner.replace(Identity::client(credentials));
+        self.shared.epoch.store(owner.epoch(), Ordering::Release);
+        drop(owner);
         self.shared.tokens.clear();
     }
 
@@ -320,7 +334,7 @@ impl Session {
 
     /// Counts how often the credentials were replaced.
     pub(crate) fn epoch(&self) -> u64 {
-        lock(&self.shared.owner).epoch()
+        self.shared.epoch.load(Ordering::Acquire)
     }
 
     fn credentials(&self) -> Result<Arc<Credentials>, Error> {

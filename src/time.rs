@@ -70,11 +70,6 @@ impl Now {
         let bytes = self.random.as_chunks::<4>().0.get(lane).copied().unwrap_or_default();
         f64::from(u32::from_le_bytes(bytes)) / 4_294_967_296.0
     }
-
-    /// The last 16 random bytes in hexadecimal: an identifier for an attempt.
-    pub(crate) fn identifier(&self) -> String {
-        hex(self.random.get(16..).unwrap_or_default())
-    }
 }
 
 impl fmt::Debug for Now {

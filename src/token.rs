@@ -11,7 +11,7 @@ use crate::time::{Now, Timestamp};
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Clocks that drift apart by less, in milliseconds, are taken to agree: they are not read at the same instant.
-const NOTICED: u128 = 1000;
+const NOTICED: u64 = 1000;
 
 /// How a token is presented (`token_type`, RFC 6749 section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ pub(crate) struct Held {
     pub(crate) generation: u64,
     monotonic: Duration,
     /// How far the wall clock is ahead of the monotonic one, in milliseconds.
-    ahead: i128,
+    ahead: i64,
     /// What only the wall clock has counted: the machine was suspended, or the clock was set forward.
     asleep: Duration,
     soft: Duration,
@@ -179,7 +179,7 @@ impl Held {
         let ahead = ahead(now);
         let moved = ahead.saturating_sub(self.ahead);
         if moved.unsigned_abs() >= NOTICED {
-            let forward = u64::try_from(moved).unwrap_or(if moved < 0 { 0 } else { u64::MAX });
+            let forward = u64::try_from(moved).unwrap_or(0);
             self.asleep = self.asleep.saturating_add(Duration::from_millis(forward));
             self.ahead = ahead;
         }
@@ -194,9 +194,10 @@ impl Held {
     }
 }
 
-fn ahead(now: &Now) -> i128 {
-    let monotonic = i128::try_from(now.monotonic.as_millis()).unwrap_or(i128::MAX);
-    i128::from(now.wall.unix_millis()).saturating_sub(monotonic)
+fn ahead(now: &Now) -> i64 {
+    let millis = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX);
+    let (seconds, rest) = (now.monotonic.as_secs(), u64::from(now.monotonic.subsec_millis()));
+    millis(now.wall.unix_millis()).saturating_sub(millis(seconds.saturating_mul(1000).saturating_add(rest)))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Default for Limits {
 }
 
 /// Headers that a request has room for from the start.
-const HEADERS: usize = 12;
+const HEADERS: usize = 6;
 
 /// One HTTP request, whole, with its limits. Send it with anything.
 ///
@@ -185,9 +185,15 @@ impl Request {
         Ok(self)
     }
 
+    /// Method, URL, headers and body, nothing copied; the body is wiped when it is dropped.
+    pub(crate) fn into_parts(self) -> (Method, Uri, HeaderMap, Zeroizing<Vec<u8>>) {
+        let Parts { method, url, headers, body, .. } = *self.0;
+        (method, url, headers, body)
+    }
+
     /// Head and body apart, nothing copied; the body is wiped when it is dropped.
     pub(crate) fn into_head_and_body(self) -> (http::Request<()>, Zeroizing<Vec<u8>>) {
-        let Parts { method, url, headers, body, .. } = *self.0;
+        let (method, url, headers, body) = self.into_parts();
         let mut head = http::Request::new(());
         *head.method_mut() = method;
         *head.uri_mut() = url;
@@ -408,27 +414,13 @@ pub fn succeeded(operation: &'static str, response: &Response) -> Result<(), Err
 /// # Errors
 /// [`Error::Api`] for a refusal, [`Error::Protocol`] for a redirect or a body that is not one JSON object.
 pub fn read(operation: &'static str, response: &Response) -> Result<Fields, Error> {
-    read_named(operation, response, &[])
-}
-
-/// As [`read`], and cheaper where the members are known by name beforehand.
-pub(crate) fn read_named(
-    operation: &'static str,
-    response: &Response,
-    names: &[&'static str],
-) -> Result<Fields, Error> {
     succeeded(operation, response)?;
-    if let Ok((named, map)) = json::object(&response.body, names) {
-        return Ok(Fields::new(operation, response.status.as_u16(), map).with_named(named));
-    }
-    // What is wrong with it.
     match json::parse(&response.body) {
+        Ok(Value::Object(map)) => Ok(Fields::new(operation, response.status.as_u16(), map)),
         Ok(other) => {
             let found = json::kind(&other);
-            Err(response.fault(
-                operation,
-                ProtocolFault::Mistyped { field: "the body", expected: "an object", found },
-            ))
+            let expected = "an object";
+            Err(response.fault(operation, ProtocolFault::Mistyped { field: "the body", expected, found }))
         }
         Err(fault) => Err(response.fault(operation, fault)),
     }

@@ -19,7 +19,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("wire", "error json secret time"),
     ("pkce", "secret time"),
     ("message", "error secret site time wire"),
-    ("operation", "credentials error secret site token wire"),
+    ("operation", "credentials error secret site time token wire"),
     (
         "operations",
         "challenge claims credentials error json operation pkce scopes secret site time token wire",

@@ -49,6 +49,8 @@ const RENEWAL: &str = "aauth.agent.token";
 ///
 /// As an agent it asks for authorization at resources and calls them; as a resource it asks the service about tokens. Cheap
 /// to clone; clones share everything. `Send` and `Sync`: one serves all threads and tasks.
+///
+#[doc = example!("# use lumoauth::emulator::{AAuthAgentSeed, AgentSeed, Tenant};\nuse lumoauth::aauth::{AgentKey, AgentServer, Delegate};\n\nlet key = AgentKey::generate()?; // signs requests\nlet server_key = AgentKey::generate()?.with_key_id(\"server-1\")?; // vouches for the keys of the agent\n# let agent = AAuthAgentSeed::new(\"aag_1\", \"https://agent.example\").key(server_key.public_jwk());\n# let tenant = Tenant::new(\"acme\").agent(AgentSeed::new(\"agt_1\").secret(\"s\")).aauth_agent(agent);\n# let emulator = Emulator::builder().tenant(tenant).build()?;\nlet issuer = emulator.site().api_base();\nlet server = AgentServer::new(\"https://agent.example\", server_key)?.audience(issuer.as_str());\nlet client = aauth::Client::builder()\n    .base_url(emulator.site().base_url())\n    .tenant(\"acme\")\n    .agent_server(server, Delegate::by_key(\"worker-1\", key.public_jwk())?)\n    .key(key)\n    .build_with(emulator.transport())?;\n\n// Its own token, made anew before it ends. `request_authorization` asks for one at a resource.\nlet token = client.agent_token()", "?;\nassert_eq!(token.expose().split('.').count(), 3);\nassert_eq!(client.metadata()", "?.issuer, issuer);")]
 #[derive(Clone)]
 pub struct Client {
     driver: Driver,

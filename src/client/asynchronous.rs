@@ -20,14 +20,15 @@ use crate::wire::{Request, Response};
 
 pub(crate) use maybe_async::must_be_async as dual;
 
+/// An example of this mount: `.await` stands between its parts.
 macro_rules! example {
-    ($call:literal, $rest:literal) => {
+    ($first:literal $(, $rest:literal)*) => {
         concat!(
-            "```\n# #[cfg(feature = \"emulator\")] {\n# let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();\n",
-            "# runtime.block_on(async {\n# let agent = lumoauth::emulator::Emulator::demo()?.async_agent()?;\n",
-            $call,
-            ".await",
-            $rest,
+            "```\n# #[cfg(feature = \"emulator\")] {\n# #[allow(unused_imports)]\n# use lumoauth::{asynchronous::*, emulator::Emulator};\n",
+            "# let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();\n# runtime.block_on(async {\n",
+            "# let emulator = Emulator::demo()?;\n# let agent = emulator.async_agent()?;\n",
+            $first,
+            $(".await", $rest,)*
             "\n# Ok::<(), Box<dyn std::error::Error>>(())\n# }).unwrap() }\n```"
         )
     };
@@ -111,13 +112,13 @@ pub trait Transport: Send + Sync {
         super::clock::now()
     }
 
-    /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
-    /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
+    /// The time, for calls that need nothing unpredictable: what they draw here ends up in the length of a pause, the moment of
+    /// a renewal, or the name of an attempt. The clocks are those of [`Transport::now`]; the bytes have to differ from call to call
+    /// and from process to process, or all would come back at once. A transport that wraps another hands this on.
     ///
     /// # Errors
     /// As [`Transport::now`], which it is if not written otherwise.
-    fn later(&self, before: &Now) -> Result<Now, TransportError> {
-        let _ = before;
+    fn glance(&self) -> Result<Now, TransportError> {
         self.now()
     }
 
@@ -201,8 +202,8 @@ where
         Box::pin((self.sleep)(duration))
     }
 
-    fn later(&self, before: &Now) -> Result<Now, TransportError> {
-        Ok(super::clock::later(before))
+    fn glance(&self) -> Result<Now, TransportError> {
+        super::clock::glance()
     }
 }
 

@@ -10,13 +10,14 @@ use crate::wire::{Request, Response};
 
 pub(crate) use maybe_async::must_be_sync as dual;
 
-/// The example of a method's documentation: a call, and what is done with its result.
+/// An example of this mount: `.await` stands between its parts in the other one.
 macro_rules! example {
-    ($call:literal, $rest:literal) => {
+    ($first:literal $(, $rest:literal)*) => {
         concat!(
-            "```\n# #[cfg(feature = \"emulator\")] {\n# let agent = lumoauth::emulator::Emulator::demo()?.agent()?;\n",
-            $call,
-            $rest,
+            "```\n# #[cfg(feature = \"emulator\")] {\n# #[allow(unused_imports)]\n# use lumoauth::{*, emulator::Emulator};\n",
+            "# let emulator = Emulator::demo()?;\n# let agent = emulator.agent()?;\n",
+            $first,
+            $($rest,)*
             "\n# }\n# Ok::<(), Box<dyn std::error::Error>>(())\n```"
         )
     };
@@ -101,13 +102,13 @@ pub trait Transport: Send + Sync {
         super::clock::now()
     }
 
-    /// The time for the next step of the same call. `before` is what the step before was given: its randomness was drawn
-    /// for this call alone, so a transport may make more of it (a hash of it) instead of drawing anew.
+    /// The time, for calls that need nothing unpredictable: what they draw here ends up in the length of a pause, the moment of
+    /// a renewal, or the name of an attempt. The clocks are those of [`Transport::now`]; the bytes have to differ from call to call
+    /// and from process to process, or all would come back at once. A transport that wraps another hands this on.
     ///
     /// # Errors
     /// As [`Transport::now`], which it is if not written otherwise.
-    fn later(&self, before: &Now) -> Result<Now, TransportError> {
-        let _ = before;
+    fn glance(&self) -> Result<Now, TransportError> {
         self.now()
     }
 
@@ -132,8 +133,8 @@ where
         self(request)
     }
 
-    fn later(&self, before: &Now) -> Result<Now, TransportError> {
-        Ok(super::clock::later(before))
+    fn glance(&self) -> Result<Now, TransportError> {
+        super::clock::glance()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The clocks and the randomness of this machine: the only place that reads them.
 
-use std::sync::LazyLock;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
@@ -12,6 +14,16 @@ use crate::time::{Now, Timestamp};
 #[allow(clippy::disallowed_methods)] // this is the place
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// What the bytes of all glances are made of: drawn once, never shown.
+static SEED: OnceLock<[u8; 32]> = OnceLock::new();
+/// The threads that have glanced.
+static THREADS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// This thread's number and that of its next glance: no thread waits for another.
+    static GLANCES: Cell<(u64, u64)> = Cell::new((THREADS.fetch_add(1, Ordering::Relaxed), 0));
+}
+
 /// The time and fresh randomness of this machine.
 pub(crate) fn now() -> Result<Now, TransportError> {
     let start = *START;
@@ -22,9 +34,25 @@ pub(crate) fn now() -> Result<Now, TransportError> {
     Ok(at(start, random))
 }
 
-/// The time of this machine, with randomness made of that of an earlier step of the same call: without asking the system.
-pub(crate) fn later(before: &Now) -> Now {
-    at(*START, Sha256::digest(before.random).into())
+/// The time, with bytes that cost no question to the system: a hash of a seed that was drawn once, of the glance's number,
+/// and of the time, which tells a forked process from its parent.
+pub(crate) fn glance() -> Result<Now, TransportError> {
+    let seed = match SEED.get() {
+        Some(seed) => seed,
+        None => {
+            let drawn = now()?.random;
+            SEED.get_or_init(|| drawn)
+        }
+    };
+    let (thread, number) = GLANCES.get();
+    GLANCES.set((thread, number.wrapping_add(1)));
+    let now = at(*START, [0; 32]);
+    let mut hash = Sha256::new();
+    hash.update(seed);
+    hash.update(thread.to_le_bytes());
+    hash.update(number.to_le_bytes());
+    hash.update(now.monotonic.as_nanos().to_le_bytes());
+    Ok(Now { random: hash.finalize().into(), ..now })
 }
 
 #[allow(clippy::disallowed_methods)] // this is the place
@@ -38,15 +66,28 @@ fn at(start: Instant, random: [u8; 32]) -> Now {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::time::Duration;
 
     #[test]
-    fn no_two_calls_and_no_later_step_of_one_are_alike() {
+    fn no_two_are_alike() {
         let mut seen = HashSet::new();
+        let mut last = Now::new(Timestamp::default(), Duration::ZERO, [0; 32]);
         for _ in 0..1000 {
-            let first = now().unwrap();
-            let second = later(&first);
-            assert!(first.monotonic <= second.monotonic);
-            assert!(seen.insert(first.random) && seen.insert(second.random));
+            for next in [now().unwrap(), glance().unwrap()] {
+                assert!(last.monotonic <= next.monotonic);
+                assert!(seen.insert(next.random[16..].to_vec()));
+                last = next;
+            }
         }
+    }
+
+    #[test]
+    fn pauses_drawn_from_glances_are_spread_evenly() {
+        let mut tenths = [0_u32; 10];
+        for _ in 0..10_000 {
+            let tenth = (glance().unwrap().fraction(0) * 10.0).floor();
+            tenths[(0..10).find(|at| f64::from(*at) >= tenth).unwrap() as usize] += 1;
+        }
+        assert!(tenths.iter().all(|count| (800..1200).contains(count)), "{tenths:?}");
     }
 }

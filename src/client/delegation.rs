@@ -20,7 +20,7 @@ use super::run::Driver;
 use super::{MemoryStore, SessionStore, dual};
 use crate::credentials::ClientAuth;
 use crate::error::{ConfigError, ConsentError, Error, InputError};
-use crate::operation::Operation;
+use crate::operation::{AttemptId, Operation};
 use crate::operations::{
     ApiRequest, Callback, Delegation, Exchange, GetMetadata, RedeemCode, Revoke, ServerMetadata, TokenHint,
     TokenSet, UserSession,
@@ -40,6 +40,8 @@ const TOTAL: Duration = Duration::from_secs(20);
 /// An agent that acts for users, with their consent, and hands authority on to other agents (RFC 8693).
 ///
 /// A *session* is one user's delegation, under a name of your choice. Cheap to clone; clones share everything.
+///
+#[doc = example!("# use lumoauth::{emulator::{Tenant, UserSeed}, http::Method, wire::Request};\n# let seed = lumoauth::emulator::AgentSeed::new(\"agt_1\").secret(\"s\").capabilities([\"read:documents\", \"delegate:on_behalf\"]);\n# let tenant = Tenant::new(\"acme\").agent(seed.redirect_uri(\"https://myapp.example/callback\"));\n# let tenant = tenant.user(UserSeed::new(\"alice\").scopes([\"read:documents\", \"offline_access\"]));\n# let emulator = Emulator::builder().tenant(tenant).auto_consent(\"alice\").build()?;\n# let agent = Agent::builder().base_url(emulator.site().base_url()).tenant(\"acme\").client_id(\"agt_1\").client_secret(\"s\");\n# let agent = agent.build_with(emulator.transport())?;\nlet chain = DelegationChain::new(&agent, \"https://myapp.example/callback\")?;\nlet url = chain.consent_url(\"session-1\", [\"read:documents\"])", "?;\n# let answer = emulator.handle_in_process(&Request::new(Method::GET, url.parse()?)).response;\n# let back = answer.header(lumoauth::http::header::LOCATION).ok_or(\"no redirect\")?;\n// The user's browser goes to `url`, the user consents, and the browser comes back to `back`.\nchain.handle_callback_url(\"session-1\", back)", "?;\nlet documents = chain.request(\"session-1\", Method::GET, \"/api/v1/documents\")", "?;\nassert_eq!(documents.status(), 200);")]
 #[derive(Clone)]
 pub struct DelegationChain {
     driver: Driver,
@@ -161,7 +163,7 @@ impl DelegationChain {
         let deadline = self.deadline(&now);
         let metadata = self.metadata(&deadline).await?;
         let issuer = (Some(metadata.issuer()), metadata.answers_carry_issuer());
-        let (own, client_id) = (now.identifier(), self.client_id().unwrap_or_default());
+        let (own, client_id) = (AttemptId::of(&now).to_string(), self.client_id().unwrap_or_default());
         let change = |record: &mut UserSession| {
             unless_forged(record.finish(callback.clone(), &client_id, issuer, &own, now.wall))
         };
@@ -181,7 +183,7 @@ impl DelegationChain {
     ) -> Result<(), Error> {
         let code = code.into();
         let now = self.driver.transport.now()?;
-        let (own, client_id) = (now.identifier(), self.client_id().unwrap_or_default());
+        let (own, client_id) = (AttemptId::of(&now).to_string(), self.client_id().unwrap_or_default());
         let change = |record: &mut UserSession| {
             unless_forged(record.finish_with_code(code.clone(), &client_id, &own, now.wall))
         };
@@ -197,7 +199,7 @@ impl DelegationChain {
         now: &Now,
         deadline: &Deadline,
     ) -> Result<(), Error> {
-        let own = now.identifier();
+        let own = AttemptId::of(now).to_string();
         let redeemed = match redeem.unwrap_or(Err(ConsentError::WrongState)) {
             Ok(redeem) => self.driver.run_within(redeem, deadline).await,
             Err(error) => Err(error.into()),

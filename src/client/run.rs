@@ -23,7 +23,7 @@ impl Driver {
     /// times of their own.
     pub(super) fn deadline(&self, terms: &Terms) -> Result<Deadline, Error> {
         let total = self.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
-        Ok(Deadline::start(&self.transport.now()?, total))
+        Ok(Deadline::start(&self.transport.glance()?, total))
     }
 
     /// An error if the deadline has passed: whoever waits for others does not wait longer.
@@ -96,7 +96,8 @@ where
     M::Output: Send,
 {
     let (mut arrived, mut sent) = (None, false);
-    let mut now = transport.now()?;
+    let drawn = |machine: &M| if machine.draws_secrets() { transport.now() } else { transport.glance() };
+    let mut now = drawn(&machine)?;
     loop {
         match machine.step(&now, arrived.take())? {
             Action::Send(request) => {
@@ -121,8 +122,8 @@ where
             }
             Action::Done(output) => return Ok(output),
         }
-        now = match transport.later(&now) {
-            Ok(later) => later,
+        now = match drawn(&machine) {
+            Ok(now) => now,
             Err(error) if !sent => return Err(error.into()),
             // Nothing more is sent without a clock. If the answer has arrived, it is the answer.
             Err(error) => {

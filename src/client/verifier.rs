@@ -19,6 +19,8 @@ use crate::verify::{
 ///
 /// Cheap to clone; clones share the issuer's keys. `Send` and `Sync`: one serves all threads and tasks. With its keys at
 /// hand it sends nothing.
+///
+#[doc = example!("let config = lumoauth::verify::VerifierConfig::new(emulator.site().api_base(), emulator.client_id());\nlet verifier = TokenVerifier::build_with(config, emulator.transport())?;\n\nlet token = agent.authenticate([\"read:documents\"])", "?;\nlet verified = verifier.verify(token.secret())", "?;\nassert!(verified.scopes().contains(\"read:documents\"));")]
 #[derive(Clone)]
 pub struct TokenVerifier {
     verifier: Verifier,

@@ -194,7 +194,7 @@ impl Acquire {
         let time = wanted.min(most);
         let credentials = fetch.identity.credentials();
         let mut request =
-            match attach::prepare(&self.session, &operation, &terms, None, credentials, "", time) {
+            match attach::prepare(&self.session, &operation, &terms, None, credentials, None, time) {
                 Ok(request) => request,
                 // Wrong scopes: nothing was sent, and it is this caller's to correct.
                 Err(error) => return fetch.or_fallback(error),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Session;
 use crate::credentials::{ClientAuth, Credentials};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
-use crate::operation::{Auth, Context, Operation, Terms};
+use crate::operation::{AttemptId, Auth, Context, Operation, Terms};
 use crate::secret::Secret;
 use crate::site::{Origin, absolute};
 use crate::token::{AccessToken, TokenType};
@@ -24,7 +24,7 @@ pub(super) fn prepare<O: Operation>(
     terms: &Terms,
     token: Option<&AccessToken>,
     credentials: Option<&Credentials>,
-    attempt_id: &str,
+    attempt_id: Option<AttemptId>,
     time: Duration,
 ) -> Result<Request, Error> {
     let settings = session.settings();
@@ -57,10 +57,13 @@ pub(super) fn unattached<O: Operation>(
     operation: &O,
     terms: &Terms,
     token: Option<&AccessToken>,
-    attempt_id: &str,
+    attempt_id: Option<AttemptId>,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let mut context = Context::new(&settings.site).with_attempt_id(attempt_id);
+    let mut context = Context::new(&settings.site);
+    if let Some(attempt_id) = attempt_id {
+        context = context.with_attempt_id(attempt_id);
+    }
     if let Some(token) = token {
         context = context.with_token(token);
     }

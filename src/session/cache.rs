@@ -66,20 +66,27 @@ impl TokenCache {
     pub(super) fn slot(&self, key: &TokenKey, now: &Now) -> Arc<Slot> {
         let mut entries = lock(&self.entries);
         if let Some(slot) = entries.slots.get(key) {
-            slot.used_at(self.clock.next());
+            self.touch(slot);
             return Arc::clone(slot);
         }
         entries.make_room(now);
         let slot = Arc::new(Slot::new(self.numbers.clone()));
-        slot.used_at(self.clock.next());
+        self.touch(&slot);
         entries.slots.insert(key.clone(), Arc::clone(&slot));
         slot
     }
 
     /// True if this is its key's slot still: then it need not be looked up.
     pub(super) fn holds(&self, slot: &Slot) -> bool {
-        slot.used_at(self.clock.next());
+        self.touch(slot);
         !slot.is_retired()
+    }
+
+    /// It was used later than all others. If it was so already, nothing is written: the threads share this.
+    fn touch(&self, slot: &Slot) {
+        if slot.last_used() == 0 || slot.last_used() != self.clock.latest() {
+            slot.used_at(self.clock.next());
+        }
     }
 
     /// The token of a key, if there is one that may be used.

@@ -10,7 +10,7 @@ use super::retry::{Failure, Verdict, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
 use crate::error::{ApiError, Error, Redactor, SignerError};
-use crate::operation::{Answer, Auth, Operation, Terms};
+use crate::operation::{Answer, AttemptId, Auth, Effect, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
 use crate::wire::{Limits, Request, Response};
@@ -24,7 +24,8 @@ pub struct Call<O: Operation> {
     operation: O,
     terms: Terms,
     deadline: Option<Deadline>,
-    attempt_id: String,
+    /// Given with the first step.
+    attempt_id: Option<AttemptId>,
     phase: Phase,
     loan: Option<Loan>,
     /// Attempts of the operation since it last got an answer.
@@ -57,7 +58,7 @@ impl<O: Operation> Call<O> {
             operation,
             terms,
             deadline,
-            attempt_id: String::new(),
+            attempt_id: None,
             phase: Phase::Start,
             loan: None,
             attempts: 0,
@@ -69,6 +70,11 @@ impl<O: Operation> Call<O> {
     /// The operation's name.
     pub fn name(&self) -> &'static str {
         self.terms.name
+    }
+
+    /// It has one from the first step on.
+    fn attempt_id(&self) -> AttemptId {
+        self.attempt_id.unwrap_or(AttemptId::from_bytes([0; 16]))
     }
 
     fn needs_token(&self) -> bool {
@@ -87,7 +93,7 @@ impl<O: Operation> Call<O> {
         let action = self.acquire(acquire, now, None, deadline)?;
         if let (Phase::Token(_), Auth::Bearer) = (&self.phase, self.terms.auth.credential()) {
             // A wrong argument is the answer before any request, and before any waiting for a token.
-            let attempt_id = &self.attempt_id;
+            let attempt_id = self.attempt_id;
             let request = attach::unattached(&self.session, &self.operation, &self.terms, None, attempt_id);
             if let Err(error) = request {
                 self.phase = Phase::Over;
@@ -128,11 +134,11 @@ impl<O: Operation> Call<O> {
         let attempt = attempt.unwrap_or(self.terms.attempt);
         let time = attempt.min(deadline.remaining(now));
         let token = self.loan.as_ref().map(|loan| &loan.held.token);
-        let attempt_id = &self.attempt_id;
+        let attempt_id = self.attempt_id;
         let request =
             attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);
-        log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id);
+        log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id());
         let Auth::Signed(signing) = &self.terms.auth else { return Ok(self.sent(request)) };
         let (unsigned, to_sign) = Unsigned::new(request, signing, now)?;
         self.phase = Phase::Signing(Box::new(unsigned));
@@ -193,7 +199,7 @@ impl<O: Operation> Call<O> {
         deadline: &Deadline,
     ) -> Result<Action<O::Output>, Error> {
         let status = response.status();
-        log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id);
+        log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id());
         let refused = status == 401 && self.token_was_refused(now);
         if refused && !deadline.passed(now) {
             return self.begin(now, deadline);
@@ -237,7 +243,7 @@ impl<O: Operation> Call<O> {
     }
 
     fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
-        log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id);
+        log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id());
         match self.verdict(&error, now, deadline) {
             Verdict::After(pause) => self.pause(pause, Some(error), now),
             Verdict::Unknown => Err(self.unknown(error)),
@@ -268,7 +274,7 @@ impl<O: Operation> Call<O> {
     fn unknown(&self, source: Error) -> Error {
         Error::OutcomeUnknown {
             operation: self.terms.name,
-            attempt_id: self.attempt_id.clone(),
+            attempt_id: self.attempt_id().to_string(),
             source: Box::new(source),
         }
     }
@@ -282,12 +288,15 @@ impl<O: Operation> Call<O> {
 impl<O: Operation> Machine for Call<O> {
     type Output = O::Output;
 
+    /// Reading without a signature draws pauses and the attempt's name, and no more.
+    fn draws_secrets(&self) -> bool {
+        self.terms.effect != Effect::Read || matches!(self.terms.auth, Auth::Signed(_))
+    }
+
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<O::Output>, Error> {
         let total = self.session.total.filter(|_| !self.terms.own_times).unwrap_or(self.terms.total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
-        if self.attempt_id.is_empty() {
-            self.attempt_id = now.identifier();
-        }
+        self.attempt_id.get_or_insert_with(|| AttemptId::of(now));
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let is_sent = match &phase {
             Phase::Sent(..) | Phase::Signing(_) => true,

@@ -1,9 +1,8 @@
 //! What follows a failed attempt: stop, or again after a pause. One loop, one budget.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::lock;
 use crate::error::{ApiError, Sent, TransportError, TransportFault};
 use crate::operation::Effect;
 use crate::time::Now;
@@ -90,32 +89,25 @@ pub(super) fn verdict(
 }
 
 /// What all calls of a client together may spend on repeating: a burst of ten, then about one in ten.
-pub(super) struct Quota(Mutex<u32>);
+pub(super) struct Quota(AtomicU32);
 
 const FULL: u32 = 100;
 
 impl Default for Quota {
     fn default() -> Self {
-        Quota(Mutex::new(FULL))
+        Quota(AtomicU32::new(FULL))
     }
 }
 
 impl Quota {
     fn spend(&self, cost: u32) -> bool {
-        let mut left = lock(&self.0);
-        match left.checked_sub(cost) {
-            Some(rest) => {
-                *left = rest;
-                true
-            }
-            None => false,
-        }
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(cost)).is_ok()
     }
 
-    /// A success gives one unit back.
+    /// A success gives one unit back. Where nothing is missing, nothing is written: the threads share this.
     pub(super) fn success(&self) {
-        let mut left = lock(&self.0);
-        *left = left.saturating_add(1).min(FULL);
+        let more = |left: u32| (left < FULL).then(|| left.saturating_add(1));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 }
 

@@ -4,7 +4,9 @@
 mod connect;
 
 use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::reqwest::{Body, Client, Proxy as Through, Url, redirect, retry};
@@ -14,7 +16,7 @@ use http::{HeaderValue, Method, Uri};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
-use self::connect::{ATTEMPT, Attempt, DialLayer, Lookup, NotSent, Shared};
+use self::connect::{Attempt, DialLayer, Lookup, NotSent, Shared};
 use super::framing::{Framing, too_large};
 use super::options::{Proxy, TransportOptions};
 use super::statistics::Statistics;
@@ -51,7 +53,7 @@ pub struct ReqwestTransport {
     remote: Clients,
     shared: Arc<Shared>,
     /// Few enough to be compared one by one, which is cheaper than hashing one.
-    urls: Arc<Mutex<Vec<Known>>>,
+    urls: Arc<RwLock<Vec<Known>>>,
 }
 
 /// A URL that was checked: as it was asked for, in reqwest's words, and whether its host is this machine.
@@ -91,20 +93,18 @@ impl ReqwestTransport {
         if uri.query().is_some() {
             return checked(uri);
         }
-        if let Some((_, known)) = self.lock_urls().iter().find(|(known, _)| is_same(known, uri)) {
-            return Ok(known.clone());
+        let known = self.urls.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, checked)) = known.iter().find(|(known, _)| is_same(known, uri)) {
+            return Ok(checked.clone());
         }
+        drop(known);
         let checked = checked(uri)?;
-        let mut urls = self.lock_urls();
-        if urls.len() >= URLS {
-            urls.clear();
+        let mut known = self.urls.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= URLS {
+            known.clear();
         }
-        urls.push((uri.clone(), checked.clone()));
+        known.push((uri.clone(), checked.clone()));
         Ok(checked)
-    }
-
-    fn lock_urls(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that needs no waiting happens in here, so that the future that waits is small.
@@ -120,7 +120,7 @@ impl ReqwestTransport {
         let (url, local) = self.url(request.url())?;
         let clients = if local { &self.local } else { &self.remote };
         let client = if limits.fresh_connection { &clients.fresh } else { &clients.kept };
-        let attempt = Attempt::new(request.url(), &limits);
+        let attempt = Attempt::new(&limits);
         let method = request.method().clone();
         Ok(Started { answer: client.execute(outgoing(request, url)), attempt, method, limits })
     }
@@ -141,11 +141,11 @@ impl<A: Future<Output = ::reqwest::Result<::reqwest::Response>>> Started<A> {
             let message = "this transport works inside a tokio runtime only";
             return Err(TransportError::not_sent(TransportFault::Refused, message));
         }
-        let answer = async { read(answer.await.map_err(failed)?, &method, &limits).await };
-        match tokio::time::timeout(limits.total, ATTEMPT.scope(attempt.clone(), answer)).await {
+        let mut answer = pin!(async { read(answer.await.map_err(failed)?, &method, &limits).await });
+        let answer = poll_fn(|context| attempt.during(|| answer.as_mut().poll(context)));
+        match tokio::time::timeout(limits.total, answer).await {
             Ok(answer) => answer,
-            // Only a pool that keeps nothing tells for sure: elsewhere a kept connection may have been used meanwhile.
-            Err(_) if limits.fresh_connection && !attempt.connected() => {
+            Err(_) if attempt.never_connected() => {
                 Err(TransportError::not_sent(TransportFault::Timeout, "connecting took too long"))
             }
             Err(_) => Err(TransportError::unknown(TransportFault::Timeout, "the answer took too long")),
@@ -169,8 +169,8 @@ impl Transport for ReqwestTransport {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn later(&self, before: &Now) -> Result<Now, TransportError> {
-        Ok(clock::later(before))
+    fn glance(&self) -> Result<Now, TransportError> {
+        clock::glance()
     }
 }
 
@@ -241,11 +241,10 @@ fn checked(uri: &Uri) -> Result<(Url, bool), TransportError> {
 
 /// The request in reqwest's words.
 fn outgoing(request: Request, url: Url) -> ::reqwest::Request {
-    let (head, mut body) = request.into_head_and_body();
-    let (head, ()) = head.into_parts();
-    let needs_length = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
-    let mut out = ::reqwest::Request::new(head.method, url);
-    *out.headers_mut() = head.headers;
+    let (method, _, headers, mut body) = request.into_parts();
+    let needs_length = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+    let mut out = ::reqwest::Request::new(method, url);
+    *out.headers_mut() = headers;
     if !body.is_empty() {
         *out.body_mut() = Some(Body::from(std::mem::take(&mut *body)));
     } else if needs_length {

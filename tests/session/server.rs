@@ -185,7 +185,9 @@ impl Operation for Probe {
         }
         let own = || context.site().join("probe").unwrap();
         let url = self.url.clone().unwrap_or_else(own);
-        let attempt = HeaderValue::from_str(context.attempt_id()).unwrap();
+        let attempt =
+            HeaderValue::from_str(&context.attempt_id().expect("a session names its calls").to_string())
+                .unwrap();
         let method = if self.effect == Effect::Read { Method::GET } else { Method::POST };
         Ok(Request::new(method, url).header(HeaderName::from_static("x-attempt"), attempt))
     }

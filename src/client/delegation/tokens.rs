@@ -3,6 +3,7 @@
 use super::super::dual;
 use super::{DelegationChain, DelegationKey, LOOK_AGAIN};
 use crate::error::{ConsentError, Error, InputError};
+use crate::operation::AttemptId;
 use crate::operations::{Exchange, Refresh, UserSession, UserToken};
 use crate::scopes::Scopes;
 use crate::session::Claim;
@@ -144,7 +145,7 @@ impl DelegationChain {
         let Some((mut record, version)) = self.load(session).await? else { return Ok(()) };
         let UserToken::Renew(refresh) = record.user_token(now.wall) else { return Ok(()) };
         let granted = record.scopes();
-        let own = now.identifier();
+        let own = AttemptId::of(now).to_string();
         self.not_late(deadline)?;
         record.claim(&own, now.wall);
         if !self.store.save_if(session, Some(version), &record.to_bytes()).await? {

@@ -1,6 +1,7 @@
 //! Names and connections of the reqwest transport: each attempt's own time to connect, names remembered for half a
 //! minute, and every failure in here known as "not sent".
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -11,7 +12,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use http::Uri;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -29,33 +29,49 @@ const ADDRESSES: usize = 16;
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-tokio::task_local! {
-    /// The attempt that the current task is making: how the connector gets to know its limits.
-    pub(super) static ATTEMPT: Attempt;
+thread_local! {
+    /// The attempt whose future this thread is polling: how the connector gets to know its limits.
+    static CURRENT: Cell<Option<Attempt>> = const { Cell::new(None) };
 }
 
 /// What the connector knows of an attempt, and what it reports back.
 #[derive(Clone)]
-pub(super) struct Attempt(Arc<Known>);
-
-struct Known {
-    url: Uri,
+pub(super) struct Attempt {
     within: Duration,
-    connected: AtomicBool,
+    /// For attempts that must have a connection of their own: true once it was opened.
+    connected: Option<Arc<AtomicBool>>,
 }
 
 impl Attempt {
-    pub(super) fn new(url: &Uri, limits: &Limits) -> Self {
-        Attempt(Arc::new(Known {
-            url: url.clone(),
-            within: limits.connect,
-            connected: AtomicBool::new(false),
-        }))
+    pub(super) fn new(limits: &Limits) -> Self {
+        Attempt { within: limits.connect, connected: limits.fresh_connection.then(Arc::default) }
     }
 
-    /// True once a connection was opened for it.
-    pub(super) fn connected(&self) -> bool {
-        self.0.connected.load(Ordering::Acquire)
+    /// Polls with this attempt as the current one.
+    pub(super) fn during<T>(&self, poll: impl FnOnce() -> T) -> T {
+        let _restored = Restore(CURRENT.replace(Some(self.clone())));
+        poll()
+    }
+
+    fn current() -> Option<Self> {
+        let current = CURRENT.take();
+        CURRENT.set(current.clone());
+        current
+    }
+
+    /// True if it needed a connection of its own and there never was one: nothing was sent. A kept connection may have
+    /// been used without anybody's knowing.
+    pub(super) fn never_connected(&self) -> bool {
+        self.connected.as_ref().is_some_and(|connected| !connected.load(Ordering::Acquire))
+    }
+}
+
+/// Puts back what was current before, also if the poll panics.
+struct Restore(Option<Attempt>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
     }
 }
 
@@ -108,6 +124,11 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (Vec<IpAddr>, Instant)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Some address may be old: the next attempts ask again. Which host it was is not known where this is called.
+    fn forget(&self) {
+        self.lock().clear();
     }
 
     fn remembered(&self, host: &str) -> Option<Vec<IpAddr>> {
@@ -185,7 +206,7 @@ impl<S> Layer<S> for DialLayer {
     type Service = Dial<S>;
 
     fn layer(&self, connector: S) -> Dial<S> {
-        Dial { connector: Arc::new(Mutex::new(connector)), shared: Arc::clone(&self.0) }
+        Dial(Arc::new((Mutex::new(connector), Arc::clone(&self.0))))
     }
 }
 
@@ -193,14 +214,11 @@ impl<S> Layer<S> for DialLayer {
 ///
 /// reqwest clones its connector three times a request, also where a kept connection serves it. So the clones of this one
 /// share one connector, which is cloned only if there is something to open.
-pub(super) struct Dial<S> {
-    connector: Arc<Mutex<S>>,
-    shared: Arc<Shared>,
-}
+pub(super) struct Dial<S>(Arc<(Mutex<S>, Arc<Shared>)>);
 
 impl<S> Clone for Dial<S> {
     fn clone(&self) -> Self {
-        Dial { connector: Arc::clone(&self.connector), shared: Arc::clone(&self.shared) }
+        Dial(Arc::clone(&self.0))
     }
 }
 
@@ -221,27 +239,26 @@ where
     }
 
     fn call(&mut self, to: To) -> Self::Future {
-        let mut connector = self.connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let shared = Arc::clone(&self.shared);
-        let attempt = ATTEMPT.try_with(Attempt::clone).ok();
+        let (connector, shared) = &*self.0;
+        let mut connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shared = Arc::clone(shared);
+        let attempt = Attempt::current();
         Box::pin(async move {
             let connecting = async {
                 std::future::poll_fn(|context| connector.poll_ready(context)).await?;
                 connector.call(to).await
             };
-            let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.0.within);
+            let within = attempt.as_ref().map_or(Limits::default().connect, |attempt| attempt.within);
             let connected = match tokio::time::timeout(within, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => Err(refused(TransportFault::Timeout, "connecting took too long")),
             };
-            if connected.is_ok() {
+            if connected.is_err() {
+                shared.forget();
+            } else {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
-            }
-            if let Some(attempt) = attempt {
-                match connected {
-                    Ok(_) => attempt.0.connected.store(true, Ordering::Release),
-                    // The address may be old.
-                    Err(_) => drop(shared.lock().remove(attempt.0.url.host().unwrap_or_default())),
+                if let Some(connected) = attempt.and_then(|attempt| attempt.connected) {
+                    connected.store(true, Ordering::Release);
                 }
             }
             connected
