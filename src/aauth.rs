@@ -23,6 +23,7 @@
 
 mod agent_token;
 mod agents;
+mod bound;
 mod issue;
 mod key;
 mod read;

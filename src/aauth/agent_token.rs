@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::bound;
 use super::received::ReceivedMessage;
 use super::refusal::RequestError;
 use super::replay::{MemoryReplayStore, Reservation, Reserved};
-use super::token::bound_key;
 use crate::crypto::VerifyingKey;
 use crate::time::{Now, Timestamp};
 use crate::verify::{Claims, Core, IssuerKeys, Leeway, VerifyError};
@@ -59,7 +59,7 @@ impl VerifiedAgentToken {
         if !audience.iter().any(|name| name == own) {
             return Err(VerifyError::Audience);
         }
-        let (key, thumbprint) = bound(&mut claims, keys)?;
+        let (key, thumbprint) = key_of(&mut claims, keys)?;
         Ok(VerifiedAgentToken(Arc::new(Inner {
             agent: core.issuer_name().to_owned(),
             delegate: claims.required_text("sub")?,
@@ -115,11 +115,12 @@ impl VerifiedAgentToken {
 
 /// The key in `cnf.jwk`, or the one of the agent's published keys that has the thumbprint in `cnf.jkt`; and its thumbprint. The
 /// published keys are those that the token was verified with: a key published since then counts when they are fetched again.
-fn bound(claims: &mut Claims, keys: Option<&IssuerKeys>) -> Result<(VerifyingKey, String), VerifyError> {
+fn key_of(claims: &mut Claims, keys: Option<&IssuerKeys>) -> Result<(VerifyingKey, String), VerifyError> {
     let unusable = |problem| VerifyError::Claim { claim: "cnf", problem };
     let mut confirmation = claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?;
     if confirmation.contains_key("jwk") {
-        return bound_key(confirmation);
+        let bound = bound::read(&confirmation)?;
+        return Ok((bound.key, bound.thumbprint));
     }
     let Some(Value::String(jkt)) = confirmation.remove("jkt") else {
         return Err(unusable("has neither jwk nor jkt"));

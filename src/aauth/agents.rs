@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::agent_token::{ProvenAgentRequest, VerifiedAgentToken};
 use super::received::{IncomingMessage, MessagePolicy, ReceivedMessage};
 use super::refusal::RequestError;
-use super::verify::{ALGORITHMS, issuer_of};
+use super::verify::ALGORITHMS;
 use crate::error::{ConfigError, Error};
 use crate::secret::Secret;
 use crate::session::{Action, Arrived, Machine};
@@ -135,12 +135,11 @@ impl AgentVerifier {
         AgentCheck { verifier: self.clone(), message, begun: None }
     }
 
-    fn flow(&self, token: &Secret) -> Result<(Arc<Core>, Flow), VerifyError> {
-        let agent = issuer_of(token, LONGEST_TOKEN)?;
-        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
-        let core = directory.iter().find(|own| own.issuer_name() == agent);
-        let core = core.ok_or(VerifyError::Issuer)?;
-        Ok((Arc::clone(core), Flow::new(core, token)))
+    fn flow(&self, token: &Secret) -> Result<(Flow, Arc<Core>), VerifyError> {
+        Flow::among(token, LONGEST_TOKEN, |agent| {
+            let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
+            directory.iter().find(|own| own.issuer_name() == agent).map(Arc::clone)
+        })
     }
 }
 
@@ -157,7 +156,7 @@ impl fmt::Debug for AgentVerifier {
 /// The check of one agent token: a machine without I/O.
 pub struct AgentTokenCheck {
     verifier: AgentVerifier,
-    flow: Result<(Arc<Core>, Flow), VerifyError>,
+    flow: Result<(Flow, Arc<Core>), VerifyError>,
 }
 
 impl Machine for AgentTokenCheck {
@@ -167,7 +166,7 @@ impl Machine for AgentTokenCheck {
         let Inner { audience, policy, .. } = &*self.verifier.0;
         Ok(match &mut self.flow {
             Err(error) => Action::Done(Err(error.clone())),
-            Ok((core, flow)) => {
+            Ok((flow, core)) => {
                 let step = flow.step(now, arrived);
                 end(step, |claims| {
                     VerifiedAgentToken::check(claims, core, flow.used(), audience, policy.allowed(), now)

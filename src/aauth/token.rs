@@ -1,9 +1,11 @@
 //! An agent's authorization for a resource (`auth+jwt`), checked.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::bound::{BoundKey, BoundKeys};
 use crate::claims::Actor;
 use crate::crypto::VerifyingKey;
 use crate::scopes::Scopes;
@@ -31,8 +33,7 @@ pub struct VerifiedToken {
     expires_at: Timestamp,
     id: Option<String>,
     actors: Vec<Actor>,
-    key: VerifyingKey,
-    thumbprint: String,
+    key: Arc<BoundKey>,
     claims: Map<String, Value>,
 }
 
@@ -43,6 +44,7 @@ impl VerifiedToken {
         issuer: &str,
         resource: &str,
         max_actors: usize,
+        keys: &BoundKeys,
         now: &Now,
     ) -> Result<Self, VerifyError> {
         claims.issuer(issuer)?;
@@ -56,7 +58,7 @@ impl VerifiedToken {
             return Err(VerifyError::Expired);
         }
         times.check(now, Leeway::default())?;
-        let (key, thumbprint) = bound_key(claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?)?;
+        let key = keys.read(&claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?)?;
         let token = VerifiedToken {
             subject: claims.text("sub")?,
             id: claims.text("jti")?,
@@ -68,7 +70,6 @@ impl VerifiedToken {
             audience,
             expires_at: times.expires_at,
             key,
-            thumbprint,
             claims: claims.rest(),
         };
         if token.actors.len() > max_actors {
@@ -78,7 +79,7 @@ impl VerifiedToken {
     }
 
     pub(super) fn key(&self) -> &VerifyingKey {
-        &self.key
+        &self.key.key
     }
 
     /// `iss`: the authorization server.
@@ -128,28 +129,12 @@ impl VerifiedToken {
 
     /// The thumbprint of the key that the token is bound to (RFC 7638).
     pub fn thumbprint(&self) -> &str {
-        &self.thumbprint
+        &self.key.thumbprint
     }
 
     /// The claims that have no name of their own here. Their types are yours to check.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
-    }
-}
-
-/// The key in a confirmation (RFC 7800 section 3.2) and its thumbprint; one beside it must be its own.
-pub(super) fn bound_key(mut confirmation: Map<String, Value>) -> Result<(VerifyingKey, String), VerifyError> {
-    let malformed = |problem| VerifyError::Claim { claim: "cnf", problem };
-    let jwk = confirmation.remove("jwk").ok_or(malformed("has no key (jwk)"))?;
-    let key = VerifyingKey::from_jwk(&jwk).map_err(|_| malformed("has a key that cannot be used"))?;
-    if key.message_algorithm().is_none() {
-        return Err(malformed("has a key that cannot sign messages"));
-    }
-    let thumbprint = key.to_jwk().thumbprint().to_owned();
-    match confirmation.remove("jkt") {
-        None => Ok((key, thumbprint)),
-        Some(Value::String(own)) if own == thumbprint => Ok((key, thumbprint)),
-        Some(_) => Err(malformed("has a thumbprint that is not its key's")),
     }
 }
 
@@ -165,8 +150,7 @@ impl fmt::Debug for VerifiedToken {
             expires_at,
             id: _,
             actors,
-            key: _,
-            thumbprint,
+            key,
             claims,
         } = self;
         f.debug_struct("VerifiedToken")
@@ -178,7 +162,7 @@ impl fmt::Debug for VerifiedToken {
             .field("scopes", scopes)
             .field("expires_at", expires_at)
             .field("actors", &actors.len())
-            .field("thumbprint", thumbprint)
+            .field("thumbprint", &key.thumbprint)
             .field("claims", &claims.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

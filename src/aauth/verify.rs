@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::bound::BoundKeys;
 use super::received::{IncomingMessage, MessagePolicy, ReceivedMessage};
 use super::refusal::RequestError;
 use super::replay::{MemoryReplayStore, Reservation, Reserved};
 use super::token::VerifiedToken;
-use crate::claims::UnverifiedClaims;
 use crate::crypto::Algorithm;
 use crate::error::{ConfigError, Error};
 use crate::scopes::Scopes;
@@ -116,6 +116,7 @@ struct Inner {
     scopes: Scopes,
     max_actors: usize,
     longest_token: usize,
+    keys: BoundKeys,
 }
 
 impl RequestVerifier {
@@ -158,7 +159,16 @@ impl RequestVerifier {
             Ok(Arc::new(Core::new(issuer, Types::Exactly("auth+jwt"), longest_token).named()))
         });
         let issuers = issuers.collect::<Result<_, ConfigError>>()?;
-        Ok(RequestVerifier(Arc::new(Inner { resource, policy, issuers, scopes, max_actors, longest_token })))
+        let keys = BoundKeys::default();
+        Ok(RequestVerifier(Arc::new(Inner {
+            resource,
+            policy,
+            issuers,
+            scopes,
+            max_actors,
+            longest_token,
+            keys,
+        })))
     }
 
     /// The machine that checks one request up to the proof; what is left is to reserve its nonce
@@ -174,11 +184,10 @@ impl RequestVerifier {
 
     /// The flow of a token, with the keys of the issuer that it names, if that one is trusted.
     fn flow(&self, token: &Secret) -> Result<(Flow, Arc<Core>), VerifyError> {
-        // Before any fetch: nobody is asked because a token says so.
-        let issuer = issuer_of(token, self.0.longest_token)?;
-        let core =
-            self.0.issuers.iter().find(|core| core.issuer_name() == issuer).ok_or(VerifyError::Issuer)?;
-        Ok((Flow::new(core, token), Arc::clone(core)))
+        let issuers = &self.0.issuers;
+        Flow::among(token, self.0.longest_token, |issuer| {
+            issuers.iter().find(|core| core.issuer_name() == issuer).map(Arc::clone)
+        })
     }
 
     fn settle(
@@ -187,13 +196,14 @@ impl RequestVerifier {
         core: &Core,
         now: &Now,
     ) -> Result<VerifiedToken, VerifyError> {
-        VerifiedToken::check(claims, core.issuer_name(), &self.0.resource, self.0.max_actors, now)
+        let Inner { resource, max_actors, keys, .. } = &*self.0;
+        VerifiedToken::check(claims, core.issuer_name(), resource, *max_actors, keys, now)
     }
 }
 
 impl fmt::Debug for RequestVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { resource, policy, issuers, scopes, max_actors, longest_token: _ } = &*self.0;
+        let Inner { resource, policy, issuers, scopes, max_actors, longest_token: _, keys: _ } = &*self.0;
         f.debug_struct("RequestVerifier")
             .field("resource", resource)
             .field("policy", policy)
@@ -201,20 +211,6 @@ impl fmt::Debug for RequestVerifier {
             .field("scopes", scopes)
             .field("max_actors", max_actors)
             .finish_non_exhaustive()
-    }
-}
-
-/// The issuer that a token names, for the choice among those that are trusted. Nothing is verified by it.
-pub(super) fn issuer_of(token: &Secret, longest: usize) -> Result<String, VerifyError> {
-    if token.expose().len() > longest {
-        return Err(VerifyError::TooLong);
-    }
-    let claims = UnverifiedClaims::read(token)
-        .map_err(|_| VerifyError::Malformed("it is not three parts with one JSON object"))?;
-    match claims.unverified_claims().get("iss") {
-        Some(serde_json::Value::String(issuer)) => Ok(issuer.clone()),
-        Some(_) => Err(VerifyError::mistyped("iss")),
-        None => Err(VerifyError::missing("iss")),
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::{KeyCache, Need};
+#[cfg(feature = "aauth")]
+use super::compact::unverified_claims;
 use super::compact::{Compact, KnownHeaders, Types};
 use super::config::Issuer;
 use super::error::VerifyError;
@@ -69,6 +71,8 @@ pub(crate) struct Flow {
     phase: Phase,
     /// The keys among which the token's was looked for.
     used: Option<Arc<IssuerKeys>>,
+    /// The claims, if they were read before the signature was verified.
+    claims: Option<Claims>,
 }
 
 enum Phase {
@@ -82,7 +86,24 @@ pub(crate) type Step = Result<Action<Claims>, VerifyError>;
 
 impl Flow {
     pub(crate) fn new(core: &Arc<Core>, token: &Secret) -> Self {
-        Flow { core: Arc::clone(core), token: token.clone(), deadline: None, phase: Phase::Start, used: None }
+        let (core, token) = (Arc::clone(core), token.clone());
+        Flow { core, token, deadline: None, phase: Phase::Start, used: None, claims: None }
+    }
+
+    /// The flow with the issuer that the token names, if it is found: nobody is asked because a token says so. Nothing is
+    /// verified by it.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn among(
+        token: &Secret,
+        longest: usize,
+        find: impl FnOnce(&str) -> Option<Arc<Core>>,
+    ) -> Result<(Self, Arc<Core>), VerifyError> {
+        if token.expose().len() > longest {
+            return Err(VerifyError::TooLong);
+        }
+        let claims = unverified_claims(token.expose())?;
+        let core = find(claims.named_issuer()?).ok_or(VerifyError::Issuer)?;
+        Ok((Flow { claims: Some(claims), ..Flow::new(&core, token) }, core))
     }
 
     pub(crate) fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Step {
@@ -103,7 +124,11 @@ impl Flow {
                     Some(keys) => self.finish(&compact, &keys),
                     None => {
                         // A token that says itself that it is another issuer's is not worth a request.
-                        compact.claims(self.token.expose())?.issuer(&core.issuer.name)?;
+                        // What it claims is not kept while others are waited for.
+                        let claims = self.claims.take();
+                        claims
+                            .map_or_else(|| compact.claims(self.token.expose()), Ok)?
+                            .issuer(&core.issuer.name)?;
                         self.decide(compact, now, &deadline)
                     }
                 }
@@ -167,7 +192,8 @@ impl Flow {
         let key = keys.find(compact.header.key_id.as_deref(), compact.header.algorithm)?;
         compact.verify(self.token.expose(), key)?;
         self.core.known.keep(self.token.expose(), compact);
-        compact.claims(self.token.expose()).map(Action::Done)
+        let claims = self.claims.take().map_or_else(|| compact.claims(self.token.expose()), Ok);
+        claims.map(Action::Done)
     }
 }
 

@@ -42,6 +42,9 @@ fn short(typ: &str) -> &str {
     }
 }
 
+const MORE_PARTS: VerifyError =
+    VerifyError::Malformed("it has more than three parts (encrypted tokens are not taken)");
+
 /// The parts of a token: what its header says, and where the rest is.
 pub(super) struct Compact {
     pub(super) header: Header,
@@ -63,7 +66,7 @@ impl Compact {
         let (header, rest) = token.split_once('.').ok_or(malformed("it has no dots"))?;
         let (payload, signature) = rest.split_once('.').ok_or(malformed("it has less than three parts"))?;
         if signature.contains('.') {
-            return Err(malformed("it has more than three parts (encrypted tokens are not taken)"));
+            return Err(MORE_PARTS);
         }
         let start = header.len().saturating_add(1);
         let input = start.saturating_add(payload.len());
@@ -90,12 +93,25 @@ impl Compact {
 
     /// The claims, not verified by this call.
     pub(super) fn claims(&self, token: &str) -> Result<Claims, VerifyError> {
-        let payload = token.get(self.payload.clone()).unwrap_or_default();
-        let payload =
-            from_base64url(payload).ok_or(VerifyError::Malformed("its payload is not base64url"))?;
-        let problem = "its payload is not one JSON object with each key once";
-        Claims::parse(&payload).ok_or(VerifyError::Malformed(problem))
+        read_payload(token.get(self.payload.clone()).unwrap_or_default())
     }
+}
+
+/// The claims of a token that nothing is known about yet.
+#[cfg(feature = "aauth")]
+pub(super) fn unverified_claims(token: &str) -> Result<Claims, VerifyError> {
+    let parts = token.split_once('.').and_then(|(_, rest)| rest.split_once('.'));
+    let (payload, signature) = parts.ok_or(VerifyError::Malformed("it has less than three parts"))?;
+    if signature.contains('.') {
+        return Err(MORE_PARTS);
+    }
+    read_payload(payload)
+}
+
+fn read_payload(payload: &str) -> Result<Claims, VerifyError> {
+    let payload = from_base64url(payload).ok_or(VerifyError::Malformed("its payload is not base64url"))?;
+    let problem = "its payload is not one JSON object with each key once";
+    Claims::parse(&payload).ok_or(VerifyError::Malformed(problem))
 }
 
 /// The headers of tokens that verified, as they are written: an issuer's tokens have the same few headers, and reading the

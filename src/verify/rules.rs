@@ -87,6 +87,17 @@ impl Claims {
         self.text(claim)?.ok_or(VerifyError::missing(claim))
     }
 
+    /// `iss`, for the choice among those that are trusted.
+    #[cfg(feature = "aauth")]
+    pub(crate) fn named_issuer(&self) -> Result<&str, VerifyError> {
+        let named = NAMES.iter().zip(&self.known).find(|(name, _)| **name == "iss");
+        match named.and_then(|(_, value)| value.as_ref()) {
+            Some(Value::String(issuer)) => Ok(issuer),
+            Some(_) => Err(VerifyError::mistyped("iss")),
+            None => Err(VerifyError::missing("iss")),
+        }
+    }
+
     /// `iss` must be this issuer, byte for byte.
     pub(crate) fn issuer(&mut self, issuer: &str) -> Result<(), VerifyError> {
         if self.required_text("iss")? == issuer { Ok(()) } else { Err(VerifyError::Issuer) }
