@@ -22,13 +22,14 @@
 mod service;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lumoauth::asynchronous::Agent;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
-use service::{PATH, serve};
+use service::{PATH, serve, serve_tls};
 use tokio::runtime::{Builder, Runtime};
 
 const ROUNDS: usize = 301;
@@ -105,28 +106,58 @@ async fn bare(client: &reqwest::Client, url: &str, token: &str, action: &str) ->
     answer.allowed
 }
 
-fn tuned() -> reqwest::Client {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent("careful/0.1.0")
-        .no_proxy()
-        .tcp_nodelay(true)
-        .connect_timeout(Duration::from_millis(3100))
-        .pool_max_idle_per_host(128)
-        .build()
-        .expect("valid")
+/// Where the service is, and the certificate authority to trust if it speaks TLS.
+#[derive(Clone)]
+struct Service {
+    base: String,
+    authority: Option<String>,
 }
 
-fn agent(address: SocketAddr) -> Agent {
-    let builder = Agent::builder().base_url(format!("http://{address}")).tenant("acme");
-    builder.client_id("agt_1").client_secret("secret").build().expect("valid")
+impl Service {
+    fn plain() -> Self {
+        Service { base: format!("http://{}", serve()), authority: None }
+    }
+
+    fn tls() -> Self {
+        let (address, authority) = serve_tls();
+        Service { base: format!("https://{address}"), authority: Some(authority) }
+    }
+
+    fn url(&self) -> String {
+        format!("{}{PATH}", self.base)
+    }
+
+    fn bare(&self) -> reqwest::Client {
+        let mut roots = rustls::RootCertStore::empty();
+        if let Some(pem) = &self.authority {
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+            roots.add(certificate).expect("a root");
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent("careful/0.1.0")
+            .no_proxy()
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_millis(3100))
+            .pool_max_idle_per_host(128)
+            .build()
+            .expect("valid")
+    }
+
+    fn agent(&self) -> Agent {
+        let mut builder = Agent::builder().base_url(&self.base).tenant("acme");
+        if let Some(pem) = &self.authority {
+            builder = builder.root_certificates(pem.as_str());
+        }
+        builder.client_id("agt_1").client_secret("secret").build().expect("valid")
+    }
 }
 
 fn one_thread() -> Runtime {
@@ -135,9 +166,8 @@ fn one_thread() -> Runtime {
 
 /// So many calls of one side, one after the other.
 fn count(side: &str, calls: u32) {
-    let address = serve();
-    let url = format!("http://{address}{PATH}");
-    let (client, agent) = (tuned(), agent(address));
+    let service = Service::plain();
+    let (url, client, agent) = (service.url(), service.bare(), service.agent());
     one_thread().block_on(async {
         for _ in 0..calls {
             let allowed = match side {
@@ -154,57 +184,63 @@ fn main() {
     if let [side, calls] = arguments.as_slice() {
         return count(side, calls.parse().expect("a number of calls"));
     }
-    let address = serve();
-    let url: Arc<str> = format!("http://{address}{PATH}").into();
-    for tasks in [1, 8, 64] {
-        let runtime = match tasks {
-            1 => one_thread(),
-            _ => Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"),
-        };
-        let (client, agent) = (tuned(), agent(address));
-        let peer = || {
-            let (client, url) = (client.clone(), Arc::clone(&url));
-            measure(&runtime, tasks, move || {
-                let (client, url) = (client.clone(), Arc::clone(&url));
-                async move { assert!(bare(&client, &url, "tok", "read").await) }
-            })
-        };
-        let ours = || {
-            let agent = agent.clone();
-            measure(&runtime, tasks, move || {
-                let agent = agent.clone();
-                async move { assert!(agent.ask("read").await.expect("answered").allowed()) }
-            })
-        };
-        // Opens the connections and fetches the token.
-        for _ in 0..5 {
-            (peer(), ours());
+    for (name, service) in [("TLS", Service::tls()), ("plain HTTP", Service::plain())] {
+        for tasks in [1, 8, 64] {
+            compare(name, &service, tasks);
         }
-        let (mut rates, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
-        for round in 0..ROUNDS {
-            let (bare, ask) = if round % 2 == 0 {
-                let bare = peer();
-                (bare, ours())
-            } else {
-                let ask = ours();
-                (peer(), ask)
-            };
-            rates[0].push(bare);
-            rates[1].push(ask);
-            ratios.push(ask / bare);
-        }
-        for values in rates.iter_mut().chain([&mut ratios]) {
-            values.sort_by(f64::total_cmp);
-        }
-        let middle = |values: &[f64]| values[ROUNDS / 2];
-        println!("{tasks} task(s), {ROUNDS} rounds of two turns of {TURN:?}:");
-        println!("  bare reqwest, tuned {:>9.0} calls/s (median)", middle(&rates[0]));
-        println!("  lumoauth ask        {:>9.0} calls/s (median)", middle(&rates[1]));
-        println!(
-            "  ask / bare: median {:.3}, middle half {:.3} to {:.3}",
-            middle(&ratios),
-            ratios[ROUNDS / 4],
-            ratios[ROUNDS * 3 / 4]
-        );
     }
+}
+
+/// Both sides in turns.
+fn compare(name: &str, service: &Service, tasks: usize) {
+    let url: Arc<str> = service.url().into();
+    let runtime = match tasks {
+        1 => one_thread(),
+        _ => Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"),
+    };
+    let (client, agent) = (service.bare(), service.agent());
+    let peer = || {
+        let (client, url) = (client.clone(), Arc::clone(&url));
+        measure(&runtime, tasks, move || {
+            let (client, url) = (client.clone(), Arc::clone(&url));
+            async move { assert!(bare(&client, &url, "tok", "read").await) }
+        })
+    };
+    let ours = || {
+        let agent = agent.clone();
+        measure(&runtime, tasks, move || {
+            let agent = agent.clone();
+            async move { assert!(agent.ask("read").await.expect("answered").allowed()) }
+        })
+    };
+    // Opens the connections and fetches the token.
+    for _ in 0..5 {
+        (peer(), ours());
+    }
+    let (mut rates, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
+    for round in 0..ROUNDS {
+        let (bare, ask) = if round % 2 == 0 {
+            let bare = peer();
+            (bare, ours())
+        } else {
+            let ask = ours();
+            (peer(), ask)
+        };
+        rates[0].push(bare);
+        rates[1].push(ask);
+        ratios.push(ask / bare);
+    }
+    for values in rates.iter_mut().chain([&mut ratios]) {
+        values.sort_by(f64::total_cmp);
+    }
+    let middle = |values: &[f64]| values[ROUNDS / 2];
+    println!("{name}, {tasks} task(s), {ROUNDS} rounds of two turns of {TURN:?}:");
+    println!("  bare reqwest, tuned {:>9.0} calls/s (median)", middle(&rates[0]));
+    println!("  lumoauth ask        {:>9.0} calls/s (median)", middle(&rates[1]));
+    println!(
+        "  ask / bare: median {:.3}, middle half {:.3} to {:.3}",
+        middle(&ratios),
+        ratios[ROUNDS / 4],
+        ratios[ROUNDS * 3 / 4]
+    );
 }
