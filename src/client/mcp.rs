@@ -144,6 +144,8 @@ fn not_late(driver: &Driver, deadline: &Deadline) -> Result<(), Error> {
 /// challenge is answered once: the server's description (RFC 9728) must name the agent's own service as its authorization
 /// server, and the request is sent once more with a new token. A `403 insufficient_scope` is answered once, with the
 /// scopes so far and those demanded; so a server can raise its scopes, as far as the service grants them. Answers are read whole; streams of events are not read piece by piece.
+///
+#[doc = example!("let server = agent.mcp(\"https://mcp.acme.test/my-mcp-server\")?;\nlet token = server.token()", "?;\nassert_eq!(token.resource(), Some(server.resource()));")]
 #[derive(Clone)]
 pub struct McpServer {
     agent: Agent,

@@ -21,6 +21,8 @@ use crate::verify::{VerifyError, bearer};
 /// In this order: bounds; what the signature covers; its time; the digest of the body; the token, of a trusted issuer; the
 /// proof that the sender has the token's key; the nonce, reserved in the replay store; the scopes. Cheap to clone; clones
 /// share keys and store. With its keys at hand it sends nothing.
+///
+#[doc = example!("use lumoauth::aauth::{IncomingMessage, VerifierConfig};\n\nlet config = VerifierConfig::new(\"https://api.example.com\", emulator.site().api_base());\nlet verifier = aauth::Verifier::build_with(config, emulator.transport())?;\n\nlet request = lumoauth::http::Request::get(\"/v1/data?limit=2\").body(())?;\nlet refused = verifier.verify_request(IncomingMessage::new(&request, b\"\"))", ".unwrap_err();\nassert_eq!(refused.status(), 401); // it is not signed")]
 #[derive(Clone)]
 pub struct Verifier {
     verifier: RequestVerifier,

@@ -101,6 +101,8 @@ impl fmt::Debug for TokenVerifier {
 }
 
 /// Verifies the ID tokens of sign-ins ([`crate::verify::IdVerifier`]). Cheap to clone.
+///
+#[doc = example!("let config = lumoauth::verify::IdVerifierConfig::new(emulator.site().api_base(), \"my-client-id\");\nlet verifier = IdTokenVerifier::build_with(config, emulator.transport())?;\n\nlet nonce = \"the nonce of the authorization request\".into();\nlet refused = verifier.verify(&\"not.a.token\".into(), Some(&nonce))", ".unwrap_err();\nassert_eq!(refused.status(), 401);")]
 #[derive(Clone)]
 pub struct IdTokenVerifier {
     verifier: IdVerifier,
