@@ -79,22 +79,25 @@ fn a_token_is_renewed_before_it_ends_and_outlives_failures() {
     assert!(exchanges(&emulator) > before);
 }
 
+/// What 64 threads get that ask at the same moment.
+fn sixty_four<T: Send>(agent: &Agent, ask: impl Fn(&Agent) -> T + Sync) -> Vec<T> {
+    let barrier = Barrier::new(64);
+    std::thread::scope(|scope| {
+        let ask = || {
+            barrier.wait();
+            ask(agent)
+        };
+        let threads: Vec<_> = (0..64).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn sixty_four_threads_make_one_exchange() {
     let emulator = emulator();
     let agent = emulator.agent().unwrap();
     agent.access_token().unwrap();
-    let barrier = Arc::new(Barrier::new(64));
-    let threads: Vec<_> = (0..64)
-        .map(|_| {
-            let (agent, barrier) = (agent.clone(), Arc::clone(&barrier));
-            std::thread::spawn(move || {
-                barrier.wait();
-                agent.mcp_token(FILES).unwrap().secret().clone()
-            })
-        })
-        .collect();
-    let tokens: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let tokens = sixty_four(&agent, |agent| agent.mcp_token(FILES).unwrap().secret().clone());
     assert!(tokens.iter().all(|token| *token == tokens[0]));
     assert_eq!(exchanges(&emulator), 1);
     println!("mcp: 64 threads, {} exchange", exchanges(&emulator));
@@ -413,17 +416,8 @@ fn a_refusal_is_shared_by_all_who_waited() {
     let emulator = emulator();
     let agent = emulator.agent().unwrap();
     agent.access_token().unwrap();
-    let barrier = Arc::new(Barrier::new(64));
-    let threads: Vec<_> = (0..64)
-        .map(|_| {
-            let (agent, barrier) = (agent.clone(), Arc::clone(&barrier));
-            std::thread::spawn(move || {
-                barrier.wait();
-                agent.mcp_token("nothing").unwrap_err().code().map(str::to_owned)
-            })
-        })
-        .collect();
-    let codes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let refused = |agent: &Agent| agent.mcp_token("nothing").unwrap_err().code().map(str::to_owned);
+    let codes = sixty_four(&agent, refused);
     assert!(codes.iter().all(|code| code.as_deref() == Some("invalid_target")), "{codes:?}");
     assert_eq!(exchanges(&emulator), 1);
     // A moment later it is asked again.

@@ -132,6 +132,30 @@ fn chains_longer_than_allowed_are_refused() {
     assert!(matches!(check(&world, &claims), Err(VerifyError::ActorDepth)));
 }
 
+/// H6: a key that is known from an earlier token is judged by what this token says of it.
+#[test]
+fn a_key_that_was_seen_before_is_judged_anew() {
+    let world = World::new();
+    let thumbprint = check(&world, &world.claims()).unwrap().thumbprint().to_owned();
+    let with = |name: &str, place: &str, value: serde_json::Value| {
+        let mut claims = world.claims();
+        match place {
+            "jwk" => claims["cnf"]["jwk"][name] = value,
+            _ => claims["cnf"][name] = value,
+        }
+        check(&world, &claims)
+    };
+    assert_eq!(with("jkt", "cnf", json!(thumbprint)).unwrap().thumbprint(), thumbprint);
+    for value in [json!("other"), json!(1), json!(null)] {
+        assert!(matches!(with("jkt", "cnf", value), Err(VerifyError::Claim { claim: "cnf", .. })));
+    }
+    for (name, value) in [("use", "enc"), ("alg", "ES256"), ("d", "AAAA"), ("kty", "oct")] {
+        let error = with(name, "jwk", json!(value)).unwrap_err();
+        assert!(matches!(error, VerifyError::Claim { claim: "cnf", .. }), "{name}: {error}");
+    }
+    check(&world, &world.claims()).unwrap();
+}
+
 /// H6: an issuer that is not on the list is not asked for anything.
 #[test]
 fn only_the_keys_of_trusted_issuers_are_fetched() {
