@@ -31,7 +31,6 @@ use crate::wire::Request;
 
 mod aauth;
 mod agents;
-mod answer;
 mod ask;
 mod authorize;
 mod bearer;
@@ -44,45 +43,43 @@ mod discovery;
 mod documents;
 mod engine;
 mod exchange;
-mod faults;
 mod grants;
-mod incoming;
 mod inspect;
 mod issue;
-mod jwt;
 mod log;
 mod mcp;
 mod page;
 mod redeem;
 mod route;
-mod seed;
 mod serve;
 mod state;
 mod token;
 mod tokens;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod transport;
+mod values;
 mod workload;
 
-pub use aauth::AAuthWire;
-pub use answer::{Cut, Fault, Reply};
-pub use builder::{BuildError, EmulatorBuilder};
+pub use builder::EmulatorBuilder;
 pub use control::{DecisionError, PendingConsent};
-pub use faults::{FaultRule, FaultRuleError};
 pub use log::{AuditEntry, LogEntry};
-pub use seed::{
-    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, BudgetSeed, McpServerSeed, Tenant, UserSeed,
-};
 pub use serve::{ServeError, Served};
 pub use tokens::TokenKind;
 #[cfg(any(feature = "blocking", feature = "async"))]
 pub use transport::InProcess;
-pub use workload::WorkloadIssuer;
+pub use values::answer::{Cut, Fault, Reply};
+pub use values::error::BuildError;
+pub use values::faults::{FaultRule, FaultRuleError};
+pub use values::seed::{
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, BudgetSeed, McpServerSeed, Tenant, UserSeed,
+};
+pub use values::settings::AAuthWire;
+pub use values::workload::WorkloadIssuer;
 
 use clock::Clock;
-use engine::Settings;
-use incoming::{BODY_LIMIT, Incoming};
 use state::{Ids, State, World};
+use values::incoming::{BODY_LIMIT, Incoming};
+use values::settings::Settings;
 
 /// A local LumoAuth. A clone is the same emulator.
 #[derive(Clone)]
@@ -241,7 +238,7 @@ impl Emulator {
     /// # Errors
     /// [`FaultRuleError`] if the rule could never work, such as for a route that there is not.
     pub fn fault(&self, rule: FaultRule) -> Result<(), FaultRuleError> {
-        let rule = rule.check()?;
+        let rule = rule.check(route::is_name)?;
         self.state().world.rules.push(rule);
         Ok(())
     }

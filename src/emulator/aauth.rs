@@ -4,12 +4,12 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::route::DemoPlace;
-use super::seed::{AAuthAgentSeed, AAuthResourceSeed};
-use super::state::{LiveTenant, State};
-use super::token::read_scope;
+use crate::emulator::engine::Call;
+use crate::emulator::route::DemoPlace;
+use crate::emulator::state::{LiveTenant, State};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::scope::read_scope;
+use crate::emulator::values::seed::{AAuthAgentSeed, AAuthResourceSeed};
 use crate::site::Route;
 
 mod consent;
@@ -27,19 +27,6 @@ mod verify;
 pub(super) use consent::{Asking, approve, deny, portal};
 pub(super) use directory::{agent_document, agent_keys, resource_document, resource_keys};
 pub(super) use store::Store;
-
-/// Which of the documented forms the answers of `aauth.agent.token` have (`docs/wire.md`, aauth-token and aauth-consent).
-/// Requests are read in both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AAuthWire {
-    /// `auth_token`; consent is a 200 with `authorization_uri`; refresh tokens stay, and need a fresh resource token.
-    #[default]
-    Current,
-    /// `access_token` as Bearer; consent is a 401 with `auth_url`; each refresh token is replaced by the next; resource
-    /// tokens that name no agent are taken.
-    Older,
-}
 
 /// Answers one of the routes of the library's table; none if it is not AAuth's.
 pub(super) fn answer(state: &mut State, call: &mut Call<'_>, route: Route) -> Option<Answer> {

@@ -3,15 +3,14 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
-use super::bearer::{bearer, own_token};
-use super::engine::Call;
-use super::issue::profile;
-use super::seed::AgentSeed;
-use super::state::{Agent, LiveTenant, State};
-use super::token::is_scope;
-use super::tokens::{Principal, Token};
-use crate::site::segment;
+use crate::emulator::bearer::{bearer, own_token};
+use crate::emulator::engine::Call;
+use crate::emulator::issue::profile;
+use crate::emulator::state::{Agent, LiveTenant, State};
+use crate::emulator::tokens::{Principal, Token};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::scope::is_scope;
+use crate::emulator::values::seed::{AgentSeed, is_client_id};
 
 /// The capability that lets an agent register others.
 const MAY_REGISTER: &str = "agents:register";
@@ -178,9 +177,4 @@ impl Registration {
         };
         Ok(Registration { client_id, name, description: text("description")?, capabilities })
     }
-}
-
-/// A client id that can be sent everywhere: visible ASCII (RFC 6749 appendix A.1), and a path segment.
-pub(super) fn is_client_id(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic()) && segment("client_id", text).is_ok()
 }

@@ -4,15 +4,13 @@ use http::StatusCode;
 use http::header::USER_AGENT;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
-use super::bearer::own_token;
-use super::engine::Call;
-use super::log::AuditEntry;
-use super::state::State;
-use super::tokens::Token;
-
-/// The reason of a denial for want of a capability.
-pub(super) const INSUFFICIENT_PERMISSIONS: &str = "insufficient_permissions";
+use crate::emulator::bearer::own_token;
+use crate::emulator::engine::Call;
+use crate::emulator::log::AuditEntry;
+use crate::emulator::state::State;
+use crate::emulator::tokens::Token;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::seed::INSUFFICIENT_PERMISSIONS;
 
 /// The keys of the context that always describe the request the service received.
 const OWN_KEYS: [&str; 4] = ["ip", "userAgent", "requestMethod", "requestPath"];

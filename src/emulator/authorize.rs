@@ -1,38 +1,28 @@
 //! The authorization endpoint (RFC 6749 section 4.1.1): a page for a person, or an answer at once.
 
-use http::header::{LOCATION, REFERRER_POLICY};
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::answer::Answer;
-use super::client;
-use super::engine::{Call, Settings};
-use super::grants::{Code, Pending, Pushed, What};
-use super::incoming::Parameters;
-use super::page;
-use super::state::{LiveTenant, State};
+use crate::emulator::engine::Call;
+use crate::emulator::grants::{Code, Pending, Pushed, What};
+use crate::emulator::state::{LiveTenant, State};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::html;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::lifetime::{PATIENCE, in_seconds};
+use crate::emulator::values::redirect::{back, redirect};
+use crate::emulator::values::settings::Mode;
+use crate::emulator::values::settings::Settings;
+use crate::emulator::{client, page};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
 mod asked;
 
-pub(super) use asked::{Asked, Prompt, fits};
+pub(super) use asked::{Asked, Prompt};
 
-/// How long a page and a pushed request wait, in seconds.
-pub(super) const PATIENCE: u64 = 600;
 /// What pushed requests are called (RFC 9126 section 2.2).
 const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
-
-/// Who decides about consent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// A person on the page.
-    Page,
-    /// This user agrees to everything.
-    Consent(String),
-    /// Nobody agrees to anything.
-    Deny,
-}
 
 /// Why a request gets no code.
 pub(super) enum Refused {
@@ -40,10 +30,6 @@ pub(super) enum Refused {
     Here(&'static str),
     /// The client is told (RFC 6749 section 4.1.2.1).
     Back { to: String, state: Option<String>, code: &'static str, description: &'static str },
-}
-
-pub(super) fn in_seconds(now: Timestamp, seconds: u64) -> Timestamp {
-    Timestamp::from_unix(now.unix().saturating_add(seconds))
 }
 
 /// `GET`: a request. `POST`: the decision of the page.
@@ -56,7 +42,7 @@ pub(super) fn authorize(state: &mut State, call: &mut Call<'_>) -> Answer {
     match result {
         Ok(Next::Page(answer)) => answer,
         Ok(Next::Go(location)) => redirect(status, &location),
-        Err(Refused::Here(problem)) => page::problem(problem),
+        Err(Refused::Here(problem)) => html::problem(problem),
         Err(Refused::Back { to, state, code, description }) => {
             let issuer = call.issuer();
             redirect(
@@ -198,29 +184,6 @@ pub(super) fn granted(
     }
     tenant.consent(user, client_id, &scopes);
     Some(scopes)
-}
-
-/// The redirect URI with the answer in its query, and who answers (RFC 9207).
-pub(super) fn back(to: &str, issuer: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Secret {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(answer);
-    if let Some(state) = state {
-        query.append_pair("state", state);
-    }
-    query.append_pair("iss", issuer);
-    let separator = if to.contains('?') { '&' } else { '?' };
-    Secret::new(format!("{to}{separator}{}", query.finish()))
-}
-
-pub(super) fn redirect(status: StatusCode, to: &Secret) -> Answer {
-    let answer = Answer::empty(status).with(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    match HeaderValue::from_str(to.expose()) {
-        Ok(mut value) => {
-            value.set_sensitive(true);
-            answer.with(LOCATION, value)
-        }
-        Err(_) => page::problem("The redirect URI cannot be used"),
-    }
 }
 
 /// `oauth.par` (RFC 9126 section 2): the client hands its request over beforehand.

@@ -2,11 +2,11 @@
 
 use http::StatusCode;
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::route::Place;
-use super::state::State;
-use super::tokens::{Principal, Token};
+use crate::emulator::engine::Call;
+use crate::emulator::route::Place;
+use crate::emulator::state::State;
+use crate::emulator::tokens::{Principal, Token};
+use crate::emulator::values::answer::Answer;
 use crate::site::Route;
 
 /// Why a token is not taken (RFC 6750 section 3.1). Without a code there was none to judge.

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::Emulator;
-use super::aauth::AAuthWire;
-use super::authorize::Mode;
-use super::clock::START;
-use super::engine::Settings;
-use super::seed::Tenant;
-use super::workload::WorkloadIssuer;
-use crate::crypto::{CryptoError, KeyPair, base64url, random_bytes};
-use crate::error::ConfigError;
+use crate::crypto::{KeyPair, base64url, random_bytes};
+use crate::emulator::Emulator;
+use crate::emulator::clock::START;
+use crate::emulator::values::error::BuildError;
+use crate::emulator::values::seed::Tenant;
+use crate::emulator::values::settings::{AAuthWire, Mode, Settings};
+use crate::emulator::values::workload::WorkloadIssuer;
 use crate::secret::Secret;
 use crate::site::{Layout, Site};
 use crate::time::Timestamp;
@@ -23,50 +21,6 @@ use check::check;
 const BASE_URL: &str = "https://lumoauth.test";
 /// The vendor's domains: an emulator must not speak in their name.
 const PRODUCTION: [&str; 2] = ["lumoauth.dev", "lumoauth.com"];
-
-/// Why an emulator cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// There is no tenant, or the first one's first agent is none with a secret.
-    #[error(
-        "an emulator needs a tenant, and its first tenant needs an agent with a secret before all others"
-    )]
-    Empty,
-    /// A text of the seed cannot go where it has to go.
-    #[error("{what} {value:?} cannot be used: {problem}")]
-    BadText {
-        /// What it is.
-        what: &'static str,
-        /// The text.
-        value: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// Something that must be unique is there twice.
-    #[error("{what} {value:?} is there twice")]
-    Twice {
-        /// What it is.
-        what: &'static str,
-        /// The text.
-        value: String,
-    },
-    /// A fixed secret is empty.
-    #[error("the secret of the agent {0:?} is empty")]
-    EmptySecret(String),
-    /// The base URL is one of the real service.
-    #[error("the base URL is the real service's: an emulator must not sign tokens in its name")]
-    ProductionIssuer,
-    /// The base URL cannot be used.
-    #[error(transparent)]
-    BadBaseUrl(#[from] ConfigError),
-    /// A lifetime is less than a second.
-    #[error("codes and tokens must live for one second at least")]
-    BadLifetime,
-    /// The signing key cannot be used or made.
-    #[error(transparent)]
-    Key(#[from] CryptoError),
-}
 
 /// Settings of an [`Emulator`]. Everything has a default but the tenants.
 #[derive(Clone, Debug)]
@@ -297,8 +251,8 @@ impl EmulatorBuilder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::seed::{AgentSeed, McpServerSeed, UserSeed};
     use super::*;
+    use crate::emulator::values::seed::{AgentSeed, McpServerSeed, UserSeed};
 
     fn build(tenant: Tenant) -> Result<Emulator, BuildError> {
         Emulator::builder().tenant(tenant).build()

@@ -5,10 +5,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::incoming::{Parameters, basic};
-use super::state::State;
+use crate::emulator::engine::Call;
+use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::incoming::{Parameters, basic};
 
 /// The parameters of a back-channel request: in the body only (RFC 6749 section 2.3.1).
 pub(super) fn parameters(call: &Call<'_>) -> Result<Parameters, Answer> {

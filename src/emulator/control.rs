@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::aauth;
-use super::authorize::{self, Refused};
-use super::device::{self, Undecided};
-use super::grants::{Outcome, What};
-use super::tokens::TokenKind;
-use super::workload::WorkloadIssuer;
-use super::{Emulator, UnknownAgent};
+use crate::emulator::authorize::{self, Refused};
+use crate::emulator::device::{self, Undecided};
+use crate::emulator::grants::{Outcome, What};
+use crate::emulator::tokens::TokenKind;
+use crate::emulator::values::workload::WorkloadIssuer;
+use crate::emulator::{Emulator, UnknownAgent, aauth};
 use crate::secret::Secret;
 
 /// An authorization request whose page waits for a decision.

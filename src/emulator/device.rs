@@ -5,23 +5,22 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use super::answer::Answer;
-use super::authorize::{PATIENCE, granted, in_seconds};
-use super::client;
-use super::engine::Call;
-use super::grants::{Device, Outcome, Pending, What};
-use super::incoming::Parameters;
-use super::issue::{self, Grant, Refresh};
-use super::page;
-use super::seed::is_standard;
-use super::state::{State, World};
-use super::token::scope;
-use super::tokens::Principal;
+use crate::emulator::authorize::granted;
+use crate::emulator::engine::Call;
+use crate::emulator::grants::{Device, Outcome, Pending, What};
+use crate::emulator::issue::{self, Grant, Refresh};
+use crate::emulator::state::{State, World};
+use crate::emulator::tokens::Principal;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::html;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::lifetime::{PATIENCE, in_seconds};
+use crate::emulator::values::scope::scope;
+use crate::emulator::values::seed::is_standard;
+use crate::emulator::{client, page};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
-/// How long a device code lives.
-pub(super) const LIFETIME: Duration = Duration::from_secs(PATIENCE);
 /// Seconds between two polls, at first and more for each that comes too early (RFC 8628 section 3.5).
 const INTERVAL: u64 = 5;
 /// Twenty letters that are no vowels and not taken for digits (RFC 8628 section 6.1).
@@ -183,20 +182,20 @@ pub(super) fn shown(state: &mut State, call: &mut Call<'_>) -> Answer {
 fn decided(state: &mut State, call: &Call<'_>) -> Answer {
     let parameters = match Parameters::read(call.incoming) {
         Ok(parameters) => parameters,
-        Err(problem) => return page::problem(problem),
+        Err(problem) => return html::problem(problem),
     };
     let field = |name| parameters.get(name).unwrap_or_default();
     let csrf = Secret::new(field("csrf"));
     let pending = state.world.grants.answered(field("request"), &csrf, call.tenant, call.now);
     if !matches!(pending, Some(Pending { what: What::Device, .. })) {
-        return page::problem("This page is out of date: open it again");
+        return html::problem("This page is out of date: open it again");
     }
     let user = (field("decision") == "approve").then(|| field("user"));
     match decide(&mut state.world, Some(call.tenant), field("user_code"), user, call.now) {
-        Ok(()) if user.is_some() => page::message("Done", "The device goes on by itself."),
-        Ok(()) => page::message("Refused", "The device was not connected."),
-        Err(Undecided::NoCode) => page::problem("The code is unknown, expired or used"),
-        Err(Undecided::NoUser) => page::problem("There is no such user"),
+        Ok(()) if user.is_some() => html::message("Done", "The device goes on by itself."),
+        Ok(()) => html::message("Refused", "The device was not connected."),
+        Err(Undecided::NoCode) => html::problem("The code is unknown, expired or used"),
+        Err(Undecided::NoUser) => html::problem("There is no such user"),
     }
 }
 

@@ -1,29 +1,22 @@
 //! What the tenant says about itself: OpenID and RFC 8414 metadata, the keys of its tokens.
 
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue};
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::seed::STANDARD_SCOPES;
-use super::token::GRANT_TYPES;
 use crate::crypto::JwkSet;
+use crate::emulator::engine::Call;
+use crate::emulator::token::GRANT_TYPES;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::seed::STANDARD_SCOPES;
 use crate::site::Route;
-
-/// Metadata may be kept for an hour.
-pub(super) fn cacheable(body: &Value) -> Answer {
-    Answer::json(StatusCode::OK, body).with(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"))
-}
 
 /// The keys that access tokens are signed with (RFC 7517 section 5).
 pub(super) fn jwks(call: &Call<'_>) -> Answer {
-    cacheable(&JwkSet::new([call.key.public_jwk().clone()]).to_json())
+    Answer::cacheable(&JwkSet::new([call.key.public_jwk().clone()]).to_json())
 }
 
 /// The metadata of RFC 8414 section 2. It names what the emulator has, and nothing else.
 pub(super) fn authorization_server(call: &Call<'_>) -> Answer {
-    cacheable(&common(call))
+    Answer::cacheable(&common(call))
 }
 
 /// The metadata of OpenID Connect Discovery 1.0 section 3.
@@ -36,7 +29,7 @@ pub(super) fn openid_configuration(call: &Call<'_>) -> Answer {
         fields.insert("id_token_signing_alg_values_supported".into(), json!([call.key.algorithm().name()]));
         fields.insert("entity_profiles_supported".into(), json!(["user", "ai_agent", "workload"]));
     }
-    cacheable(&body)
+    Answer::cacheable(&body)
 }
 
 fn common(call: &Call<'_>) -> Value {

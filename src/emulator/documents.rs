@@ -3,12 +3,12 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::answer::Answer;
-use super::bearer::bearer;
-use super::engine::Call;
-use super::issue;
-use super::state::State;
-use super::tokens::Actor;
+use crate::emulator::bearer::bearer;
+use crate::emulator::engine::Call;
+use crate::emulator::issue;
+use crate::emulator::state::State;
+use crate::emulator::tokens::Actor;
+use crate::emulator::values::answer::Answer;
 
 /// What it wants of a token.
 const SCOPE: &str = "read:documents";

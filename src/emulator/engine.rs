@@ -6,49 +6,23 @@ use std::time::UNIX_EPOCH;
 use http::header::{DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
-use super::answer::{Answer, Reply};
-use super::faults::{self, Order};
-use super::incoming::Incoming;
-use super::log::LogEntry;
-use super::route::{self, Entry, Place, Prefix, Target};
-use super::state::{Quota, State, Window};
-use super::workload::WorkloadIssuer;
-use super::{aauth, agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
 use crate::crypto::KeyPair;
+use crate::emulator::log::LogEntry;
+use crate::emulator::route::{self, Entry, Place, Target};
+use crate::emulator::state::{Quota, State, Window};
+use crate::emulator::values::answer::{Answer, Reply};
+use crate::emulator::values::faults::{self, Order};
+use crate::emulator::values::incoming::Incoming;
+use crate::emulator::values::layout;
+use crate::emulator::values::layout::Prefix;
+use crate::emulator::values::settings::Settings;
+use crate::emulator::{aauth, agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
 use crate::site::Route;
 use crate::time::Timestamp;
 use crate::wire::Response;
 
 /// The last second of the year 9999, which is as far as HTTP dates go.
 const LAST_DATE: u64 = 253_402_300_799;
-
-/// What stays the same from start to end.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    /// How long access tokens live, in seconds.
-    pub lifetime: u64,
-    /// Requests a minute and tenant, all routes but the token endpoint.
-    pub rate_limit: Option<u32>,
-    /// Requests a minute and tenant to the token endpoint.
-    pub token_rate_limit: Option<u32>,
-    /// How long codes live, in seconds.
-    pub code_lifetime: u64,
-    /// How long refresh tokens live, in seconds.
-    pub refresh_lifetime: u64,
-    pub consent: authorize::Mode,
-    /// `act` with the newest agent outermost, as RFC 8693 has it.
-    pub rfc_actor_order: bool,
-    /// An exchange that asks for too much is `invalid_scope`, not `insufficient_scope`.
-    pub too_wide_is_invalid_scope: bool,
-    /// A pushed request is answered with 200, not 201.
-    pub pushed_is_ok: bool,
-    /// `authorization_servers` are issuers, not metadata URLs.
-    pub issuers_in_resource_metadata: bool,
-    /// Which form the answers of AAuth's token endpoint have.
-    pub aauth_wire: aauth::AAuthWire,
-    /// The platforms whose tokens are known.
-    pub issuers: Vec<WorkloadIssuer>,
-}
 
 /// One request on its way to a handler.
 pub(super) struct Call<'a> {
@@ -72,7 +46,7 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     /// The API base as a path on the host.
     pub(super) fn api_base(&self) -> String {
-        route::api_base(self.prefix, self.slug)
+        layout::api_base(self.prefix, self.slug)
     }
 
     /// The issuer, by the layout that the request used.
@@ -83,7 +57,7 @@ impl Call<'_> {
     /// The names of this one server that a token may be addressed to: its issuer by the layout in use, and those of the
     /// layouts that name the tenant. They are as good as each other, since the documents at the root know only one.
     pub(super) fn names(&self) -> [String; 3] {
-        let layout = |prefix| format!("{}{}", self.incoming.base, route::api_base(prefix, self.slug));
+        let layout = |prefix| format!("{}{}", self.incoming.base, layout::api_base(prefix, self.slug));
         [self.issuer(), layout(Prefix::Tenant), layout(Prefix::Organization)]
     }
 }

@@ -3,15 +3,14 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::answer::Answer;
-use super::client;
-use super::engine::Call;
-use super::incoming::Parameters;
-use super::issue::{self, ACCESS_TOKEN, Grant};
-use super::state::{Agent, LiveTenant, State};
-use super::token::scope;
-use super::tokens::{Actor, Principal, Token, TokenKind};
-use super::workload;
+use crate::emulator::engine::Call;
+use crate::emulator::issue::{self, ACCESS_TOKEN, Grant};
+use crate::emulator::state::{Agent, LiveTenant, State};
+use crate::emulator::tokens::{Actor, Principal, Token, TokenKind};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::scope::scope;
+use crate::emulator::{client, workload};
 
 /// How many agents may stand in a chain (`docs/wire.md`, rows T).
 const MAX_DEPTH: usize = 3;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::aauth::Asking;
-use super::authorize::Asked;
-use super::tokens::digest;
+use crate::emulator::aauth::Asking;
+use crate::emulator::authorize::Asked;
+use crate::emulator::tokens::digest;
+use crate::emulator::values::lifetime::DEVICE_CODE;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -153,7 +154,7 @@ impl Grants {
 
     pub(super) fn insert_device(&mut self, device: Device, now: Timestamp) {
         // An expired one stays for a while, to be told so.
-        self.devices.retain(|own| own.expires_at.saturating_add(super::device::LIFETIME) > now);
+        self.devices.retain(|own| own.expires_at.saturating_add(DEVICE_CODE) > now);
         push(&mut self.devices, device);
     }
 

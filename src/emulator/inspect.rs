@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::answer::Answer;
-use super::client;
-use super::engine::Call;
-use super::incoming::Parameters;
-use super::issue;
-use super::state::State;
-use super::tokens::{Principal, Token, TokenKind};
+use crate::emulator::engine::Call;
+use crate::emulator::state::State;
+use crate::emulator::tokens::{Principal, Token, TokenKind};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::{client, issue};
 
 fn token(parameters: &Parameters) -> Result<&str, Answer> {
     let missing = || Answer::bad_oauth("invalid_request", "Missing parameter: token");

@@ -4,12 +4,12 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::seed::is_standard;
-use super::state::{Agent, State};
-use super::tokens::{Actor, Principal, Token, TokenKind};
 use crate::crypto::sign_compact;
+use crate::emulator::engine::Call;
+use crate::emulator::state::{Agent, State};
+use crate::emulator::tokens::{Actor, Principal, Token, TokenKind};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::seed::is_standard;
 use crate::time::Timestamp;
 
 /// `urn:ietf:params:oauth:token-type:access_token` (RFC 8693 section 3).

@@ -3,12 +3,11 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::bearer::{access_token, own_token};
-use super::discovery::cacheable;
-use super::engine::Call;
-use super::seed::McpServerSeed;
-use super::state::State;
+use crate::emulator::bearer::{access_token, own_token};
+use crate::emulator::engine::Call;
+use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::seed::McpServerSeed;
 use crate::site::Route;
 
 /// What an agent needs to look at the servers' settings.
@@ -46,7 +45,7 @@ fn authorization_servers(call: &Call<'_>) -> Value {
 }
 
 fn document(call: &Call<'_>, server: &McpServerSeed, uri: &str) -> Answer {
-    cacheable(&json!({
+    Answer::cacheable(&json!({
         "resource": uri,
         "resource_name": server.name,
         "authorization_servers": authorization_servers(call),
@@ -64,7 +63,7 @@ pub(super) fn root(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
     match protected.as_slice() {
         [] => Err(unknown()),
         [(server, uri)] => Ok(document(call, server, uri)),
-        several => Ok(cacheable(&json!({"resources": several.iter().map(|(server, uri)| json!({
+        several => Ok(Answer::cacheable(&json!({"resources": several.iter().map(|(server, uri)| json!({
             "resource": uri,
             "resource_metadata_url": metadata_url(call, server),
             "authorization_servers": authorization_servers(call),

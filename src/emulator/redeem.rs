@@ -2,15 +2,15 @@
 
 use sha2::{Digest, Sha256};
 
-use super::answer::Answer;
-use super::client;
-use super::engine::Call;
-use super::incoming::Parameters;
-use super::issue::{self, Grant, Refresh};
-use super::state::State;
-use super::token::scope;
-use super::tokens::{Principal, TokenKind};
 use crate::crypto::base64url;
+use crate::emulator::client;
+use crate::emulator::engine::Call;
+use crate::emulator::issue::{self, Grant, Refresh};
+use crate::emulator::state::State;
+use crate::emulator::tokens::{Principal, TokenKind};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::scope::scope;
 use crate::secret::Secret;
 
 fn invalid_grant(problem: &str) -> Answer {

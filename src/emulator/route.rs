@@ -1,5 +1,6 @@
 //! Which route, layout and tenant a path means. Paths come from the library's one route table, [`Route::path`].
 
+use crate::emulator::values::layout::Prefix;
 use crate::site::Route;
 
 /// The name under which requests to no route are logged.
@@ -151,19 +152,6 @@ pub(super) fn is_name(name: &str) -> bool {
     name == UNKNOWN || ENTRIES.iter().any(|entry| entry.name == name)
 }
 
-/// How the path names the tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Prefix {
-    /// `/t/{slug}/api/v1`.
-    Tenant,
-    /// `/orgs/{slug}/api/v1`.
-    Organization,
-    /// `/api/v1`: the first tenant.
-    Bare,
-    /// `/.well-known/...` at the root: the first tenant, described in the tenant layout.
-    Root,
-}
-
 /// What a path means.
 pub(super) struct Target<'p> {
     pub prefix: Prefix,
@@ -211,15 +199,6 @@ pub(super) fn find(path: &str) -> Option<Target<'_>> {
         }
     }
     None
-}
-
-/// The API base of a tenant, behind the base URL: `/t/{slug}/api/v1`.
-pub(super) fn api_base(prefix: Prefix, slug: &str) -> String {
-    match prefix {
-        Prefix::Tenant | Prefix::Root => format!("/t/{slug}/api/v1"),
-        Prefix::Organization => format!("/orgs/{slug}/api/v1"),
-        Prefix::Bare => "/api/v1".to_owned(),
-    }
 }
 
 #[cfg(test)]

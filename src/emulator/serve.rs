@@ -19,9 +19,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::Emulator;
-use super::answer::{Answer, Cut, Fault, Reply};
-use super::incoming::{BODY_LIMIT, Incoming};
+use crate::emulator::Emulator;
+use crate::emulator::values::answer::{Answer, Cut, Fault, Reply};
+use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
 
 /// The largest head of a request.
 const HEAD_LIMIT: usize = 64 * 1024;

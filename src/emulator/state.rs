@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::aauth;
-use super::clock::Clock;
-use super::faults::Rule;
-use super::grants::Grants;
-use super::log::Log;
-use super::seed::{AgentSeed, BudgetSeed, Consent, McpServerSeed, Tenant, UserSeed};
-use super::tokens::{Actor, Tokens};
 use crate::crypto::base64url;
+use crate::emulator::aauth;
+use crate::emulator::clock::Clock;
+use crate::emulator::grants::Grants;
+use crate::emulator::log::Log;
+use crate::emulator::tokens::{Actor, Tokens};
+use crate::emulator::values::faults::Rule;
+use crate::emulator::values::seed::{AgentSeed, BudgetSeed, Consent, McpServerSeed, Tenant, UserSeed};
 use crate::secret::Secret;
 use crate::time::{Timestamp, hex};
 

@@ -1,11 +1,12 @@
 //! The token endpoint (RFC 6749 sections 3.2, 4.4, 5; `docs/wire.md`, rows T).
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::incoming::Parameters;
-use super::issue::{self, Grant, server_error};
-use super::state::State;
-use super::{client, device, exchange, redeem};
+use crate::emulator::engine::Call;
+use crate::emulator::issue::{self, Grant, server_error};
+use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::scope::scope;
+use crate::emulator::{client, device, exchange, redeem};
 
 /// The grants of this endpoint (RFC 8414 section 2, `grant_types_supported`).
 pub(super) const GRANT_TYPES: [&str; 5] = [
@@ -68,35 +69,9 @@ fn client_credentials(
     issue::tokens(state, call, grant)
 }
 
-/// `scope`, if it is there.
-pub(super) fn scope(parameters: &Parameters) -> Result<Option<Vec<String>>, Answer> {
-    let malformed = || Answer::bad_oauth("invalid_scope", "The scope is malformed");
-    parameters.get("scope").map(|asked| read_scope(asked).ok_or_else(malformed)).transpose()
-}
-
-/// The words of a `scope` (RFC 6749 section 3.3), each once. None if it is malformed.
-pub(super) fn read_scope(text: &str) -> Option<Vec<String>> {
-    let mut scopes: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        if !is_scope(word) {
-            return None;
-        }
-        if !scopes.iter().any(|own| own == word) {
-            scopes.push(word.to_owned());
-        }
-    }
-    Some(scopes)
-}
-
-/// One word of a scope.
-pub(super) fn is_scope(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Emulator;
-    use super::*;
     use crate::site::Route;
     use crate::wire::{Form, Request};
     use http::Method;
@@ -115,13 +90,5 @@ mod tests {
         let keys: Value = emulator.handle_in_process(&request).response.json().unwrap();
         let token = body["access_token"].as_str().unwrap();
         assert!(crate::crypto::tests::verifies(token, &keys["keys"][0]));
-    }
-
-    #[test]
-    fn scopes_are_words_with_one_blank_between() {
-        assert_eq!(read_scope("a b a").unwrap(), ["a", "b"]);
-        for bad in ["", " ", " a", "a ", "a  b", "a\tb", "a\"b", "a\\b", "ä"] {
-            assert_eq!(read_scope(bad), None, "{bad:?}");
-        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Emulator;
-use super::answer::{Cut, Fault, Reply};
-use super::clock::START;
 use crate::crypto::random_bytes;
+use crate::emulator::Emulator;
+use crate::emulator::clock::START;
+use crate::emulator::values::answer::{Cut, Fault, Reply};
 use crate::error::{TransportError, TransportFault};
 use crate::time::Now;
 use crate::wire::{Request, Response};

@@ -3,55 +3,16 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::answer::Answer;
-use super::engine::Call;
-use super::incoming::Parameters;
-use super::issue::{self, Grant};
-use super::jwt::Jws;
-use super::seed::WorkloadSeed;
-use super::state::State;
-use super::token::scope;
-use crate::crypto::{CryptoError, JwkSet, KeyPair, VerifyingKey, sign_compact};
-use crate::secret::Secret;
-
-/// The platforms (`docs/wire.md`, rows T).
-pub(super) const PROVIDERS: [&str; 5] = ["kubernetes", "aws", "gcp", "azure", "oidc"];
-
-/// A platform that signs tokens for workloads, with a P-256 key of its own.
-#[derive(Clone, Debug)]
-pub struct WorkloadIssuer {
-    issuer: String,
-    key: KeyPair,
-}
-
-impl WorkloadIssuer {
-    /// A platform of this issuer URL, with a new key. The emulator makes one for every issuer that its agents name; one
-    /// of the same URL that is made here has another key, and so signs what the emulator refuses.
-    ///
-    /// # Errors
-    /// [`CryptoError::Randomness`] if the operating system has none.
-    pub fn new(issuer: impl Into<String>) -> Result<Self, CryptoError> {
-        Ok(WorkloadIssuer { issuer: issuer.into(), key: KeyPair::generate_p256()? })
-    }
-
-    /// `iss`.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// The key that its tokens are verified with.
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet::new([self.key.public_jwk().clone()])
-    }
-
-    /// A token of these claims; nothing is added and nothing checked.
-    ///
-    /// # Errors
-    /// [`CryptoError::Signing`]; not known to happen.
-    pub fn sign(&self, claims: &Value) -> Result<Secret, CryptoError> {
-        sign_compact(&self.key, "JWT", claims).map(Secret::from)
-    }
-}
+use crate::crypto::VerifyingKey;
+use crate::emulator::engine::Call;
+use crate::emulator::issue::{self, Grant};
+use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::jwt::Jws;
+use crate::emulator::values::scope::scope;
+use crate::emulator::values::seed::WorkloadSeed;
+use crate::emulator::values::workload::PROVIDERS;
 
 fn failed(problem: &str) -> Answer {
     Answer::oauth(StatusCode::UNAUTHORIZED, "workload_identity_failed", problem)
@@ -99,7 +60,7 @@ pub(super) fn exchange(
 fn verified(call: &Call<'_>, text: &str) -> Result<Map<String, Value>, Answer> {
     let parts = Jws::read(text).ok_or_else(|| failed("The token is not a signed JWT"))?;
     let named = parts.claims.get("iss").and_then(Value::as_str);
-    let issuer = call.settings.issuers.iter().find(|own| Some(own.issuer.as_str()) == named);
+    let issuer = call.settings.issuers.iter().find(|own| Some(own.issuer()) == named);
     let issuer = issuer.ok_or_else(|| failed("The issuer is unknown"))?;
     let key = issuer.key.public_jwk();
     let says = |name: &str| parts.header.get(name).and_then(Value::as_str);

@@ -3,17 +3,20 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::grant::Asked;
-use super::store::{Code, Consent, Digest};
-use super::{AAuthWire, invalid_request};
-use crate::emulator::answer::Answer;
-use crate::emulator::authorize::{Mode, PATIENCE, back, in_seconds, redirect};
-use crate::emulator::engine::{Call, Settings};
+use crate::emulator::aauth::grant::Asked;
+use crate::emulator::aauth::invalid_request;
+use crate::emulator::aauth::store::{Code, Consent, Digest};
+use crate::emulator::engine::Call;
 use crate::emulator::grants::{Pending, What};
-use crate::emulator::incoming::Parameters;
 use crate::emulator::page;
-use crate::emulator::seed::AuthLevel;
 use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::html;
+use crate::emulator::values::incoming::Parameters;
+use crate::emulator::values::lifetime::{PATIENCE, in_seconds};
+use crate::emulator::values::redirect::{back, redirect};
+use crate::emulator::values::seed::AuthLevel;
+use crate::emulator::values::settings::{AAuthWire, Mode, Settings};
 use crate::secret::Secret;
 use crate::site::Route;
 use crate::time::Timestamp;
@@ -56,7 +59,7 @@ pub(super) fn begin(state: &State, call: &Call<'_>) -> Answer {
             let to = format!("{}/orgs/{}/portal/aauth/authorize?{query}", call.incoming.base, call.slug);
             redirect(StatusCode::FOUND, &Secret::new(to))
         }
-        Err(problem) => page::problem(problem),
+        Err(problem) => html::problem(problem),
     }
 }
 
@@ -82,7 +85,7 @@ pub(in crate::emulator) fn portal(state: &mut State, call: &mut Call<'_>) -> Ans
     match to {
         Ok(Next::Page(page)) => page,
         Ok(Next::Go(to)) => redirect(status, &to),
-        Err(problem) => page::problem(problem),
+        Err(problem) => html::problem(problem),
     }
 }
 

@@ -3,13 +3,13 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::resource::{self, Contents};
-use super::{Body, directory, identifier, invalid_signature, signed, verify};
-use crate::emulator::answer::Answer;
+use crate::emulator::aauth::resource::{self, Contents};
+use crate::emulator::aauth::{Body, directory, identifier, invalid_signature, signed, verify};
 use crate::emulator::engine::Call;
 use crate::emulator::route::DemoPlace;
 use crate::emulator::state::State;
-use crate::emulator::token::read_scope;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::scope::read_scope;
 
 pub(super) fn answer(state: &mut State, call: &mut Call<'_>, place: DemoPlace) -> Result<Answer, Answer> {
     let seed = directory::named(state, call)?;

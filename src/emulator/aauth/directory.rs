@@ -3,12 +3,11 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{identifier, tenant};
-use crate::emulator::answer::Answer;
-use crate::emulator::discovery::cacheable;
+use crate::emulator::aauth::{identifier, tenant};
 use crate::emulator::engine::Call;
-use crate::emulator::seed::{AAuthAgentSeed, AAuthResourceSeed, PublicKey};
 use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::seed::{AAuthAgentSeed, AAuthResourceSeed, PublicKey};
 use crate::site::Route;
 
 /// `wellknown.aauth_issuer`, behind the API base and at the root.
@@ -20,7 +19,7 @@ pub(super) fn issuer(state: &State, call: &Call<'_>) -> Answer {
         resources.unwrap_or_default().iter().flat_map(|seed| &seed.scopes).collect();
     scopes.sort();
     scopes.dedup();
-    cacheable(&json!({
+    Answer::cacheable(&json!({
         "aauth_version": "1.0",
         "issuer": issuer,
         "jwks_uri": url(Route::AAuthJwks),
@@ -36,7 +35,7 @@ pub(super) fn issuer(state: &State, call: &Call<'_>) -> Answer {
 
 /// `aauth.jwks`: the key of AAuth's tokens, which is not that of OAuth's.
 pub(super) fn keys(call: &Call<'_>) -> Answer {
-    cacheable(&json!({"keys": [call.aauth_key.public_jwk().to_json()]}))
+    Answer::cacheable(&json!({"keys": [call.aauth_key.public_jwk().to_json()]}))
 }
 
 fn agent_entry(call: &Call<'_>, seed: &AAuthAgentSeed) -> Value {
@@ -65,12 +64,12 @@ fn resource_entry(call: &Call<'_>, seed: &AAuthResourceSeed) -> Value {
 
 pub(super) fn agents(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
     let seeds = &tenant(state, call)?.seed.aauth_agents;
-    Ok(cacheable(&seeds.iter().map(|seed| agent_entry(call, seed)).collect()))
+    Ok(Answer::cacheable(&seeds.iter().map(|seed| agent_entry(call, seed)).collect()))
 }
 
 pub(super) fn resources(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
     let seeds = &tenant(state, call)?.seed.aauth_resources;
-    Ok(cacheable(&seeds.iter().map(|seed| resource_entry(call, seed)).collect()))
+    Ok(Answer::cacheable(&seeds.iter().map(|seed| resource_entry(call, seed)).collect()))
 }
 
 fn unknown() -> Answer {
@@ -98,18 +97,18 @@ pub(in crate::emulator) fn agent_keys(state: &State, call: &Call<'_>) -> Result<
     let service = call.aauth_key.public_jwk().to_json();
     let mut keys = set(agent(state, call)?.keys.all());
     keys.push(&service);
-    Ok(cacheable(&json!({"keys": keys})))
+    Ok(Answer::cacheable(&json!({"keys": keys})))
 }
 
 pub(in crate::emulator) fn agent_document(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
-    Ok(cacheable(&agent_entry(call, agent(state, call)?)))
+    Ok(Answer::cacheable(&agent_entry(call, agent(state, call)?)))
 }
 
 /// The resource's own keys.
 pub(in crate::emulator) fn resource_keys(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
-    Ok(cacheable(&json!({"keys": set(named(state, call)?.keys.all())})))
+    Ok(Answer::cacheable(&json!({"keys": set(named(state, call)?.keys.all())})))
 }
 
 pub(in crate::emulator) fn resource_document(state: &State, call: &Call<'_>) -> Result<Answer, Answer> {
-    Ok(cacheable(&resource_entry(call, named(state, call)?)))
+    Ok(Answer::cacheable(&resource_entry(call, named(state, call)?)))
 }

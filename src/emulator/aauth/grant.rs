@@ -2,17 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::signed::Agent;
-use super::store::{Issued, Refresh};
-use super::{AAuthWire, Body};
 use crate::crypto::sign_compact;
-use crate::emulator::answer::Answer;
-use crate::emulator::authorize::in_seconds;
+use crate::emulator::aauth::Body;
+use crate::emulator::aauth::signed::Agent;
+use crate::emulator::aauth::store::{Issued, Refresh};
 use crate::emulator::engine::Call;
 use crate::emulator::issue::{act, server_error};
-use crate::emulator::seed::AuthLevel;
 use crate::emulator::state::State;
 use crate::emulator::tokens::Actor;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::lifetime::in_seconds;
+use crate::emulator::values::seed::AuthLevel;
+use crate::emulator::values::settings::AAuthWire;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

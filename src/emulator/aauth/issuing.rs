@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::grant::sign;
-use super::{
+use crate::crypto::sign_compact;
+use crate::emulator::aauth::grant::sign;
+use crate::emulator::aauth::{
     Body, authentication_required, forbidden, invalid_grant, invalid_request, invalid_scope, signed,
 };
-use crate::crypto::sign_compact;
-use crate::emulator::answer::Answer;
-use crate::emulator::authorize::in_seconds;
 use crate::emulator::engine::Call;
 use crate::emulator::issue::{ACCESS_TOKEN, server_error};
-use crate::emulator::seed::PublicKey;
 use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::lifetime::in_seconds;
+use crate::emulator::values::seed::PublicKey;
 use crate::secret::Secret;
 
 /// How long agent tokens live, in seconds.

@@ -5,14 +5,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderName};
 
-use super::signed::{Agent, agent_token};
-use super::{Body, invalid_signature};
 use crate::aauth::{AGENT_AUTH, CONTENT_DIGEST, content_digest};
 use crate::crypto::MessageAlgorithm;
-use crate::emulator::answer::Answer;
+use crate::emulator::aauth::signed::{Agent, agent_token};
+use crate::emulator::aauth::{Body, invalid_signature};
 use crate::emulator::engine::Call;
-use crate::emulator::route::Prefix;
 use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::layout::Prefix;
 
 /// How far `created` may be from now, in seconds.
 const WINDOW: u64 = 60;

@@ -6,15 +6,15 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use super::grant::{sign, sign_by};
-use super::{Body, identifier, invalid_request, invalid_scope, is_thumbprint, signed};
 use crate::aauth::{AgentKey, SIGNATURE_INPUT};
-use crate::emulator::answer::Answer;
-use crate::emulator::authorize::in_seconds;
+use crate::emulator::aauth::grant::{sign, sign_by};
+use crate::emulator::aauth::{Body, identifier, invalid_request, invalid_scope, is_thumbprint, signed};
 use crate::emulator::engine::Call;
-use crate::emulator::jwt::Jws;
 use crate::emulator::state::State;
-use crate::emulator::token::read_scope;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::jwt::Jws;
+use crate::emulator::values::lifetime::in_seconds;
+use crate::emulator::values::scope::read_scope;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{agent, authentication_required, identifier, invalid_request, invalid_signature, older, tenant};
 use crate::aauth::{
     IncomingMessage, MemoryReplayStore, MessageFault, MessagePolicy, ReceivedMessage, Reservation, Reserved,
 };
 use crate::crypto::VerifyingKey;
-use crate::emulator::answer::Answer;
+use crate::emulator::aauth::{
+    agent, authentication_required, identifier, invalid_request, invalid_signature, older, tenant,
+};
 use crate::emulator::engine::Call;
-use crate::emulator::jwt::{Claims, Jws};
-use crate::emulator::seed::{AAuthResourceSeed, PublicKey};
 use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::jwt::{Claims, Jws};
+use crate::emulator::values::seed::{AAuthResourceSeed, PublicKey};
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::verify::Leeway;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::grant::Asked;
 use crate::aauth::MemoryReplayStore;
+use crate::emulator::aauth::grant::Asked;
 use crate::emulator::tokens::digest;
 use crate::secret::Secret;
 use crate::time::Timestamp;

@@ -3,16 +3,17 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::grant::{self, Asked};
-use super::resource::ResourceToken;
-use super::signed::{self, Agent};
-use super::{AAuthWire, Body, consent, invalid_grant, invalid_request, invalid_scope, resource, verify};
-use crate::emulator::answer::Answer;
-use crate::emulator::authorize::fits;
+use crate::emulator::aauth::grant::{self, Asked};
+use crate::emulator::aauth::resource::{self, ResourceToken};
+use crate::emulator::aauth::signed::{self, Agent};
+use crate::emulator::aauth::{Body, consent, invalid_grant, invalid_request, invalid_scope, verify};
 use crate::emulator::engine::Call;
-use crate::emulator::seed::AuthLevel;
 use crate::emulator::state::State;
 use crate::emulator::tokens::{Actor, digest};
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::redirect::fits;
+use crate::emulator::values::seed::AuthLevel;
+use crate::emulator::values::settings::AAuthWire;
 use crate::secret::Secret;
 
 /// How many agents may act one after another.

@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::signed::{self, Signer};
-use super::{Body, forbidden, invalid_request, is_thumbprint, resource};
 use crate::crypto::VerifyingKey;
-use crate::emulator::answer::Answer;
+use crate::emulator::aauth::signed::{self, Signer};
+use crate::emulator::aauth::{Body, forbidden, invalid_request, is_thumbprint, resource};
 use crate::emulator::engine::Call;
-use crate::emulator::jwt::Jws;
 use crate::emulator::state::State;
 use crate::emulator::tokens::Actor;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::jwt::Jws;
 use crate::time::Timestamp;
 
 /// A token for a resource that is good at this moment.

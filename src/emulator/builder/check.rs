@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::BuildError;
-use crate::emulator::agents::is_client_id;
-use crate::emulator::seed::{AgentSeed, Tenant};
-use crate::emulator::token::is_scope;
-use crate::emulator::workload::PROVIDERS;
+use crate::emulator::values::error::BuildError;
+use crate::emulator::values::scope::is_scope;
+use crate::emulator::values::seed::{AgentSeed, Tenant, is_client_id};
+use crate::emulator::values::workload::PROVIDERS;
 use crate::secret::Secret;
 use crate::site::absolute;
 

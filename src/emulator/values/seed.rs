@@ -3,32 +3,36 @@
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;
+use crate::site::segment;
 
 mod aauth;
 mod demo;
 mod mcp;
 mod people;
 
-pub(super) use aauth::PublicKey;
+pub(crate) use aauth::PublicKey;
 pub use aauth::{AAuthAgentSeed, AAuthResourceSeed, AuthLevel};
 pub use mcp::McpServerSeed;
 pub use people::UserSeed;
-pub(super) use people::{Consent, STANDARD_SCOPES, is_standard};
+pub(crate) use people::{Consent, STANDARD_SCOPES, is_standard};
+
+/// The reason of a denial for want of a capability.
+pub(crate) const INSUFFICIENT_PERMISSIONS: &str = "insufficient_permissions";
 
 /// A tenant to start with.
 #[derive(Clone, Debug)]
 #[must_use = "a tenant does nothing until it is handed to the builder"]
 pub struct Tenant {
-    pub(super) slug: String,
-    pub(super) name: String,
-    pub(super) agents: Vec<AgentSeed>,
-    pub(super) users: Vec<UserSeed>,
-    pub(super) consents: Vec<Consent>,
-    pub(super) mcp_servers: Vec<McpServerSeed>,
-    pub(super) aauth_agents: Vec<AAuthAgentSeed>,
-    pub(super) aauth_resources: Vec<AAuthResourceSeed>,
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) agents: Vec<AgentSeed>,
+    pub(crate) users: Vec<UserSeed>,
+    pub(crate) consents: Vec<Consent>,
+    pub(crate) mcp_servers: Vec<McpServerSeed>,
+    pub(crate) aauth_agents: Vec<AAuthAgentSeed>,
+    pub(crate) aauth_resources: Vec<AAuthResourceSeed>,
     /// Action to reason.
-    pub(super) denials: BTreeMap<String, String>,
+    pub(crate) denials: BTreeMap<String, String>,
 }
 
 impl Tenant {
@@ -108,18 +112,18 @@ impl Tenant {
 #[derive(Clone, Debug)]
 #[must_use = "an agent does nothing until it is handed to a tenant"]
 pub struct AgentSeed {
-    pub(super) client_id: String,
-    pub(super) secret: Option<Secret>,
-    pub(super) name: String,
-    pub(super) description: Option<String>,
-    pub(super) capabilities: Vec<String>,
-    pub(super) scopes: Vec<String>,
-    pub(super) resources: Vec<String>,
-    pub(super) redirect_uris: Vec<String>,
-    pub(super) public: bool,
-    pub(super) workload: Option<WorkloadSeed>,
-    pub(super) roles: Vec<String>,
-    pub(super) budget: Option<BudgetSeed>,
+    pub(crate) client_id: String,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) public: bool,
+    pub(crate) workload: Option<WorkloadSeed>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) budget: Option<BudgetSeed>,
 }
 
 impl AgentSeed {
@@ -224,7 +228,7 @@ impl AgentSeed {
 
 /// The platform identity of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WorkloadSeed {
+pub(crate) struct WorkloadSeed {
     pub provider: String,
     pub issuer: String,
     pub subject: String,
@@ -235,13 +239,13 @@ pub(super) struct WorkloadSeed {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a budget does nothing until it is handed to an agent"]
 pub struct BudgetSeed {
-    pub(super) max_tokens_per_day: Option<u64>,
-    pub(super) tokens_used_today: u64,
-    pub(super) max_api_calls_per_hour: Option<u64>,
-    pub(super) api_calls_this_hour: u64,
-    pub(super) max_cost_per_month_usd: Option<f64>,
-    pub(super) allowed_models: Vec<String>,
-    pub(super) require_approval_above_usd: Option<f64>,
+    pub(crate) max_tokens_per_day: Option<u64>,
+    pub(crate) tokens_used_today: u64,
+    pub(crate) max_api_calls_per_hour: Option<u64>,
+    pub(crate) api_calls_this_hour: u64,
+    pub(crate) max_cost_per_month_usd: Option<f64>,
+    pub(crate) allowed_models: Vec<String>,
+    pub(crate) require_approval_above_usd: Option<f64>,
 }
 
 impl BudgetSeed {
@@ -291,4 +295,9 @@ impl BudgetSeed {
         self.require_approval_above_usd = Some(dollars);
         self
     }
+}
+
+/// A client id that can be sent everywhere: visible ASCII (RFC 6749 appendix A.1), and a path segment.
+pub(crate) fn is_client_id(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic()) && segment("client_id", text).is_ok()
 }

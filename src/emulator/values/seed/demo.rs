@@ -1,7 +1,9 @@
 //! The tenant that everybody starts with.
 
-use super::super::ask::INSUFFICIENT_PERMISSIONS;
-use super::{AAuthAgentSeed, AAuthResourceSeed, AgentSeed, BudgetSeed, McpServerSeed, Tenant, UserSeed};
+use super::{
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, BudgetSeed, INSUFFICIENT_PERMISSIONS, McpServerSeed,
+    Tenant, UserSeed,
+};
 
 impl Tenant {
     /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`, three sub-agents that it may

@@ -6,7 +6,6 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::answer::{Answer, Cut, Fault};
-use super::route;
 
 /// An order to fail: on which requests, and how. By default the first request of the route, once.
 ///
@@ -131,9 +130,9 @@ impl FaultRule {
         self
     }
 
-    /// Checks what could not be checked while the rule was made.
-    pub(super) fn check(self) -> Result<Rule, FaultRuleError> {
-        if let Some(name) = self.route.as_ref().filter(|name| !route::is_name(name)) {
+    /// Checks what could not be checked while the rule was made. Whoever takes it says which names routes have.
+    pub(crate) fn check(self, is_route: impl Fn(&str) -> bool) -> Result<Rule, FaultRuleError> {
+        if let Some(name) = self.route.as_ref().filter(|name| !is_route(name)) {
             return Err(FaultRuleError::UnknownRoute(name.clone()));
         }
         if self.status.is_some_and(|status| !(200..=599).contains(&status.as_u16())) {
@@ -161,7 +160,7 @@ impl FaultRule {
 }
 
 /// A rule at work.
-pub(super) struct Rule {
+pub(crate) struct Rule {
     route: Option<String>,
     /// The first request it spoils, counted from 1.
     first: u64,
@@ -173,7 +172,7 @@ pub(super) struct Rule {
 
 /// What to do to one request.
 #[derive(Clone, Default)]
-pub(super) struct Order {
+pub(crate) struct Order {
     status: Option<StatusCode>,
     body: Option<Vec<u8>>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -181,7 +180,7 @@ pub(super) struct Order {
 }
 
 /// The order for a request to this route. Every rule that applies counts it; the first that is due decides.
-pub(super) fn due(rules: &mut [Rule], route: &str) -> Option<Order> {
+pub(crate) fn due(rules: &mut [Rule], route: &str) -> Option<Order> {
     let mut order = None;
     for rule in rules.iter_mut().filter(|rule| rule.route.as_ref().is_none_or(|own| own == route)) {
         rule.seen = rule.seen.saturating_add(1);
@@ -195,12 +194,12 @@ pub(super) fn due(rules: &mut [Rule], route: &str) -> Option<Order> {
 
 impl Order {
     /// True if the request never gets there.
-    pub(super) fn is_not_sent(&self) -> bool {
+    pub(crate) fn is_not_sent(&self) -> bool {
         self.fault.cut == Some(Cut::NotSent)
     }
 
     /// The answer that stands in for the service's, if the order has one.
-    pub(super) fn stand_in(&self) -> Option<Answer> {
+    pub(crate) fn stand_in(&self) -> Option<Answer> {
         if self.status.is_none() && self.body.is_none() {
             return None;
         }
@@ -212,7 +211,7 @@ impl Order {
     }
 
     /// Puts the order's headers on the answer, in place of any of the same name.
-    pub(super) fn dress(&self, mut answer: Answer) -> Answer {
+    pub(crate) fn dress(&self, mut answer: Answer) -> Answer {
         for (name, value) in &self.headers {
             answer = answer.with(name.clone(), value.clone());
         }
@@ -220,7 +219,7 @@ impl Order {
     }
 
     /// What is left to the transport, for a body of this length. Of a truncated body one byte at least is missing.
-    pub(super) fn fault(&self, length: usize) -> Option<Fault> {
+    pub(crate) fn fault(&self, length: usize) -> Option<Fault> {
         let mut fault = self.fault;
         if let Some(Cut::Truncate(bytes)) = &mut fault.cut {
             *bytes = (*bytes).min(length.saturating_sub(1));
@@ -230,13 +229,17 @@ impl Order {
 }
 
 /// The header that every 429 carries.
-pub(super) fn retry_after(seconds: u64) -> (HeaderName, HeaderValue) {
+pub(crate) fn retry_after(seconds: u64) -> (HeaderName, HeaderValue) {
     (RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_route(name: &str) -> bool {
+        matches!(name, "agents.ask" | "oauth.token")
+    }
 
     fn statuses(rules: &mut [Rule], route: &str, requests: usize) -> Vec<u16> {
         let status = |order: Option<Order>| order.and_then(|order| order.status).map_or(0, |s| s.as_u16());
@@ -245,7 +248,7 @@ mod tests {
 
     #[test]
     fn rules_count_for_themselves_and_the_first_due_decides() {
-        let rule = |rule: FaultRule| rule.check().unwrap();
+        let rule = |rule: FaultRule| rule.check(is_route).unwrap();
         let mut rules = [
             rule(FaultRule::on("agents.ask").nth(2).times(2).status(503)),
             rule(FaultRule::any().nth(3).times(2).status(429)),
@@ -256,15 +259,15 @@ mod tests {
 
     #[test]
     fn always_means_always_and_never_never() {
-        let mut rules = [FaultRule::on("agents.ask").always().status(500).check().unwrap()];
+        let mut rules = [FaultRule::on("agents.ask").always().status(500).check(is_route).unwrap()];
         assert_eq!(statuses(&mut rules, "agents.ask", 3), [500, 500, 500]);
-        let mut rules = [FaultRule::on("agents.ask").times(0).status(500).check().unwrap()];
+        let mut rules = [FaultRule::on("agents.ask").times(0).status(500).check(is_route).unwrap()];
         assert_eq!(statuses(&mut rules, "agents.ask", 2), [0, 0]);
     }
 
     #[test]
     fn a_rule_that_cannot_work_says_so() {
-        let error = |rule: FaultRule| rule.check().map(|_| ()).unwrap_err();
+        let error = |rule: FaultRule| rule.check(is_route).map(|_| ()).unwrap_err();
         assert_eq!(error(FaultRule::on("agents.fly")), FaultRuleError::UnknownRoute("agents.fly".into()));
         assert_eq!(error(FaultRule::any().status(99)), FaultRuleError::BadStatus);
         assert_eq!(error(FaultRule::any().status(100)), FaultRuleError::BadStatus);

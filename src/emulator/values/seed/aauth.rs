@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::builder::BuildError;
 use crate::aauth::AgentKey;
 use crate::crypto::VerifyingKey;
+use crate::emulator::values::error::BuildError;
 use crate::scopes::Scopes;
 
 /// How much a resource wants to know of whoever comes (`docs/wire.md`, aauth-levels).
@@ -26,12 +26,12 @@ pub enum AuthLevel {
 #[derive(Clone, Debug)]
 #[must_use = "an agent does nothing until it is handed to a tenant"]
 pub struct AAuthAgentSeed {
-    pub(in super::super) id: String,
-    pub(in super::super) identifier: String,
-    pub(in super::super) name: Option<String>,
-    pub(in super::super) redirect_uris: Vec<String>,
-    pub(in super::super) scopes: Vec<String>,
-    pub(in super::super) keys: Keys,
+    pub(crate) id: String,
+    pub(crate) identifier: String,
+    pub(crate) name: Option<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) keys: Keys,
 }
 
 impl AAuthAgentSeed {
@@ -77,13 +77,13 @@ impl AAuthAgentSeed {
 #[derive(Clone, Debug)]
 #[must_use = "a resource does nothing until it is handed to a tenant"]
 pub struct AAuthResourceSeed {
-    pub(in super::super) id: String,
+    pub(crate) id: String,
     /// None: the emulator serves it, and its identifier is where.
-    pub(in super::super) identifier: Option<String>,
-    pub(in super::super) scopes: Vec<String>,
-    pub(in super::super) required: Option<Vec<String>>,
-    pub(in super::super) level: AuthLevel,
-    pub(in super::super) keys: Keys,
+    pub(crate) identifier: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) required: Option<Vec<String>>,
+    pub(crate) level: AuthLevel,
+    pub(crate) keys: Keys,
 }
 
 impl AAuthResourceSeed {
@@ -131,14 +131,14 @@ impl AAuthResourceSeed {
         self
     }
 
-    pub(in super::super) fn demands(&self) -> &[String] {
+    pub(crate) fn demands(&self) -> &[String] {
         self.required.as_ref().unwrap_or(&self.scopes)
     }
 }
 
 /// The keys of an agent or a resource: those that were given, and one of its own.
 #[derive(Clone, Debug, Default)]
-pub(in super::super) struct Keys {
+pub(crate) struct Keys {
     given: Vec<Value>,
     pub own: Option<AgentKey>,
     public: Vec<PublicKey>,
@@ -146,7 +146,7 @@ pub(in super::super) struct Keys {
 
 /// A public key under its id.
 #[derive(Clone, Debug)]
-pub(in super::super) struct PublicKey {
+pub(crate) struct PublicKey {
     pub id: String,
     pub key: VerifyingKey,
     pub thumbprint: String,
@@ -155,7 +155,7 @@ pub(in super::super) struct PublicKey {
 
 impl Keys {
     /// Checks the keys that were given; makes one if there is none, or if the owner has to sign here.
-    pub(in super::super) fn prepare(&mut self, owner: &str, signs: bool) -> Result<(), BuildError> {
+    pub(crate) fn prepare(&mut self, owner: &str, signs: bool) -> Result<(), BuildError> {
         if signs || self.given.is_empty() {
             self.own = Some(AgentKey::generate()?);
         }
@@ -173,18 +173,18 @@ impl Keys {
         Ok(())
     }
 
-    pub(in super::super) fn all(&self) -> &[PublicKey] {
+    pub(crate) fn all(&self) -> &[PublicKey] {
         &self.public
     }
 
-    pub(in super::super) fn find(&self, id: &str) -> Option<&PublicKey> {
+    pub(crate) fn find(&self, id: &str) -> Option<&PublicKey> {
         self.public.iter().find(|key| key.id == id)
     }
 }
 
 impl PublicKey {
     /// Reads a public JWK that can sign messages.
-    pub(in super::super) fn read(jwk: Value) -> Result<Self, &'static str> {
+    pub(crate) fn read(jwk: Value) -> Result<Self, &'static str> {
         let key = VerifyingKey::from_jwk(&jwk).map_err(|_| "it is not a sound public JWK")?;
         if key.message_algorithm().is_none() {
             return Err("it cannot sign messages: use Ed25519 or RSA");

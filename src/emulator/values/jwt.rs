@@ -30,7 +30,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 const FORBIDDEN: [&str; 8] = ["crit", "jwk", "jku", "x5c", "x5u", "b64", "enc", "zip"];
 
 /// The three parts of a JWS, read but not trusted.
-pub(super) struct Jws<'t> {
+pub(crate) struct Jws<'t> {
     pub signed: &'t str,
     pub header: Map<String, Value>,
     pub claims: Map<String, Value>,
@@ -38,7 +38,7 @@ pub(super) struct Jws<'t> {
 }
 
 impl<'t> Jws<'t> {
-    pub(super) fn read(token: &'t str) -> Option<Self> {
+    pub(crate) fn read(token: &'t str) -> Option<Self> {
         if token.len() > LONGEST {
             return None;
         }
@@ -53,12 +53,12 @@ impl<'t> Jws<'t> {
     }
 
     /// `iss`, for the choice of the key.
-    pub(super) fn issuer(&self) -> Option<&str> {
+    pub(crate) fn issuer(&self) -> Option<&str> {
         self.claims.get("iss").and_then(Value::as_str)
     }
 
     /// The claims, if the token is of exactly this type and signed by the key of the id that it names.
-    pub(super) fn verified(
+    pub(crate) fn verified(
         self,
         typ: &str,
         key_of: impl FnOnce(&str) -> Option<VerifyingKey>,
@@ -80,11 +80,11 @@ impl<'t> Jws<'t> {
 }
 
 /// The claims of a token whose signature is right.
-pub(super) struct Claims(Map<String, Value>);
+pub(crate) struct Claims(Map<String, Value>);
 
 impl Claims {
     /// A text that may be absent.
-    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, &'static str> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, &'static str> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
@@ -93,16 +93,16 @@ impl Claims {
     }
 
     /// A text that must be there.
-    pub(super) fn required(&self, name: &str) -> Result<&str, &'static str> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, &'static str> {
         self.text(name)?.ok_or("a claim is missing")
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
     /// True if `aud` has this name, alone or in a list.
-    pub(super) fn is_for(&self, name: &str) -> bool {
+    pub(crate) fn is_for(&self, name: &str) -> bool {
         match self.0.get("aud") {
             Some(Value::String(one)) => one == name,
             Some(Value::Array(several)) => {
@@ -113,12 +113,12 @@ impl Claims {
     }
 
     /// True if `aud` is this one text.
-    pub(super) fn is_only_for(&self, name: &str) -> bool {
+    pub(crate) fn is_only_for(&self, name: &str) -> bool {
         self.0.get("aud").and_then(Value::as_str) == Some(name)
     }
 
     /// When it ends, if it has begun, has not ended, and does not live longer than this.
-    pub(super) fn ends(&self, now: Timestamp, longest: Duration) -> Result<Timestamp, &'static str> {
+    pub(crate) fn ends(&self, now: Timestamp, longest: Duration) -> Result<Timestamp, &'static str> {
         let time = |name: &str| match self.0.get(name) {
             None => Ok(None),
             Some(value) => value.as_u64().map(Some).ok_or("a time is not a whole number"),

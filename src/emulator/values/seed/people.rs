@@ -4,10 +4,10 @@
 #[derive(Clone, Debug)]
 #[must_use = "a user does nothing until it is handed to a tenant"]
 pub struct UserSeed {
-    pub(in super::super) name: String,
-    pub(in super::super) email: Option<String>,
-    pub(in super::super) display: Option<String>,
-    pub(in super::super) scopes: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) email: Option<String>,
+    pub(crate) display: Option<String>,
+    pub(crate) scopes: Vec<String>,
 }
 
 impl UserSeed {
@@ -40,21 +40,21 @@ impl UserSeed {
     }
 
     /// True if the user may give this scope away: its own, and those of OpenID Connect.
-    pub(in super::super) fn may_grant(&self, scope: &str) -> bool {
+    pub(crate) fn may_grant(&self, scope: &str) -> bool {
         is_standard(scope) || self.scopes.iter().any(|own| own == scope)
     }
 }
 
 /// The scopes that every client may ask a user for (OpenID Connect Core 1.0 sections 5.4 and 11).
-pub(in super::super) const STANDARD_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+pub(crate) const STANDARD_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-pub(in super::super) fn is_standard(scope: &str) -> bool {
+pub(crate) fn is_standard(scope: &str) -> bool {
     STANDARD_SCOPES.contains(&scope)
 }
 
 /// What a user lets a client do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Consent {
+pub(crate) struct Consent {
     pub user: String,
     pub client_id: String,
     pub scopes: Vec<String>,

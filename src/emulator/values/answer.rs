@@ -44,7 +44,7 @@ pub enum Cut {
 }
 
 /// A response in the making. Handlers give one back, for success and for refusal. It may hold a token, so no `Debug`.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Vec<u8>,
@@ -52,7 +52,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// JSON that nobody may cache.
-    pub(super) fn json(status: StatusCode, body: &Value) -> Self {
+    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
         Answer {
             status,
             headers: vec![
@@ -63,41 +63,47 @@ impl Answer {
         }
     }
 
+    /// Metadata, which may be kept for an hour.
+    pub(crate) fn cacheable(body: &Value) -> Self {
+        Answer::json(StatusCode::OK, body)
+            .with(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"))
+    }
+
     /// Nothing but a status, and not for caches.
-    pub(super) fn empty(status: StatusCode) -> Self {
+    pub(crate) fn empty(status: StatusCode) -> Self {
         let headers = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         Answer { status, headers, body: Vec::new() }
     }
 
     /// 200 with JSON.
-    pub(super) fn ok(body: &Value) -> Self {
+    pub(crate) fn ok(body: &Value) -> Self {
         Answer::json(StatusCode::OK, body)
     }
 
     /// Envelope A (RFC 6749 section 5.2): OAuth routes.
-    pub(super) fn oauth(status: StatusCode, code: &str, description: &str) -> Self {
+    pub(crate) fn oauth(status: StatusCode, code: &str, description: &str) -> Self {
         let uri = format!("https://docs.lumoauth.com/errors/{code}");
         Answer::json(status, &json!({"error": code, "error_description": description, "error_uri": uri}))
     }
 
     /// Envelope A with status 400.
-    pub(super) fn bad_oauth(code: &str, description: &str) -> Self {
+    pub(crate) fn bad_oauth(code: &str, description: &str) -> Self {
         Answer::oauth(StatusCode::BAD_REQUEST, code, description)
     }
 
     /// Envelope B: everything beside OAuth.
-    pub(super) fn plain(status: StatusCode, code: &str, message: &str) -> Self {
+    pub(crate) fn plain(status: StatusCode, code: &str, message: &str) -> Self {
         let body = json!({"error": true, "message": message, "status": status.as_u16(), "code": code});
         Answer::json(status, &body)
     }
 
     /// Envelope B with status 400.
-    pub(super) fn bad(message: &str) -> Self {
+    pub(crate) fn bad(message: &str) -> Self {
         Answer::plain(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
     /// Envelope C: a scope or capability is missing.
-    pub(super) fn missing_scope(required: &str, granted: &[String]) -> Self {
+    pub(crate) fn missing_scope(required: &str, granted: &[String]) -> Self {
         let body = json!({
             "error": "forbidden",
             "message": format!("Insufficient scope: {required}"),
@@ -108,25 +114,25 @@ impl Answer {
     }
 
     /// Envelope D: the tenant is unknown.
-    pub(super) fn invalid_tenant() -> Self {
+    pub(crate) fn invalid_tenant() -> Self {
         let body = json!({"error": "invalid_tenant", "message": "There is no such tenant"});
         Answer::json(StatusCode::NOT_FOUND, &body)
     }
 
     /// Envelope F: too many requests.
-    pub(super) fn too_many_requests() -> Self {
+    pub(crate) fn too_many_requests() -> Self {
         let body = json!({"error": "too_many_requests", "error_description": "Rate limit exceeded"});
         Answer::json(StatusCode::TOO_MANY_REQUESTS, &body)
     }
 
     /// 405 with the methods that the route takes (RFC 9110 section 15.5.6).
-    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         Answer::plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here")
             .with(ALLOW, HeaderValue::from_static(allow))
     }
 
     /// What a server says that a test ordered to fail with this status.
-    pub(super) fn ordered(status: StatusCode) -> Self {
+    pub(crate) fn ordered(status: StatusCode) -> Self {
         match status.as_u16() {
             429 => Answer::too_many_requests(),
             401 => Answer::oauth(status, "invalid_token", "The access token is not valid")
@@ -141,26 +147,26 @@ impl Answer {
     }
 
     /// Adds a header, in place of any of the same name.
-    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.retain(|(own, _)| *own != name);
         self.headers.push((name, value));
         self
     }
 
     /// Adds `Pragma: no-cache`, which token answers carry for old caches (RFC 6749 section 5.1).
-    pub(super) fn no_cache(self) -> Self {
+    pub(crate) fn no_cache(self) -> Self {
         self.with(PRAGMA, HeaderValue::from_static("no-cache"))
     }
 
     /// Adds `WWW-Authenticate`. The texts are the emulator's own, so they always fit into a header.
-    pub(super) fn challenge(self, challenge: &str) -> Self {
+    pub(crate) fn challenge(self, challenge: &str) -> Self {
         match HeaderValue::from_str(challenge) {
             Ok(value) => self.with(WWW_AUTHENTICATE, value),
             Err(_) => self,
         }
     }
 
-    pub(super) fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         Response::new(self.status, self.headers.into_iter().collect::<HeaderMap>(), self.body)
     }
 }

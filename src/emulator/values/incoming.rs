@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 use crate::json;
 
 /// The longest body that is read.
-pub(super) const BODY_LIMIT: usize = 1024 * 1024;
+pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
 
 /// One request, in parts.
-pub(super) struct Incoming<'a> {
+pub(crate) struct Incoming<'a> {
     pub method: &'a Method,
     pub path: &'a str,
     pub query: Option<&'a str>,
@@ -28,7 +28,7 @@ pub(super) struct Incoming<'a> {
 
 /// What a body says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub(crate) enum Media {
     Form,
     Json,
     Other,
@@ -36,7 +36,7 @@ pub(super) enum Media {
 
 impl Incoming<'_> {
     /// The only value of a header. Twice the same header is an error, as is one that is no visible ASCII.
-    pub(super) fn only(&self, name: HeaderName) -> Result<Option<&str>, &'static str> {
+    pub(crate) fn only(&self, name: HeaderName) -> Result<Option<&str>, &'static str> {
         let mut values = self.headers.get_all(&name).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
@@ -48,7 +48,7 @@ impl Incoming<'_> {
     }
 
     /// The body's media type (RFC 9110 section 8.3), with UTF-8 as the only character set.
-    pub(super) fn media(&self) -> Media {
+    pub(crate) fn media(&self) -> Media {
         let Ok(Some(value)) = self.only(CONTENT_TYPE) else { return Media::Other };
         let mut pieces = value.split(';');
         let essence = pieces.next().unwrap_or_default().trim();
@@ -68,7 +68,7 @@ impl Incoming<'_> {
     }
 
     /// The body as one JSON object.
-    pub(super) fn json_object(&self) -> Result<Map<String, Value>, &'static str> {
+    pub(crate) fn json_object(&self) -> Result<Map<String, Value>, &'static str> {
         if self.media() != Media::Json {
             return Err("Content-Type must be application/json");
         }
@@ -80,17 +80,17 @@ impl Incoming<'_> {
     }
 
     /// True if the query names this parameter, in whatever encoding, or has a name that cannot be read.
-    pub(super) fn query_has(&self, name: &str) -> bool {
+    pub(crate) fn query_has(&self, name: &str) -> bool {
         has(self.query.unwrap_or_default().as_bytes(), name)
     }
 
     /// True if the body is a form that names this parameter, or has a name that cannot be read.
-    pub(super) fn form_has(&self, name: &str) -> bool {
+    pub(crate) fn form_has(&self, name: &str) -> bool {
         self.media() == Media::Form && has(self.body.unwrap_or_default(), name)
     }
 
     /// `Authorization`: scheme and the rest.
-    pub(super) fn authorization(&self) -> Result<Option<(&str, &str)>, &'static str> {
+    pub(crate) fn authorization(&self) -> Result<Option<(&str, &str)>, &'static str> {
         let value = self.only(AUTHORIZATION)?;
         Ok(value.map(|value| {
             let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
@@ -100,7 +100,7 @@ impl Incoming<'_> {
 }
 
 /// The parameters of a token request (RFC 6749 section 3.2).
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     pairs: Vec<(String, Zeroizing<String>)>,
     repeated: Vec<String>,
 }
@@ -125,7 +125,7 @@ fn form(bytes: &[u8]) -> Result<Vec<(String, Zeroizing<String>)>, &'static str> 
 impl Parameters {
     /// Reads them out of a form, or out of a JSON object whose values are texts. Each may be there once, but `resource`
     /// (RFC 8707 section 2) and `audience` (RFC 8693 section 2.1). One without a value counts as absent.
-    pub(super) fn read(incoming: &Incoming<'_>) -> Result<Self, &'static str> {
+    pub(crate) fn read(incoming: &Incoming<'_>) -> Result<Self, &'static str> {
         let mut pairs = Vec::new();
         match incoming.media() {
             Media::Form => pairs = form(incoming.body.unwrap_or_default())?,
@@ -151,7 +151,7 @@ impl Parameters {
 
     /// Reads the query of an authorization request (RFC 6749 section 3.1). Repeated parameters are told apart by
     /// [`Parameters::repeats`], since some of them are answered with a redirect.
-    pub(super) fn query(incoming: &Incoming<'_>) -> Result<Self, &'static str> {
+    pub(crate) fn query(incoming: &Incoming<'_>) -> Result<Self, &'static str> {
         form(incoming.query.unwrap_or_default().as_bytes()).map(Parameters::new)
     }
 
@@ -167,28 +167,28 @@ impl Parameters {
     }
 
     /// True if this parameter is there more than once and must not be.
-    pub(super) fn repeats(&self, name: &str) -> bool {
+    pub(crate) fn repeats(&self, name: &str) -> bool {
         self.repeated.iter().any(|own| own == name)
     }
 
     /// True if any parameter is there more than once and must not be.
-    pub(super) fn repeats_any(&self) -> bool {
+    pub(crate) fn repeats_any(&self) -> bool {
         !self.repeated.is_empty()
     }
 
     /// A parameter.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
     /// Every value of a parameter.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.pairs.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// The two halves of HTTP Basic, each form-decoded (RFC 6749 section 2.3.1, RFC 7617 section 2).
-pub(super) fn basic(credentials: &str) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
+pub(crate) fn basic(credentials: &str) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
     let bytes = Zeroizing::new(STANDARD.decode(credentials).ok()?);
     let text = std::str::from_utf8(&bytes).ok()?;
     let (id, secret) = text.split_once(':')?;

@@ -4,11 +4,11 @@
 #[derive(Clone, Debug)]
 #[must_use = "a server does nothing until it is handed to a tenant"]
 pub struct McpServerSeed {
-    pub(in super::super) name: String,
-    pub(in super::super) server_id: String,
-    pub(in super::super) resource_uri: Option<String>,
-    pub(in super::super) scopes: Vec<String>,
-    pub(in super::super) required: Option<Vec<String>>,
+    pub(crate) name: String,
+    pub(crate) server_id: String,
+    pub(crate) resource_uri: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) required: Option<Vec<String>>,
 }
 
 impl McpServerSeed {
@@ -48,17 +48,17 @@ impl McpServerSeed {
         self
     }
 
-    pub(in super::super) fn demands(&self) -> &[String] {
+    pub(crate) fn demands(&self) -> &[String] {
         self.required.as_ref().unwrap_or(&self.scopes)
     }
 
     /// What tokens for it name as `aud`.
-    pub(in super::super) fn audience(&self) -> &str {
+    pub(crate) fn audience(&self) -> &str {
         self.resource_uri.as_ref().unwrap_or(&self.server_id)
     }
 
     /// True if it goes by this name: id, name, URN or Resource URI.
-    pub(in super::super) fn is_called(&self, name: &str) -> bool {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
         name == self.server_id
             || name == self.name
             || name.strip_prefix("urn:mcp:").is_some_and(|name| name == self.name)

@@ -1,0 +1,15 @@
+//! Values: what everything else in the emulator is told, given and answers with. They hold nothing and serve nobody.
+
+pub(crate) mod answer;
+pub(crate) mod error;
+pub(crate) mod faults;
+pub(crate) mod html;
+pub(crate) mod incoming;
+pub(crate) mod jwt;
+pub(crate) mod layout;
+pub(crate) mod lifetime;
+pub(crate) mod redirect;
+pub(crate) mod scope;
+pub(crate) mod seed;
+pub(crate) mod settings;
+pub(crate) mod workload;

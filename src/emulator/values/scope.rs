@@ -1,0 +1,42 @@
+//! The words of a `scope` (RFC 6749 section 3.3).
+
+use super::answer::Answer;
+use super::incoming::Parameters;
+
+/// `scope`, if it is there.
+pub(crate) fn scope(parameters: &Parameters) -> Result<Option<Vec<String>>, Answer> {
+    let malformed = || Answer::bad_oauth("invalid_scope", "The scope is malformed");
+    parameters.get("scope").map(|asked| read_scope(asked).ok_or_else(malformed)).transpose()
+}
+
+/// The words of a `scope` (RFC 6749 section 3.3), each once. None if it is malformed.
+pub(crate) fn read_scope(text: &str) -> Option<Vec<String>> {
+    let mut scopes: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        if !is_scope(word) {
+            return None;
+        }
+        if !scopes.iter().any(|own| own == word) {
+            scopes.push(word.to_owned());
+        }
+    }
+    Some(scopes)
+}
+
+/// One word of a scope.
+pub(crate) fn is_scope(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_words_with_one_blank_between() {
+        assert_eq!(read_scope("a b a").unwrap(), ["a", "b"]);
+        for bad in ["", " ", " a", "a ", "a  b", "a\tb", "a\"b", "a\\b", "ä"] {
+            assert_eq!(read_scope(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What an emulator is set to, from its start to its end.
+
+use super::workload::WorkloadIssuer;
+
+/// What stays the same from start to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How long access tokens live, in seconds.
+    pub lifetime: u64,
+    /// Requests a minute and tenant, all routes but the token endpoint.
+    pub rate_limit: Option<u32>,
+    /// Requests a minute and tenant to the token endpoint.
+    pub token_rate_limit: Option<u32>,
+    /// How long codes live, in seconds.
+    pub code_lifetime: u64,
+    /// How long refresh tokens live, in seconds.
+    pub refresh_lifetime: u64,
+    pub consent: Mode,
+    /// `act` with the newest agent outermost, as RFC 8693 has it.
+    pub rfc_actor_order: bool,
+    /// An exchange that asks for too much is `invalid_scope`, not `insufficient_scope`.
+    pub too_wide_is_invalid_scope: bool,
+    /// A pushed request is answered with 200, not 201.
+    pub pushed_is_ok: bool,
+    /// `authorization_servers` are issuers, not metadata URLs.
+    pub issuers_in_resource_metadata: bool,
+    /// Which form the answers of AAuth's token endpoint have.
+    pub aauth_wire: AAuthWire,
+    /// The platforms whose tokens are known.
+    pub issuers: Vec<WorkloadIssuer>,
+}
+
+/// Who decides about consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A person on the page.
+    Page,
+    /// This user agrees to everything.
+    Consent(String),
+    /// Nobody agrees to anything.
+    Deny,
+}
+
+/// Which of the documented forms the answers of `aauth.agent.token` have (`docs/wire.md`, aauth-token and aauth-consent).
+/// Requests are read in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AAuthWire {
+    /// `auth_token`; consent is a 200 with `authorization_uri`; refresh tokens stay, and need a fresh resource token.
+    #[default]
+    Current,
+    /// `access_token` as Bearer; consent is a 401 with `auth_url`; each refresh token is replaced by the next; resource
+    /// tokens that name no agent are taken.
+    Older,
+}
