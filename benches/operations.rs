@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use lumoauth::http::{HeaderMap, StatusCode};
-use lumoauth::session::{Action, Arrived, Machine, Settings};
+use lumoauth::session::{Action, Arrived, Machine, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::Response;
 use lumoauth::{Ask, Credentials, Decision, Session, Site};
@@ -28,17 +28,20 @@ fn ask(session: &Session, now: &Now) -> Decision {
     let mut arrived = None;
     loop {
         match call.step(now, arrived.take()).expect("the scripted service answers") {
-            Action::Done(decision) => return decision,
-            Action::Send(request) if request.url().path().ends_with("/oauth/token") => {
+            Step::Done(decision) => return decision,
+            Step::Do(Action::Send(request)) if request.url().path().ends_with("/oauth/token") => {
                 arrived = Some(answer(r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#));
             }
-            Action::Send(request) => {
+            Step::Do(Action::Send(request)) => {
                 black_box(&request);
                 arrived = Some(answer(
                     r#"{"allowed":true,"action":"read_document","reason":"ok","audit_id":"aud_1"}"#,
                 ));
             }
-            Action::Wait(_) | Action::Join(_) | Action::Subject | Action::Sign(_) => {
+            Step::Do(Action::Wait(_))
+            | Step::Do(Action::Join(_))
+            | Step::Do(Action::Subject)
+            | Step::Do(Action::Sign(_)) => {
                 unreachable!("one caller, no failure")
             }
         }

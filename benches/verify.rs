@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, Verifier, VerifierConfig};
 use ring::rsa::PublicKeyComponents;
@@ -85,7 +85,7 @@ fn main() {
             Verifier::new(VerifierConfig::new(issuer, "https://api.example.com/mcp")).expect("valid");
         let token = Secret::new(text.as_str());
         let whole = || match verifier.check(&token).step(&now, None) {
-            Ok(Action::Done(Ok(verified))) => drop(black_box(verified)),
+            Ok(Step::Done(Ok(verified))) => drop(black_box(verified)),
             _ => unreachable!("the token is good"),
         };
         each(&whole);

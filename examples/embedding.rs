@@ -19,7 +19,7 @@ use lumoauth::error::{Error, SignerError, TransportError, TransportFault, Worklo
 use lumoauth::http::header::{HeaderMap, HeaderName, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
 use lumoauth::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Ticket};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step, Ticket};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::{self, Request, Response};
 use lumoauth::{Ask, Secret};
@@ -63,18 +63,18 @@ impl Stack {
         let mut arrived = None;
         loop {
             match machine.step(&self.now()?, arrived.take())? {
-                Action::Send(request) => {
+                Step::Do(Action::Send(request)) => {
                     println!("    -> {} {}", request.method(), request.url().path());
                     self.sent += 1;
                     arrived = Some(exchange(&request).into());
                 }
-                Action::Wait(pause) => std::thread::sleep(pause),
-                Action::Join(ticket) => wait(&ticket),
+                Step::Do(Action::Wait(pause)) => std::thread::sleep(pause),
+                Step::Do(Action::Join(ticket)) => wait(&ticket),
                 // A stack that runs as a workload reads its platform's token here.
-                Action::Subject => arrived = Some(Arrived::Subject(Err(WorkloadError::NoSource))),
+                Step::Do(Action::Subject) => arrived = Some(Arrived::Subject(Err(WorkloadError::NoSource))),
                 // A stack that holds an agent's key signs `to_sign.base()` here.
-                Action::Sign(_) => arrived = Some(Arrived::Signature(Err(SignerError::NoSigner))),
-                Action::Done(output) => return Ok(output),
+                Step::Do(Action::Sign(_)) => arrived = Some(Arrived::Signature(Err(SignerError::NoSigner))),
+                Step::Done(output) => return Ok(output),
             }
         }
     }

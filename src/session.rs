@@ -47,7 +47,7 @@ use retry::Quota;
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // sent on at once, never stored
-pub enum Action<T> {
+pub enum Action {
     /// Send this, and step again with what arrived.
     Send(Request),
     /// Let this much time pass, and step again with nothing.
@@ -59,6 +59,14 @@ pub enum Action<T> {
     Subject,
     /// Sign this with the client's own key, wherever that lives, and step again with [`Arrived::Signature`].
     Sign(ToSign),
+}
+
+/// What a step of a machine came to.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // taken apart at once, never stored
+pub enum Step<T> {
+    /// Something is to be done first.
+    Do(Action),
     /// Finished.
     Done(T),
 }
@@ -101,7 +109,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// The call's end. Do not step again after it.
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error>;
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error>;
 }
 
 /// The settings of a [`Session`]. Every one has a default but the site.

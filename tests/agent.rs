@@ -12,7 +12,7 @@ use lumoauth::emulator::{AgentSeed, Emulator, Tenant};
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use lumoauth::http::{HeaderMap, Method, StatusCode};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, AgentBuilder, ApiRequest, Ask, Credentials, Error, Site};
@@ -174,24 +174,24 @@ fn a_pause_that_the_service_wants_next_to_nothing_for_is_still_a_pause() {
                 let random = std::array::from_fn(|_| random.fetch_add(41, Ordering::Relaxed));
                 let wall = Timestamp::from_unix_millis(1_750_000_000_000 + time.as_millis() as u64);
                 match machine.step(&Now::new(wall, time, random), arrived.take()).unwrap() {
-                    Action::Send(request) if request.url().path().ends_with("/oauth/token") => {
+                    Step::Do(Action::Send(request)) if request.url().path().ends_with("/oauth/token") => {
                         arrived = Some(Arrived::Response(reply(200, &[], TOKEN)));
                     }
-                    Action::Send(_) => {
+                    Step::Do(Action::Send(_)) => {
                         asks += 1;
                         arrived = Some(Arrived::Response(match asks {
                             1 => reply(status, &[(RETRY_AFTER, wanted)], "{}"),
                             _ => reply(200, &[], ASK_ALLOW),
                         }));
                     }
-                    Action::Wait(pause) => {
+                    Step::Do(Action::Wait(pause)) => {
                         paused += pause;
                         time += pause;
                     }
-                    Action::Join(_) | Action::Subject | Action::Sign(_) => {
+                    Step::Do(Action::Join(_)) | Step::Do(Action::Subject) | Step::Do(Action::Sign(_)) => {
                         panic!("there is nobody to wait for")
                     }
-                    Action::Done(decision) => break assert!(decision.allowed()),
+                    Step::Done(decision) => break assert!(decision.allowed()),
                 }
             }
             assert_eq!(asks, 2);

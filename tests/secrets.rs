@@ -276,7 +276,7 @@ fn s1_no_public_type_shows_a_secret() {
     }
     let last = call.step(&now, arrived.take()).unwrap();
     show("Action", shown(&last));
-    let lumoauth::session::Action::Done(decision) = last else { panic!("{last:?}") };
+    let lumoauth::session::Step::Done(decision) = last else { panic!("{last:?}") };
     show("Decision", format!("{decision} {}", serde_json::to_string(&decision).unwrap()));
     show("Denied", texts(&decision.require().unwrap_err()));
     show("Session", shown(&session));

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use lumoauth::Secret;
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{Verifier, VerifierConfig, VerifyError};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -41,7 +41,7 @@ fn v4_hostile_forms_cost_little() {
             let step = verifier.check(&token).step(&now, None).unwrap();
             best = best.min(begun.elapsed());
             largest = largest.max(region.change().bytes_allocated);
-            let Action::Done(Err(error)) = step else { panic!("it was not refused") };
+            let Step::Done(Err(error)) = step else { panic!("it was not refused") };
             assert!(!matches!(error, VerifyError::Unavailable(_)), "{error}");
         }
         slowest = slowest.max(best);

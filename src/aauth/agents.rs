@@ -9,7 +9,7 @@ use super::refusal::RequestError;
 use super::verify::ALGORITHMS;
 use crate::error::{ConfigError, Error};
 use crate::secret::Secret;
-use crate::session::{Action, Arrived, Machine};
+use crate::session::{Arrived, Machine, Step};
 use crate::time::Now;
 use crate::verify::{Core, Flow, Leeway, TrustedIssuer, Types, VerifyError, end};
 
@@ -162,10 +162,10 @@ pub struct AgentTokenCheck {
 impl Machine for AgentTokenCheck {
     type Output = Result<VerifiedAgentToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         let Inner { audience, policy, .. } = &*self.verifier.0;
         Ok(match &mut self.flow {
-            Err(error) => Action::Done(Err(error.clone())),
+            Err(error) => Step::Done(Err(error.clone())),
             Ok((flow, core)) => {
                 let step = flow.step(now, arrived);
                 end(step, |claims| {
@@ -194,24 +194,20 @@ impl<'a> AgentCheck<'a> {
 impl Machine for AgentCheck<'_> {
     type Output = Result<ProvenAgentRequest, RequestError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         let begun = match self.begun.take() {
             Some(begun) => begun,
             None => match self.begin(now) {
                 Ok(begun) => begun,
-                Err(error) => return Ok(Action::Done(Err(error))),
+                Err(error) => return Ok(Step::Done(Err(error))),
             },
         };
         let window = self.verifier.0.policy.allowed();
         let (received, token) = self.begun.insert(begun);
         Ok(match token.step(now, arrived)? {
-            Action::Send(request) => Action::Send(request),
-            Action::Wait(pause) => Action::Wait(pause),
-            Action::Join(ticket) => Action::Join(ticket),
-            Action::Subject => Action::Subject,
-            Action::Sign(to_sign) => Action::Sign(to_sign),
-            Action::Done(Err(error)) => Action::Done(Err(error.into())),
-            Action::Done(Ok(token)) => Action::Done(ProvenAgentRequest::of(received, token, window)),
+            Step::Do(action) => Step::Do(action),
+            Step::Done(Err(error)) => Step::Done(Err(error.into())),
+            Step::Done(Ok(token)) => Step::Done(ProvenAgentRequest::of(received, token, window)),
         })
     }
 }

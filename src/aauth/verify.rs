@@ -12,7 +12,7 @@ use crate::crypto::Algorithm;
 use crate::error::{ConfigError, Error};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::session::{Action, Arrived, Machine};
+use crate::session::{Arrived, Machine, Step};
 use crate::time::Now;
 use crate::verify::{Core, Flow, Leeway, TrustedIssuer, Types, VerifyError, end};
 
@@ -224,15 +224,15 @@ pub struct TokenCheck {
 impl Machine for TokenCheck {
     type Output = Result<VerifiedToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         if self.flow.is_none() {
             match self.verifier.flow(&self.token) {
                 Ok(flow) => self.flow = Some(flow),
-                Err(error) => return Ok(Action::Done(Err(error))),
+                Err(error) => return Ok(Step::Done(Err(error))),
             }
         }
         let Some((flow, core)) = &mut self.flow else {
-            return Ok(Action::Done(Err(VerifyError::MissingToken)));
+            return Ok(Step::Done(Err(VerifyError::MissingToken)));
         };
         Ok(end(flow.step(now, arrived), |claims| self.verifier.settle(claims, core, now)))
     }
@@ -254,25 +254,24 @@ enum Phase<'a> {
 impl Machine for RequestCheck<'_> {
     type Output = Result<ProvenRequest, RequestError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         let (received, mut check) = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Start(message) => match self.begin(&message, now) {
                 Ok(begun) => begun,
-                Err(error) => return Ok(Action::Done(Err(error))),
+                Err(error) => return Ok(Step::Done(Err(error))),
             },
             Phase::Token { received, check } => (received, check),
-            Phase::Over => return Ok(Action::Done(Err(VerifyError::MissingToken.into()))),
+            Phase::Over => return Ok(Step::Done(Err(VerifyError::MissingToken.into()))),
         };
         let token = match check.step(now, arrived)? {
-            Action::Done(token) => token,
-            Action::Send(request) => return Ok(self.wait(received, check, Action::Send(request))),
-            Action::Wait(pause) => return Ok(self.wait(received, check, Action::Wait(pause))),
-            Action::Join(ticket) => return Ok(self.wait(received, check, Action::Join(ticket))),
-            Action::Subject => return Ok(self.wait(received, check, Action::Subject)),
-            Action::Sign(to_sign) => return Ok(self.wait(received, check, Action::Sign(to_sign))),
+            Step::Done(token) => token,
+            Step::Do(action) => {
+                self.phase = Phase::Token { received, check };
+                return Ok(Step::Do(action));
+            }
         };
         let proven = token.map_err(RequestError::from).and_then(|token| self.prove(&received, token));
-        Ok(Action::Done(proven))
+        Ok(Step::Done(proven))
     }
 }
 
@@ -287,11 +286,6 @@ impl<'a> RequestCheck<'a> {
         let token = crate::verify::bearer(message.headers)?;
         let check = self.verifier.check_token(&token);
         Ok((received, check))
-    }
-
-    fn wait<T>(&mut self, received: ReceivedMessage<'a>, check: TokenCheck, action: Action<T>) -> Action<T> {
-        self.phase = Phase::Token { received, check };
-        action
     }
 
     /// The signature is made by the key that the token is bound to.

@@ -6,7 +6,7 @@ use super::workload::WorkloadSource;
 use super::{Signer, Transport, dual};
 use crate::error::{Error, SignerError, TransportError, WorkloadError};
 use crate::operation::{Operation, Terms};
-use crate::session::{Action, Arrived, Machine, Session};
+use crate::session::{Action, Arrived, Machine, Session, Step};
 use crate::time::{Deadline, Now};
 
 /// A session, the transport that carries it, where a workload's token comes from, and who signs.
@@ -100,27 +100,27 @@ where
     let mut now = drawn(&machine)?;
     loop {
         match machine.step(&now, arrived.take())? {
-            Action::Send(request) => {
+            Step::Do(Action::Send(request)) => {
                 arrived = Some(transport.send(request).await.into());
                 sent = true;
             }
-            Action::Wait(duration) => transport.sleep(duration).await,
-            Action::Join(ticket) => transport.join(ticket).await,
-            Action::Subject => {
+            Step::Do(Action::Wait(duration)) => transport.sleep(duration).await,
+            Step::Do(Action::Join(ticket)) => transport.join(ticket).await,
+            Step::Do(Action::Subject) => {
                 let subject = match workload {
                     Some(source) => source.token().await,
                     None => Err(WorkloadError::NoSource),
                 };
                 arrived = Some(Arrived::Subject(subject));
             }
-            Action::Sign(to_sign) => {
+            Step::Do(Action::Sign(to_sign)) => {
                 let signature = match signer {
                     Some(signer) => signer.sign(to_sign.base()).await,
                     None => Err(SignerError::NoSigner),
                 };
                 arrived = Some(Arrived::Signature(signature));
             }
-            Action::Done(output) => return Ok(output),
+            Step::Done(output) => return Ok(output),
         }
         now = match drawn(&machine) {
             Ok(now) => now,
@@ -128,7 +128,7 @@ where
             // Nothing more is sent without a clock. If the answer has arrived, it is the answer.
             Err(error) => {
                 return match machine.step(&now, arrived.take())? {
-                    Action::Done(output) => Ok(output),
+                    Step::Done(output) => Ok(output),
                     _ => Err(TransportError::unknown(error.fault(), "the transport's clock failed").into()),
                 };
             }

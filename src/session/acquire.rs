@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::identity::{Identity, OwnToken};
 use super::lifecycle::{Lease, Loan, Need, Search, Slot};
 use super::retry::{ATTEMPTS, Failure, Verdict, verdict};
-use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
+use super::{Action, Arrived, Machine, Session, Step, attach, ended, nothing_arrived};
 use crate::error::{Error, ProtocolError, ProtocolFault, Redactor, WorkloadError};
 use crate::operation::{Answer, Operation, Terms};
 use crate::operations::ClientCredentials;
@@ -84,14 +84,14 @@ impl Acquire {
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Action<Loan>, Error> {
+    ) -> Result<Step<Loan>, Error> {
         match std::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Deciding => self.decide(now, deadline),
             Phase::Waiting { until } if now.monotonic < until => Ok(self.wait(until, now)),
             Phase::Waiting { .. } => self.decide(now, deadline),
             Phase::Pausing { fetch, until } if now.monotonic < until => {
                 self.phase = Phase::Pausing { fetch, until };
-                Ok(Action::Wait(until.saturating_sub(now.monotonic)))
+                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
             }
             // The credentials were replaced meanwhile: nobody wants the token of the old ones.
             Phase::Pausing { fetch, .. } if fetch.epoch != self.session.epoch() => self.decide(now, deadline),
@@ -101,21 +101,21 @@ impl Acquire {
         }
     }
 
-    fn wait(&mut self, until: Duration, now: &Now) -> Action<Loan> {
+    fn wait(&mut self, until: Duration, now: &Now) -> Step<Loan> {
         self.phase = Phase::Waiting { until };
-        Action::Wait(until.saturating_sub(now.monotonic))
+        Step::Do(Action::Wait(until.saturating_sub(now.monotonic)))
     }
 
-    fn decide(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
+    fn decide(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<Loan>, Error> {
         // Anew each time: credentials may have been replaced while this call waited.
         let (key, identity) = self.session.key(&self.scopes)?;
         let slot = self.session.shared.tokens.slot(&key, now);
         match slot.need(now, &self.search, deadline) {
-            Need::Use(held) => Ok(Action::Done(Loan::new(held, slot))),
+            Need::Use(held) => Ok(Step::Done(Loan::new(held, slot))),
             Need::Fail(error) => Err(error),
             Need::Join(ticket) => {
                 self.search.joined = Some(ticket.flight());
-                Ok(Action::Join(ticket))
+                Ok(Step::Do(Action::Join(ticket)))
             }
             Need::Wait(pause, _) if pause >= deadline.remaining(now) => {
                 Err(late("waiting before the next token request", deadline))
@@ -134,7 +134,7 @@ impl Acquire {
         }
     }
 
-    fn attempt(&mut self, fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Action<Loan>, Error> {
+    fn attempt(&mut self, fetch: Fetch, now: &Now, deadline: &Deadline) -> Result<Step<Loan>, Error> {
         match fetch.identity {
             Identity::Client(_) => {
                 let operation = OwnToken::Client(ClientCredentials::new(&self.scopes));
@@ -143,7 +143,7 @@ impl Acquire {
             // Anew for every attempt: the platform replaces it now and then.
             Identity::Workload(_) => {
                 self.phase = Phase::Asking(fetch);
-                Ok(Action::Subject)
+                Ok(Step::Do(Action::Subject))
             }
         }
     }
@@ -154,7 +154,7 @@ impl Acquire {
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Action<Loan>, Error> {
+    ) -> Result<Step<Loan>, Error> {
         if deadline.passed(now) {
             return Err(late("getting the workload token", deadline));
         }
@@ -183,7 +183,7 @@ impl Acquire {
         operation: OwnToken,
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Action<Loan>, Error> {
+    ) -> Result<Step<Loan>, Error> {
         let terms = operation.terms();
         let remaining = deadline.remaining(now);
         let (wanted, most) = match fetch.fallback {
@@ -205,7 +205,7 @@ impl Acquire {
         fetch.secrets = request.take_secrets();
         log::debug!("oauth.token: attempt {}", fetch.attempts);
         self.phase = Phase::Fetching(fetch, operation);
-        Ok(Action::Send(request))
+        Ok(Step::Do(Action::Send(request)))
     }
 
     fn arrived(
@@ -215,7 +215,7 @@ impl Acquire {
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Action<Loan>, Error> {
+    ) -> Result<Step<Loan>, Error> {
         let outcome = match arrived {
             Some(Arrived::Response(response)) => operation.response(&response.received_at(now.wall)),
             Some(Arrived::Failed(error)) => Err(Error::Transport(error.of_operation("oauth.token"))),
@@ -227,7 +227,7 @@ impl Acquire {
                 log::debug!("oauth.token: a token for {} s", token.lifetime().as_secs());
                 let Fetch { lease, slot, asked, fallback, .. } = fetch;
                 let held = lease.succeed(token, &asked, now).or_else(|error| fallback.ok_or(error))?;
-                return Ok(Action::Done(Loan::new(held, slot)));
+                return Ok(Step::Done(Loan::new(held, slot)));
             }
             Ok(Answer::Again(_)) => {
                 let fault = ProtocolFault::Other("a token request has no \"later\"");
@@ -245,7 +245,7 @@ impl Acquire {
         error: Error,
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Action<Loan>, Error> {
+    ) -> Result<Step<Loan>, Error> {
         if fetch.fallback.is_some() {
             // One attempt is all that an early renewal has. Who waits for its end has the others.
             return fetch.hand_over(error, 1, Duration::ZERO, now);
@@ -261,7 +261,7 @@ impl Acquire {
         match failure.map(|failure| verdict(failure, effect, made, remaining, now, quota)) {
             Some(Verdict::After(pause)) => {
                 self.phase = Phase::Pausing { fetch, until: now.monotonic.saturating_add(pause) };
-                Ok(Action::Wait(pause))
+                Ok(Step::Do(Action::Wait(pause)))
             }
             // The caller ran out of its own time; that says nothing about the service.
             _ if fetch.hurried && error.is_timeout() => {
@@ -277,15 +277,15 @@ impl Acquire {
 }
 
 impl Fetch {
-    fn or_fallback(self, error: Error) -> Result<Action<Loan>, Error> {
+    fn or_fallback(self, error: Error) -> Result<Step<Loan>, Error> {
         let Fetch { slot, fallback, .. } = self;
-        fallback.map(|held| Action::Done(Loan::new(held, slot))).ok_or(error)
+        fallback.map(|held| Step::Done(Loan::new(held, slot))).ok_or(error)
     }
 
-    fn hand_over(self, error: Error, tried: u32, pause: Duration, now: &Now) -> Result<Action<Loan>, Error> {
+    fn hand_over(self, error: Error, tried: u32, pause: Duration, now: &Now) -> Result<Step<Loan>, Error> {
         let Fetch { lease, slot, fallback, .. } = self;
         lease.hand_over(&error, tried.min(ATTEMPTS), pause, now);
-        fallback.map(|held| Action::Done(Loan::new(held, slot))).ok_or(error)
+        fallback.map(|held| Step::Done(Loan::new(held, slot))).ok_or(error)
     }
 }
 
@@ -324,7 +324,7 @@ impl TokenCall {
 impl Machine for TokenCall {
     type Output = AccessToken;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<AccessToken>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<AccessToken>, Error> {
         let total = self.session.total.unwrap_or_else(|| terms().total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
         // Taken out, and put back only if it goes on: who has ended leads no longer.
@@ -337,12 +337,8 @@ impl Machine for TokenCall {
             return Err(late("getting a token", &deadline));
         }
         let action = match acquire.step(now, arrived, &deadline)? {
-            Action::Done(loan) => return Ok(Action::Done(loan.held.token)),
-            Action::Send(request) => Action::Send(request),
-            Action::Wait(pause) => Action::Wait(pause),
-            Action::Join(ticket) => Action::Join(ticket),
-            Action::Subject => Action::Subject,
-            Action::Sign(to_sign) => Action::Sign(to_sign),
+            Step::Done(loan) => return Ok(Step::Done(loan.held.token)),
+            Step::Do(action) => Step::Do(action),
         };
         (self.acquire, self.over) = (Some(acquire), false);
         Ok(action)

@@ -8,7 +8,7 @@ use super::acquire::{self, Acquire};
 use super::lifecycle::Loan;
 use super::retry::{Failure, Verdict, verdict};
 use super::signature::Unsigned;
-use super::{Action, Arrived, Machine, Session, attach, ended, nothing_arrived};
+use super::{Action, Arrived, Machine, Session, Step, attach, ended, nothing_arrived};
 use crate::error::{ApiError, Error, Redactor, SignerError};
 use crate::operation::{Answer, AttemptId, Auth, Effect, Operation, Terms};
 use crate::secret::Secret;
@@ -81,7 +81,7 @@ impl<O: Operation> Call<O> {
         matches!(self.terms.auth.credential(), Auth::Bearer | Auth::InBody)
     }
 
-    fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
+    fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Error> {
         if !self.needs_token() {
             return self.send(now, deadline);
         }
@@ -109,9 +109,9 @@ impl<O: Operation> Call<O> {
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Action<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Error> {
         let action = match acquire.step(now, arrived, deadline)? {
-            Action::Done(loan) => {
+            Step::Done(loan) => {
                 self.loan = Some(loan);
                 return if deadline.passed(now) {
                     Err(self.late("getting a token", deadline))
@@ -119,17 +119,13 @@ impl<O: Operation> Call<O> {
                     self.send(now, deadline)
                 };
             }
-            Action::Send(request) => Action::Send(request),
-            Action::Wait(pause) => Action::Wait(pause),
-            Action::Join(ticket) => Action::Join(ticket),
-            Action::Subject => Action::Subject,
-            Action::Sign(to_sign) => Action::Sign(to_sign),
+            Step::Do(action) => Step::Do(action),
         };
         self.phase = Phase::Token(acquire);
         Ok(action)
     }
 
-    fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
+    fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Error> {
         let attempt = self.session.settings().attempt.filter(|_| !self.terms.own_times);
         let attempt = attempt.unwrap_or(self.terms.attempt);
         let time = attempt.min(deadline.remaining(now));
@@ -142,12 +138,12 @@ impl<O: Operation> Call<O> {
         let Auth::Signed(signing) = &self.terms.auth else { return Ok(self.sent(request)) };
         let (unsigned, to_sign) = Unsigned::new(request, signing, now)?;
         self.phase = Phase::Signing(Box::new(unsigned));
-        Ok(Action::Sign(to_sign))
+        Ok(Step::Do(Action::Sign(to_sign)))
     }
 
-    fn sent(&mut self, mut request: Request) -> Action<O::Output> {
+    fn sent(&mut self, mut request: Request) -> Step<O::Output> {
         self.phase = Phase::Sent(request.take_secrets(), request.url().clone());
-        Action::Send(request)
+        Step::Do(Action::Send(request))
     }
 
     /// The signature is here; what it took comes off the attempt's time.
@@ -157,7 +153,7 @@ impl<O: Operation> Call<O> {
         arrived: Option<Arrived>,
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Action<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Error> {
         let signature = match arrived {
             Some(Arrived::Signature(signature)) => signature?,
             _ => return Err(SignerError::NoSigner.into()),
@@ -177,7 +173,7 @@ impl<O: Operation> Call<O> {
         (secrets, url): (Vec<Secret>, Uri),
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Action<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Error> {
         match arrived {
             Some(Arrived::Response(response)) => {
                 self.answered(&response.received_at(now.wall).answering(secrets).from_url(url), now, deadline)
@@ -197,7 +193,7 @@ impl<O: Operation> Call<O> {
         response: &Response,
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Action<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Error> {
         let status = response.status();
         log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id());
         let refused = status == 401 && self.token_was_refused(now);
@@ -218,7 +214,7 @@ impl<O: Operation> Call<O> {
                 if !status.is_server_error() {
                     self.session.shared.quota.success();
                 }
-                Ok(Action::Done(output))
+                Ok(Step::Done(output))
             }
             Ok(Answer::Again(pause)) => {
                 let pause = pause.max(SHORTEST_POLL);
@@ -242,7 +238,7 @@ impl<O: Operation> Call<O> {
         loan.refused(now)
     }
 
-    fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Action<O::Output>, Error> {
+    fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Error> {
         log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id());
         match self.verdict(&error, now, deadline) {
             Verdict::After(pause) => self.pause(pause, Some(error), now),
@@ -265,10 +261,10 @@ impl<O: Operation> Call<O> {
         verdict(failure, effect, self.attempts, remaining, now, &self.session.shared.quota)
     }
 
-    fn pause(&mut self, pause: Duration, last: Option<Error>, now: &Now) -> Result<Action<O::Output>, Error> {
+    fn pause(&mut self, pause: Duration, last: Option<Error>, now: &Now) -> Result<Step<O::Output>, Error> {
         self.last = last;
         self.phase = Phase::Pausing { until: now.monotonic.saturating_add(pause) };
-        Ok(Action::Wait(pause))
+        Ok(Step::Do(Action::Wait(pause)))
     }
 
     fn unknown(&self, source: Error) -> Error {
@@ -293,7 +289,7 @@ impl<O: Operation> Machine for Call<O> {
         self.terms.effect != Effect::Read || matches!(self.terms.auth, Auth::Signed(_))
     }
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<O::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<O::Output>, Error> {
         let total = self.session.total.filter(|_| !self.terms.own_times).unwrap_or(self.terms.total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
         self.attempt_id.get_or_insert_with(|| AttemptId::of(now));
@@ -322,7 +318,7 @@ impl<O: Operation> Machine for Call<O> {
             Phase::Token(acquire) => self.acquire(acquire, now, arrived, &deadline),
             Phase::Pausing { until } if now.monotonic < until => {
                 self.phase = Phase::Pausing { until };
-                Ok(Action::Wait(until.saturating_sub(now.monotonic)))
+                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
             }
             Phase::Pausing { .. } => self.begin(now, &deadline),
             Phase::Signing(unsigned) => self.signed(*unsigned, arrived, now, &deadline),

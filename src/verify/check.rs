@@ -17,7 +17,7 @@ use super::token::VerifiedToken;
 use super::{IdVerifier, Verifier};
 use crate::error::Error;
 use crate::secret::Secret;
-use crate::session::{Action, Arrived, Machine};
+use crate::session::{Action, Arrived, Machine, Step};
 use crate::time::{Deadline, Now};
 
 const NAME: &str = "verify";
@@ -82,7 +82,8 @@ enum Phase {
     Over,
 }
 
-pub(crate) type Step = Result<Action<Claims>, VerifyError>;
+/// A step towards the claims of a verified signature.
+pub(crate) type Verifying = Result<Step<Claims>, VerifyError>;
 
 impl Flow {
     pub(crate) fn new(core: &Arc<Core>, token: &Secret) -> Self {
@@ -106,7 +107,7 @@ impl Flow {
         Ok((Flow { claims: Some(claims), ..Flow::new(&core, token) }, core))
     }
 
-    pub(crate) fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Step {
+    pub(crate) fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Verifying {
         let total = self.core.issuer.timeout;
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
         match std::mem::replace(&mut self.phase, Phase::Over) {
@@ -135,7 +136,7 @@ impl Flow {
             }
             Phase::Waiting { compact, until } if now.monotonic < until => {
                 self.phase = Phase::Waiting { compact, until };
-                Ok(Action::Wait(until.saturating_sub(now.monotonic)))
+                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
             }
             Phase::Waiting { compact, .. } => self.decide(compact, now, &deadline),
             Phase::Fetching { compact, fetch } => {
@@ -153,7 +154,7 @@ impl Flow {
         self.used.as_deref()
     }
 
-    fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Step {
+    fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Verifying {
         let remaining = deadline.remaining(now);
         match self.core.cache.need(now, compact.header.key_id.as_deref(), remaining) {
             Need::Use(keys) => self.finish(&compact, &keys),
@@ -161,12 +162,12 @@ impl Flow {
             _ if remaining.is_zero() => Err(late("waiting for the issuer's keys", deadline)),
             Need::Join(ticket) => {
                 self.phase = Phase::Waiting { compact, until: Duration::ZERO };
-                Ok(Action::Join(ticket))
+                Ok(Step::Do(Action::Join(ticket)))
             }
             Need::Wait(pause) => {
                 let pause = pause.min(remaining);
                 self.phase = Phase::Waiting { compact, until: now.monotonic.saturating_add(pause) };
-                Ok(Action::Wait(pause))
+                Ok(Step::Do(Action::Wait(pause)))
             }
             Need::Lead(lease, fallback) => {
                 let time = attempt(fallback.is_some(), now, deadline);
@@ -176,24 +177,24 @@ impl Flow {
         }
     }
 
-    fn go_on(&mut self, compact: Compact, progress: Progress) -> Step {
+    fn go_on(&mut self, compact: Compact, progress: Progress) -> Verifying {
         match progress {
             Progress::Send(fetch, request) => {
                 self.phase = Phase::Fetching { compact, fetch };
-                Ok(Action::Send(request))
+                Ok(Step::Do(Action::Send(request)))
             }
             Progress::Done(keys) | Progress::Failed(Some(keys), _) => self.finish(&compact, &keys),
             Progress::Failed(None, error) => Err(VerifyError::Unavailable(error)),
         }
     }
 
-    fn finish(&mut self, compact: &Compact, keys: &Arc<IssuerKeys>) -> Step {
+    fn finish(&mut self, compact: &Compact, keys: &Arc<IssuerKeys>) -> Verifying {
         self.used = Some(Arc::clone(keys));
         let key = keys.find(compact.header.key_id.as_deref(), compact.header.algorithm)?;
         compact.verify(self.token.expose(), key)?;
         self.core.known.keep(self.token.expose(), compact);
         let claims = self.claims.take().map_or_else(|| compact.claims(self.token.expose()), Ok);
-        claims.map(Action::Done)
+        claims.map(Step::Done)
     }
 }
 
@@ -209,17 +210,13 @@ fn late(phase: &'static str, deadline: &Deadline) -> VerifyError {
 
 /// A step of the flow, with the claims of a verified signature brought to an end.
 pub(crate) fn end<T>(
-    step: Step,
+    step: Verifying,
     check: impl FnOnce(Claims) -> Result<T, VerifyError>,
-) -> Action<Result<T, VerifyError>> {
+) -> Step<Result<T, VerifyError>> {
     match step {
-        Ok(Action::Send(request)) => Action::Send(request),
-        Ok(Action::Wait(pause)) => Action::Wait(pause),
-        Ok(Action::Join(ticket)) => Action::Join(ticket),
-        Ok(Action::Subject) => Action::Subject,
-        Ok(Action::Sign(to_sign)) => Action::Sign(to_sign),
-        Ok(Action::Done(claims)) => Action::Done(check(claims)),
-        Err(error) => Action::Done(Err(error)),
+        Ok(Step::Do(action)) => Step::Do(action),
+        Ok(Step::Done(claims)) => Step::Done(check(claims)),
+        Err(error) => Step::Done(Err(error)),
     }
 }
 
@@ -238,7 +235,7 @@ impl Check {
 impl Machine for Check {
     type Output = Result<VerifiedToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         let step = self.flow.step(now, arrived);
         let Verifier { core, config, .. } = &self.verifier;
         Ok(end(step, |claims| VerifiedToken::check(claims, &core.issuer.name, config, now)))
@@ -261,7 +258,7 @@ impl IdCheck {
 impl Machine for IdCheck {
     type Output = Result<VerifiedIdToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         let step = self.flow.step(now, arrived);
         let IdVerifier { core, config } = &self.verifier;
         let nonce = self.nonce.as_ref();

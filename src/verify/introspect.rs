@@ -10,7 +10,7 @@ use crate::error::{Error, ProtocolFault};
 use crate::operation::{Answer, Context, Operation, Terms};
 use crate::operations::{Introspect, TokenHint};
 use crate::secret::Secret;
-use crate::session::{Action, Arrived, Call, Machine, Session};
+use crate::session::{Arrived, Call, Machine, Session, Step};
 use crate::time::Now;
 use crate::wire::{self, Request, Response};
 
@@ -91,21 +91,17 @@ impl ServiceCheck {
 impl Machine for ServiceCheck {
     type Output = Result<VerifiedToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
         if !std::mem::replace(&mut self.begun, true)
             && let Some(known) = self.known(now)
         {
-            return Ok(Action::Done(known));
+            return Ok(Step::Done(known));
         }
         Ok(match self.call.step(now, arrived) {
-            Ok(Action::Done(Some(claims))) => Action::Done(self.checked(claims, now)),
-            Ok(Action::Done(None)) => Action::Done(Err(VerifyError::Inactive)),
-            Ok(Action::Send(request)) => Action::Send(request),
-            Ok(Action::Wait(pause)) => Action::Wait(pause),
-            Ok(Action::Join(ticket)) => Action::Join(ticket),
-            Ok(Action::Subject) => Action::Subject,
-            Ok(Action::Sign(to_sign)) => Action::Sign(to_sign),
-            Err(error) => Action::Done(Err(VerifyError::Unavailable(error))),
+            Ok(Step::Done(Some(claims))) => Step::Done(self.checked(claims, now)),
+            Ok(Step::Done(None)) => Step::Done(Err(VerifyError::Inactive)),
+            Ok(Step::Do(action)) => Step::Do(action),
+            Err(error) => Step::Done(Err(VerifyError::Unavailable(error))),
         })
     }
 }

@@ -7,7 +7,7 @@ use lumoauth::aauth::{
 };
 use lumoauth::crypto::KeyPair;
 use lumoauth::http::{Method, Request};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Action, Machine, Step};
 use lumoauth::time::Timestamp;
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, VerifyError};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ fn outcome(
     let request = signed(key, Some(token));
     let message = IncomingMessage::new(&request, BODY);
     match checks.check(message).step(&at(START), None).unwrap() {
-        Action::Done(result) => result?.reserve(&MemoryReplayStore::new(), &at(START)),
+        Step::Done(result) => result?.reserve(&MemoryReplayStore::new(), &at(START)),
         other => panic!("the keys are at hand: {other:?}"),
     }
 }
@@ -134,16 +134,18 @@ fn h6_a_key_documents_own_claim_is_never_enough() {
     };
     // An agent that is not in the directory causes no request, whatever it says of itself.
     let step = begin(&checks, &good);
-    assert!(matches!(step, Action::Done(Err(RequestError::Token(VerifyError::Issuer)))), "{step:?}");
+    assert!(matches!(step, Step::Done(Err(RequestError::Token(VerifyError::Issuer)))), "{step:?}");
     // One that is in it is asked at its own place, and nowhere else.
     checks.register(AGENT).unwrap();
     assert!(checks.register(AGENT).is_err());
-    let Action::Send(request) = begin(&checks, &good) else { panic!("its keys are not at hand") };
+    let Step::Do(Action::Send(request)) = begin(&checks, &good) else { panic!("its keys are not at hand") };
     assert_eq!(request.url(), "https://agent.test/jwks.json");
     assert!(checks.forget(AGENT) && !checks.forget(AGENT));
     checks.register(TrustedIssuer::new(AGENT).jwks_url("https://auth.acme.test/agents/1/jwks.json")).unwrap();
     let mut check = {
-        let Action::Send(request) = begin(&checks, &good) else { panic!("its keys are not at hand") };
+        let Step::Do(Action::Send(request)) = begin(&checks, &good) else {
+            panic!("its keys are not at hand")
+        };
         assert_eq!(request.url(), "https://auth.acme.test/agents/1/jwks.json");
         drop(request);
         checks.check_token(&good)
@@ -153,8 +155,8 @@ fn h6_a_key_documents_own_claim_is_never_enough() {
     let mut now = at(START + 2);
     let step = loop {
         match check.step(&now, None).unwrap() {
-            Action::Wait(pause) => now.monotonic += pause,
-            Action::Send(_) => {
+            Step::Do(Action::Wait(pause)) => now.monotonic += pause,
+            Step::Do(Action::Send(_)) => {
                 let response = lumoauth::wire::Response::new(
                     lumoauth::http::StatusCode::OK,
                     lumoauth::http::HeaderMap::new(),
@@ -165,7 +167,7 @@ fn h6_a_key_documents_own_claim_is_never_enough() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(matches!(step, Action::Done(Err(VerifyError::Signature))), "{step:?}");
+    assert!(matches!(step, Step::Done(Err(VerifyError::Signature))), "{step:?}");
 }
 
 #[test]
@@ -209,7 +211,7 @@ fn what_an_agent_token_must_be() {
     }
     let request = signed(&delegate, None);
     let step = checks.check(IncomingMessage::new(&request, BODY)).step(&at(START), None).unwrap();
-    let Action::Done(Err(RequestError::Token(VerifyError::MissingToken))) = step else { panic!("{step:?}") };
+    let Step::Done(Err(RequestError::Token(VerifyError::MissingToken))) = step else { panic!("{step:?}") };
     // A P-256 key can publish and sign tokens, and cannot sign messages.
     let p256 = KeyPair::generate_p256().unwrap();
     let error =

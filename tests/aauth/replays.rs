@@ -100,7 +100,7 @@ fn h4_a_full_store_fails_closed() {
         let request = world.request(&world.message(Method::GET, "/", b""), b"", created);
         let mut check = world.verifier.check(lumoauth::aauth::IncomingMessage::new(&request, request.body()));
         match lumoauth::session::Machine::step(&mut check, &at(created), None).unwrap() {
-            lumoauth::session::Action::Done(proven) => proven.unwrap(),
+            lumoauth::session::Step::Done(proven) => proven.unwrap(),
             other => panic!("{other:?}"),
         }
     };
@@ -125,7 +125,7 @@ fn h4_a_million_nonces_are_small() {
     let request = world.request(&world.message(Method::GET, "/", b""), b"", START);
     let mut check = world.verifier.check(lumoauth::aauth::IncomingMessage::new(&request, request.body()));
     let proven = match lumoauth::session::Machine::step(&mut check, &at(START), None).unwrap() {
-        lumoauth::session::Action::Done(proven) => proven.unwrap(),
+        lumoauth::session::Step::Done(proven) => proven.unwrap(),
         other => panic!("{other:?}"),
     };
     let thumbprint = proven.reservation().thumbprint().to_owned();

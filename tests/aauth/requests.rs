@@ -2,7 +2,7 @@
 
 use lumoauth::aauth::{AgentKey, HeaderFault, IncomingMessage, Message, MessageFault, RequestError};
 use lumoauth::http::{HeaderValue, Method, Request, Uri};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::Timestamp;
 use lumoauth::verify::VerifyError;
 use serde_json::json;
@@ -372,7 +372,7 @@ fn what_stands_on_the_request_line_must_be_a_path() {
         "/d\u{e4}ta",
     ] {
         let message = IncomingMessage { path_and_query: target, ..IncomingMessage::new(&request, b"") };
-        let Action::Done(result) = world.verifier.check(message).step(&at(START), None).unwrap() else {
+        let Step::Done(result) = world.verifier.check(message).step(&at(START), None).unwrap() else {
             panic!("the keys are at hand")
         };
         assert_eq!(fault(result.unwrap_err()), MessageFault::Target, "{target:?}");

@@ -9,7 +9,7 @@ use lumoauth::aauth::{
 };
 use lumoauth::crypto::{KeyPair, sign_compact};
 use lumoauth::http::{Method, Request};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl World {
     pub fn verify_at(&self, request: &Request<Vec<u8>>, now: &Now) -> Result<VerifiedRequest, RequestError> {
         let mut check = self.verifier.check(IncomingMessage::new(request, request.body()));
         match check.step(now, None).unwrap() {
-            Action::Done(proven) => proven?.reserve(&self.store, now),
+            Step::Done(proven) => proven?.reserve(&self.store, now),
             other => panic!("the keys are at hand: {other:?}"),
         }
     }

@@ -2,7 +2,7 @@
 
 use lumoauth::aauth::{RequestVerifier, VerifiedToken, VerifierConfig};
 use lumoauth::crypto::sign_compact;
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Action, Machine, Step};
 use lumoauth::verify::VerifyError;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::support::{ISSUER, RESOURCE, START, World, at};
 
 fn check_at(world: &World, token: &str, now: u64) -> Result<VerifiedToken, VerifyError> {
     match world.verifier.check_token(&token.into()).step(&at(now), None).unwrap() {
-        Action::Done(outcome) => outcome,
+        Step::Done(outcome) => outcome,
         other => panic!("the keys are at hand: {other:?}"),
     }
 }
@@ -163,14 +163,16 @@ fn only_the_keys_of_trusted_issuers_are_fetched() {
     let verifier = RequestVerifier::new(VerifierConfig::new(RESOURCE, ISSUER)).unwrap();
     let step = |token: &str| verifier.check_token(&token.into()).step(&at(START), None).unwrap();
     match step(&world.token(&world.claims())) {
-        Action::Send(request) => assert_eq!(request.url().to_string(), format!("{ISSUER}/aauth/jwks.json")),
+        Step::Do(Action::Send(request)) => {
+            assert_eq!(request.url().to_string(), format!("{ISSUER}/aauth/jwks.json"))
+        }
         other => panic!("{other:?}"),
     }
     for issuer in ["https://evil.test", "https://auth.acme.test/orgs/acme/api/v1/", ""] {
         let mut claims = world.claims();
         claims["iss"] = json!(issuer);
         match step(&world.token(&claims)) {
-            Action::Done(Err(VerifyError::Issuer)) => {}
+            Step::Done(Err(VerifyError::Issuer)) => {}
             other => panic!("{issuer}: {other:?}"),
         }
     }

@@ -9,7 +9,7 @@ use lumoauth::aauth::{
 use lumoauth::crypto::{KeyPair, sign_compact};
 use lumoauth::emulator::{Emulator, Tenant};
 use lumoauth::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ fn verify(recorded: &Recorded, base: &str, issuer: &KeyPair, now: u64) -> Result
     };
     let now = Now::new(Timestamp::from_unix(now), Duration::from_secs(9), [0; 32]);
     match verifier.check(message).step(&now, None).unwrap() {
-        Action::Done(proven) => {
+        Step::Done(proven) => {
             let request = proven?.reserve(&MemoryReplayStore::new(), &now)?;
             Ok(request.token().agent().unwrap_or_default().to_owned())
         }

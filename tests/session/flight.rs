@@ -57,18 +57,18 @@ fn t2_a_failed_refresh_is_shared() {
 fn t2_a_follower_that_wakes_late_has_the_answer_too() {
     let (mut world, session) = (World::new(1), session());
     world.server.on_token(|_| reply(503, "{}"));
-    use lumoauth::session::{Action, Machine};
+    use lumoauth::session::{Action, Machine, Step};
     let mut leader = session.token();
-    let Ok(Action::Send(request)) = leader.step(&world.now(), None) else { panic!("it leads") };
+    let Ok(Step::Do(Action::Send(request))) = leader.step(&world.now(), None) else { panic!("it leads") };
     let mut follower = session.token();
-    assert!(matches!(follower.step(&world.now(), None), Ok(Action::Join(_))));
+    assert!(matches!(follower.step(&world.now(), None), Ok(Step::Do(Action::Join(_)))));
     let mut arrived = Some(world.server.answer(&request, Duration::ZERO).arrived);
     let error = loop {
         match leader.step(&world.now(), arrived.take()) {
-            Ok(Action::Send(request)) => {
+            Ok(Step::Do(Action::Send(request))) => {
                 arrived = Some(world.server.answer(&request, Duration::ZERO).arrived);
             }
-            Ok(Action::Wait(pause)) => world.pass(pause),
+            Ok(Step::Do(Action::Wait(pause))) => world.pass(pause),
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
         }
@@ -83,13 +83,13 @@ fn t2_a_follower_that_wakes_late_has_the_answer_too() {
 
 #[test]
 fn t9_a_late_refusal_never_drops_a_newer_token() {
-    use lumoauth::session::{Action, Arrived, Machine};
+    use lumoauth::session::{Action, Arrived, Machine, Step};
     // The call sends its token; the token is replaced in one of four ways; only then the refusal comes.
     for way in ["renewed", "other credentials", "same id, other secret", "other scopes"] {
         let (mut world, session) = (World::new(9), session());
         world.run(session.token()).unwrap();
         let mut call = session.call(read());
-        let Ok(Action::Send(_)) = call.step(&world.now(), None) else { panic!("it has a token") };
+        let Ok(Step::Do(Action::Send(_))) = call.step(&world.now(), None) else { panic!("it has a token") };
         match way {
             "renewed" => {}
             "other credentials" => session.set_credentials(credentials("agt_2")),
@@ -103,7 +103,7 @@ fn t9_a_late_refusal_never_drops_a_newer_token() {
             Arrived::Failed(_) | Arrived::Subject(_) | Arrived::Signature(_) => unreachable!(),
         };
         let action = call.step(&now, Some(Arrived::Response(refusal))).unwrap();
-        let Action::Send(request) = action else { panic!("{way}: {action:?}") };
+        let Step::Do(Action::Send(request)) = action else { panic!("{way}: {action:?}") };
         assert!(request.url().path().ends_with("/probe"), "{way}: it goes out with the newer token at once");
         let held = session.current_token(&world.now()).expect(way);
         assert_eq!(held.secret(), newer.secret(), "{way}");
@@ -114,14 +114,14 @@ fn t9_a_late_refusal_never_drops_a_newer_token() {
 
 #[test]
 fn t9_a_refused_token_is_dropped_although_the_scopes_have_changed() {
-    use lumoauth::session::{Action, Machine};
+    use lumoauth::session::{Action, Machine, Step};
     let (mut world, session) = (World::new(9), session());
     let before = world.run(session.token()).unwrap();
     let mut call = session.call(read());
-    let Ok(Action::Send(_)) = call.step(&world.now(), None) else { panic!("it has a token") };
+    let Ok(Step::Do(Action::Send(_))) = call.step(&world.now(), None) else { panic!("it has a token") };
     session.set_scopes(["b"]);
     let refusal = reply(401, "{}").arrived;
-    assert!(matches!(call.step(&world.now(), Some(refusal)), Ok(Action::Send(_))));
+    assert!(matches!(call.step(&world.now(), Some(refusal)), Ok(Step::Do(Action::Send(_)))));
     drop(call);
     session.set_scopes([]);
     let after = world.run(session.token()).unwrap();
@@ -195,17 +195,19 @@ fn replaced_credentials_are_not_blamed_for_the_old_ones() {
 
 #[test]
 fn a_new_token_is_new_even_if_the_renewal_it_joined_fails() {
-    use lumoauth::session::{Action, Machine};
+    use lumoauth::session::{Action, Machine, Step};
     let (mut world, session) = (World::new(4), session());
     let old = world.run(session.token()).unwrap();
     world.pass_millis(3_400_000);
     let mut soft = session.token();
-    let Ok(Action::Send(_)) = soft.step(&world.now(), None) else { panic!("it renews early") };
+    let Ok(Step::Do(Action::Send(_))) = soft.step(&world.now(), None) else { panic!("it renews early") };
     let mut forced = session.new_token();
-    let Ok(Action::Join(_)) = forced.step(&world.now(), None) else { panic!("one request at a time") };
+    let Ok(Step::Do(Action::Join(_))) = forced.step(&world.now(), None) else {
+        panic!("one request at a time")
+    };
     let failed = reply(503, "{}").arrived;
     assert!(
-        matches!(soft.step(&world.now(), Some(failed)), Ok(Action::Done(token)) if token.secret() == old.secret())
+        matches!(soft.step(&world.now(), Some(failed)), Ok(Step::Done(token)) if token.secret() == old.secret())
     );
     let new = world.run(forced).unwrap();
     assert_ne!(new.secret(), old.secret());

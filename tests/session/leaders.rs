@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Action, Machine, Step};
 
 use super::server::{hang, mint, read, reply};
 use super::world::{World, seeds, session};
@@ -107,7 +107,7 @@ fn t11_a_leader_that_stands_still() {
     // A future that nobody polls any more and nobody drops.
     let (mut world, session) = (World::new(5), session());
     let mut still = session.call(read().total(2000));
-    assert!(matches!(still.step(&world.now(), None), Ok(Action::Send(_))));
+    assert!(matches!(still.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
     for _ in 0..8 {
         world.spawn(session.call(read()));
     }
@@ -129,13 +129,13 @@ fn t11_a_leader_that_stands_still() {
 fn a_token_call_that_has_ended_leads_no_longer() {
     let (mut world, session) = (World::new(6), session());
     let mut late = session.token();
-    assert!(matches!(late.step(&world.now(), None), Ok(Action::Send(_))));
+    assert!(matches!(late.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
     let mut follower = session.call(read().total(60_000));
-    assert!(matches!(follower.step(&world.now(), None), Ok(Action::Join(_))));
+    assert!(matches!(follower.step(&world.now(), None), Ok(Step::Do(Action::Join(_)))));
     world.pass_millis(20_000);
     assert!(late.step(&world.now(), None).unwrap_err().is_timeout());
     // The machine is still there, but its duty is not.
-    assert!(matches!(follower.step(&world.now(), None), Ok(Action::Send(_))));
+    assert!(matches!(follower.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
     assert!(late.step(&world.now(), None).is_err());
 }
 

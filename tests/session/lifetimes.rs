@@ -174,15 +174,15 @@ fn t14_the_cache_is_bounded() {
 
 #[test]
 fn t14_a_fetch_under_way_is_not_forced_out() {
-    use lumoauth::session::{Action, Machine};
+    use lumoauth::session::{Action, Machine, Step};
     let (mut world, session) = (World::new(15), session());
     world.server.keep_hits = false;
     let slow = session.with_scopes("slow");
     let mut leader = slow.token();
-    assert!(matches!(leader.step(&world.now(), None), Ok(Action::Send(_))));
+    assert!(matches!(leader.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
     for key in 0..3000 {
         world.run(session.with_scopes(format!("scope{key}")).token()).unwrap();
     }
     let mut follower = slow.token();
-    assert!(matches!(follower.step(&world.now(), None), Ok(Action::Join(_))));
+    assert!(matches!(follower.step(&world.now(), None), Ok(Step::Do(Action::Join(_)))));
 }

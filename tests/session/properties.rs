@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lumoauth::error::{Error, Sent, TransportError, TransportFault};
 use lumoauth::operation::{Auth, Effect};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::{Origin, Site};
 use proptest::prelude::*;
 
@@ -87,11 +87,11 @@ impl Came {
 
 const MACHINES: usize = 6;
 
-type Step = dyn FnMut(&mut World, Option<Arrived>) -> Result<Action<String>, Error>;
+type Stepper = dyn FnMut(&mut World, Option<Arrived>) -> Result<Step<String>, Error>;
 
 /// A machine with what is known of it from outside.
 struct Watched {
-    machine: Box<Step>,
+    machine: Box<Stepper>,
     once: bool,
     out: bool,
     unknown: bool,
@@ -106,12 +106,8 @@ where
     let machine = Box::new(move |world: &mut World, arrived| {
         let now = world.now();
         Ok(match machine.step(&now, arrived)? {
-            Action::Send(request) => Action::Send(request),
-            Action::Wait(pause) => Action::Wait(pause),
-            Action::Join(ticket) => Action::Join(ticket),
-            Action::Subject => Action::Subject,
-            Action::Sign(to_sign) => Action::Sign(to_sign),
-            Action::Done(output) => Action::Done(output.shown()),
+            Step::Do(action) => Step::Do(action),
+            Step::Done(output) => Step::Done(output.shown()),
         })
     });
     Watched { machine, once, out: false, unknown: false, over: false }
@@ -131,7 +127,7 @@ fn begin(session: &Session, kind: usize) -> Watched {
 }
 
 impl Watched {
-    fn step(&mut self, world: &mut World, arrived: Option<Arrived>) -> Option<Action<String>> {
+    fn step(&mut self, world: &mut World, arrived: Option<Arrived>) -> Option<Step<String>> {
         let known = match &arrived {
             Some(Arrived::Response(response)) => !matches!(response.status().as_u16(), 502 | 504),
             Some(Arrived::Failed(error)) => error.sent() == Sent::NotSent,
@@ -139,7 +135,7 @@ impl Watched {
         };
         self.unknown |= self.once && std::mem::take(&mut self.out) && !known;
         let result = (self.machine)(world, arrived);
-        if let Ok(Action::Send(request)) = &result {
+        if let Ok(Step::Do(Action::Send(request))) = &result {
             let is_token = request.url().path().ends_with("/oauth/token");
             let origin = Origin::of(request.url()).unwrap();
             assert_eq!(origin.host(), "app.lumoauth.dev", "a request to an origin that nobody allowed");
@@ -148,7 +144,7 @@ impl Watched {
             self.out = !is_token;
         }
         assert!(!self.over || result.is_err(), "something after the end: {result:?}");
-        self.over |= matches!(result, Err(_) | Ok(Action::Done(_)));
+        self.over |= matches!(result, Err(_) | Ok(Step::Done(_)));
         result.ok()
     }
 }
@@ -176,12 +172,14 @@ fn run(events: &[Event]) {
             steps += 1;
             assert!(steps < 100, "no end");
             match machine.step(&mut world, arrived.take()) {
-                Some(Action::Send(_)) => arrived = Some(reply(503, "{}").arrived),
-                Some(Action::Wait(pause)) => world.monotonic = world.monotonic.saturating_add(pause),
-                Some(Action::Join(ticket)) => {
+                Some(Step::Do(Action::Send(_))) => arrived = Some(reply(503, "{}").arrived),
+                Some(Step::Do(Action::Wait(pause))) => {
+                    world.monotonic = world.monotonic.saturating_add(pause)
+                }
+                Some(Step::Do(Action::Join(ticket))) => {
                     world.monotonic = world.monotonic.saturating_add(ticket.within());
                 }
-                Some(Action::Done(_) | Action::Subject | Action::Sign(_)) | None => {}
+                Some(Step::Done(_) | Step::Do(Action::Subject) | Step::Do(Action::Sign(_))) | None => {}
             }
         }
     }

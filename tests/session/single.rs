@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use lumoauth::error::{Error, Sent, TransportError, TransportFault};
 use lumoauth::operation::{Auth, Effect};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Action, Machine, Step};
 
 use super::server::{broken, probe, reply};
 use super::world::{Rng, World, session};
@@ -83,7 +83,7 @@ fn f7_gateways_and_silence_are_unknown_and_answers_are_answers() {
         let (mut world, session) = (World::new(7), session());
         world.run(session.token()).unwrap();
         let mut call = session.call(probe(Effect::Once));
-        assert!(matches!(call.step(&world.now(), None), Ok(Action::Send(_))));
+        assert!(matches!(call.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
         world.pass_millis(wait);
         let result = call.step(&world.now(), None);
         assert!(matches!(result, Err(Error::OutcomeUnknown { .. })), "{result:?}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use lumoauth::error::Error;
-use lumoauth::session::{Action, Arrived, Machine, Session};
+use lumoauth::session::{Action, Arrived, Machine, Session, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::Request;
 
@@ -78,9 +78,9 @@ impl Hall {
         let mut arrived = None;
         loop {
             match machine.step(&self.now(), arrived.take())? {
-                Action::Send(request) => arrived = Some(send(&request)),
-                Action::Wait(pause) => self.pass(pause),
-                Action::Join(ticket) => {
+                Step::Do(Action::Send(request)) => arrived = Some(send(&request)),
+                Step::Do(Action::Wait(pause)) => self.pass(pause),
+                Step::Do(Action::Join(ticket)) => {
                     let settled = Arc::new((Mutex::new(false), Condvar::new()));
                     let wake = Arc::clone(&settled);
                     ticket.on_settled(move || {
@@ -93,8 +93,8 @@ impl Hall {
                         settled.1.wait_timeout_while(guard, STUCK, |settled| !*settled).unwrap();
                     assert!(!timeout.timed_out(), "a follower was never woken");
                 }
-                Action::Subject | Action::Sign(_) => panic!("it has a secret"),
-                Action::Done(output) => return Ok(output),
+                Step::Do(Action::Subject) | Step::Do(Action::Sign(_)) => panic!("it has a secret"),
+                Step::Done(output) => return Ok(output),
             }
         }
     }
@@ -267,15 +267,15 @@ fn t3_one_stuck_key_stalls_no_other() {
     let (stuck, other) = (session.with_scopes(["a"]), session.with_scopes(["b"]));
     world.run(other.token()).unwrap();
     let mut hanging = stuck.token();
-    assert!(matches!(hanging.step(&world.now(), None), Ok(Action::Send(_))));
+    assert!(matches!(hanging.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
     // Somebody waits for the stuck key as well.
     let mut follower = stuck.token();
-    assert!(matches!(follower.step(&world.now(), None), Ok(Action::Join(_))));
+    assert!(matches!(follower.step(&world.now(), None), Ok(Step::Do(Action::Join(_)))));
     let now = world.now();
     let mut times: Vec<Duration> = std::thread::spawn(move || {
         let read = |_| {
             let began = std::time::Instant::now();
-            assert!(matches!(other.token().step(&now, None), Ok(Action::Done(_))));
+            assert!(matches!(other.token().step(&now, None), Ok(Step::Done(_))));
             began.elapsed()
         };
         (0..1000).map(read).collect()

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lumoauth::operation::Effect;
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Action, Machine, Step};
 
 use super::server::{hang, mint, probe, read, reply};
 use super::world::{World, seeds, session};
@@ -99,7 +99,7 @@ fn f4_the_deadline_holds_in_every_phase() {
                 }
                 let mut leader = session.call(read().total(600_000));
                 if phase == "waiting for another" {
-                    assert!(matches!(leader.step(&world.now(), None), Ok(Action::Send(_))));
+                    assert!(matches!(leader.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
                 }
                 if phase == "pace" {
                     world.run(session.token()).unwrap();
@@ -129,7 +129,7 @@ fn f4_nothing_begins_after_the_deadline() {
             let (mut world, session) = (World::new(4), session());
             world.run(session.token()).unwrap();
             let mut call = session.call(probe(effect).total(1000));
-            assert!(matches!(call.step(&world.now(), None), Ok(Action::Send(_))));
+            assert!(matches!(call.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
             world.pass_millis(1000);
             let late = reply(status, "{}").arrived;
             let result = call.step(&world.now(), Some(late));
@@ -142,8 +142,11 @@ fn f4_nothing_begins_after_the_deadline() {
     let mut pausing = session.call(read().total(15_000));
     world.server.on_call(|_| reply(503, "{}"));
     world.run(session.token()).unwrap();
-    assert!(matches!(pausing.step(&world.now(), None), Ok(Action::Send(_))));
-    assert!(matches!(pausing.step(&world.now(), Some(reply(503, "{}").arrived)), Ok(Action::Wait(_))));
+    assert!(matches!(pausing.step(&world.now(), None), Ok(Step::Do(Action::Send(_)))));
+    assert!(matches!(
+        pausing.step(&world.now(), Some(reply(503, "{}").arrived)),
+        Ok(Step::Do(Action::Wait(_)))
+    ));
     world.pass_millis(15_000);
     let result = pausing.step(&world.now(), Some(reply(200, "{}").arrived));
     assert!(result.as_ref().is_err_and(|error| error.is_timeout()), "{result:?}");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lumoauth::error::Error;
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::{Credentials, Site};
 
@@ -53,20 +53,16 @@ pub struct Ended {
 }
 
 trait Turn {
-    fn turn(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<String>, Error>;
+    fn turn(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<String>, Error>;
 }
 
 struct Turned<M, F>(M, F);
 
 impl<M: Machine, F: Fn(M::Output) -> String> Turn for Turned<M, F> {
-    fn turn(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Action<String>, Error> {
+    fn turn(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<String>, Error> {
         Ok(match self.0.step(now, arrived)? {
-            Action::Send(request) => Action::Send(request),
-            Action::Wait(pause) => Action::Wait(pause),
-            Action::Join(ticket) => Action::Join(ticket),
-            Action::Subject => Action::Subject,
-            Action::Sign(to_sign) => Action::Sign(to_sign),
-            Action::Done(output) => Action::Done((self.1)(output)),
+            Step::Do(action) => Step::Do(action),
+            Step::Done(output) => Step::Done((self.1)(output)),
         })
     }
 }
@@ -132,14 +128,16 @@ impl World {
         for _ in 0..STEPS {
             let now = self.now();
             match machine.step(&now, arrived.take())? {
-                Action::Send(request) => {
+                Step::Do(Action::Send(request)) => {
                     let reply = self.server.answer(&request, self.truth);
                     self.pass(reply.after);
                     arrived = Some(reply.arrived);
                 }
-                Action::Wait(pause) => self.pass(pause),
-                Action::Join(_) | Action::Subject | Action::Sign(_) => panic!("there is nobody to wait for"),
-                Action::Done(output) => return Ok(output),
+                Step::Do(Action::Wait(pause)) => self.pass(pause),
+                Step::Do(Action::Join(_)) | Step::Do(Action::Subject) | Step::Do(Action::Sign(_)) => {
+                    panic!("there is nobody to wait for")
+                }
+                Step::Done(output) => return Ok(output),
             }
         }
         panic!("no end after {STEPS} steps");
@@ -198,16 +196,16 @@ impl World {
         let began = *self.threads[thread].began.get_or_insert(now.monotonic);
         let Some(machine) = self.threads[thread].machine.as_mut() else { return };
         let result = match machine.turn(&now, arrived) {
-            Ok(Action::Send(request)) => {
+            Ok(Step::Do(Action::Send(request))) => {
                 let Reply { after, arrived } = self.server.answer(&request, self.truth);
                 self.threads[thread].state = State::At(now.monotonic.saturating_add(after), Some(arrived));
                 return;
             }
-            Ok(Action::Wait(pause)) => {
+            Ok(Step::Do(Action::Wait(pause))) => {
                 self.threads[thread].state = State::At(now.monotonic.saturating_add(pause), None);
                 return;
             }
-            Ok(Action::Join(ticket)) => {
+            Ok(Step::Do(Action::Join(ticket))) => {
                 self.joins += 1;
                 let settled = Arc::new(AtomicBool::new(false));
                 let wake = Arc::clone(&settled);
@@ -216,8 +214,8 @@ impl World {
                 self.threads[thread].state = State::Joined { settled, until };
                 return;
             }
-            Ok(Action::Subject | Action::Sign(_)) => panic!("it has a secret"),
-            Ok(Action::Done(output)) => Ok(output),
+            Ok(Step::Do(Action::Subject) | Step::Do(Action::Sign(_))) => panic!("it has a secret"),
+            Ok(Step::Done(output)) => Ok(output),
             Err(error) => Err(error),
         };
         let took = now.monotonic - began;

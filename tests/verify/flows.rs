@@ -2,7 +2,7 @@
 
 use lumoauth::emulator::Emulator;
 use lumoauth::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::verify::{
     IdVerifier, IdVerifierConfig, VerifiedIdToken, Verifier, VerifierConfig, VerifyError,
 };
@@ -101,7 +101,7 @@ fn id_token(changes: &Value) -> Secret {
 fn sign_in(token: &Secret, nonce: Option<&str>) -> Result<VerifiedIdToken, VerifyError> {
     let verifier = IdVerifier::new(IdVerifierConfig::new(given(&jwks(&[p256()])), "client")).unwrap();
     match verifier.check(token, nonce.map(Secret::from).as_ref()).step(&at(START + 10), None).unwrap() {
-        Action::Done(result) => result,
+        Step::Done(result) => result,
         other => panic!("{other:?}"),
     }
 }

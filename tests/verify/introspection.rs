@@ -6,7 +6,7 @@ use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::http::header::{AUTHORIZATION, HeaderMap as Headers, HeaderValue};
 use lumoauth::http::{HeaderMap, StatusCode};
 use lumoauth::operations::Revoke;
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::verify::{VerifiedToken, Verifier, VerifierConfig, VerifyError};
 use lumoauth::wire::Response;
 use lumoauth::{Credentials, Secret, Site, TokenVerifier};
@@ -23,11 +23,11 @@ fn session() -> Session {
 fn told(verifier: &Verifier, status: u16, body: &str) -> Result<VerifiedToken, VerifyError> {
     let mut check = verifier.check_at_service(&session(), &Secret::new("an-opaque-token"));
     let now = at(START + 10);
-    let Ok(Action::Send(request)) = check.step(&now, None) else { panic!("it asks") };
+    let Ok(Step::Do(Action::Send(request))) = check.step(&now, None) else { panic!("it asks") };
     assert!(request.url().path().ends_with("/oauth/introspect") && request.url().query().is_none());
     let response = Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body);
     match check.step(&now, Some(Arrived::Response(response))) {
-        Ok(Action::Done(result)) => result,
+        Ok(Step::Done(result)) => result,
         // It would ask again.
         other => panic!("{other:?}"),
     }
@@ -132,7 +132,7 @@ fn what_is_no_token_is_not_asked_about() {
     let verifier = Verifier::new(config().longest_token(100)).unwrap();
     let at_once =
         |text: &str| match verifier.check_at_service(&session(), &Secret::new(text)).step(&at(START), None) {
-            Ok(Action::Done(Err(error))) => error,
+            Ok(Step::Done(Err(error))) => error,
             other => panic!("{other:?}"),
         };
     assert!(matches!(at_once(""), VerifyError::Malformed(_)));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lumoauth::crypto::KeyPair;
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
-use lumoauth::session::{Action, Arrived, Machine};
+use lumoauth::session::{Action, Arrived, Machine, Step};
 use lumoauth::time::Now;
 use lumoauth::verify::{TrustedIssuer, Verifier, VerifierConfig, VerifyError};
 use lumoauth::wire::{Request, Response};
@@ -48,10 +48,12 @@ impl Service {
         let mut now = *now;
         loop {
             match step(&now, arrived.take()) {
-                Action::Send(request) => arrived = Some(self.answer(&request)),
-                Action::Wait(pause) => now.monotonic += pause,
-                Action::Join(_) | Action::Subject | Action::Sign(_) => panic!("nobody else is there"),
-                Action::Done(result) => return result,
+                Step::Do(Action::Send(request)) => arrived = Some(self.answer(&request)),
+                Step::Do(Action::Wait(pause)) => now.monotonic += pause,
+                Step::Do(Action::Join(_)) | Step::Do(Action::Subject) | Step::Do(Action::Sign(_)) => {
+                    panic!("nobody else is there")
+                }
+                Step::Done(result) => return result,
             }
         }
     }
@@ -186,9 +188,9 @@ fn v6_bad_answers_replace_nothing() {
         for (number, (status, body)) in bad.into_iter().enumerate() {
             let now = at_millis((number as u64 + 1) * 700_000);
             let mut check = verifier(&good);
-            let Action::Send(_) = check(&now, None) else { panic!("old keys are fetched anew") };
+            let Step::Do(Action::Send(_)) = check(&now, None) else { panic!("old keys are fetched anew") };
             let step = check(&now, Some(respond(status, &body)));
-            assert!(matches!(step, Action::Done(Ok(_))), "{status} {body}");
+            assert!(matches!(step, Step::Done(Ok(_))), "{status} {body}");
         }
         let foreign = service.check(&verifier, &long(&tokens, ed25519()), &at_millis(10_000_000));
         assert!(matches!(foreign, Err(VerifyError::UnknownKey)));
@@ -209,7 +211,7 @@ fn v6_tokens_of_others_cause_no_fetch() {
             )),
         ] {
             let step = verifier(&token)(&at(START), None);
-            assert!(matches!(step, Action::Done(Err(_))));
+            assert!(matches!(step, Step::Done(Err(_))));
         }
     }
 }
@@ -250,16 +252,16 @@ fn v6_a_leader_that_is_dropped_harms_nobody() {
         let verifier = fetching(&tokens);
         let good = long(&tokens, p256());
         let mut leader = verifier(&good);
-        assert!(matches!(leader(&at(START), None), Action::Send(_)));
+        assert!(matches!(leader(&at(START), None), Step::Do(Action::Send(_))));
         let mut follower = verifier(&good);
-        assert!(matches!(follower(&at(START), None), Action::Join(_)));
+        assert!(matches!(follower(&at(START), None), Step::Do(Action::Join(_))));
         drop(leader);
         // The follower waits out the pace of a second, and fetches itself.
-        let Action::Wait(pause) = follower(&at(START), None) else { panic!("a pause") };
+        let Step::Do(Action::Wait(pause)) = follower(&at(START), None) else { panic!("a pause") };
         assert_eq!(pause, Duration::from_secs(1));
-        assert!(matches!(follower(&at(START + 1), None), Action::Send(_)));
+        assert!(matches!(follower(&at(START + 1), None), Step::Do(Action::Send(_))));
         let step = follower(&at(START + 1), Some(respond(200, &jwks(&[p256()]))));
-        assert!(matches!(step, Action::Done(Ok(_))));
+        assert!(matches!(step, Step::Done(Ok(_))));
     }
 }
 
@@ -276,15 +278,13 @@ fn the_keys_are_where_the_issuers_own_metadata_says() {
         let mut arrived = None;
         for answer in answers {
             match check.step(&at(START), arrived.take()).unwrap() {
-                Action::Send(request) => asked.push(request.url().to_string()),
-                Action::Done(result) => return (asked.clone(), result.map(drop)),
+                Step::Do(Action::Send(request)) => asked.push(request.url().to_string()),
+                Step::Done(result) => return (asked.clone(), result.map(drop)),
                 other => panic!("{other:?}"),
             }
             arrived = Some(respond(answer.0, &answer.1));
         }
-        let Action::Done(result) = check.step(&at(START), arrived).unwrap() else {
-            panic!("one more request")
-        };
+        let Step::Done(result) = check.step(&at(START), arrived).unwrap() else { panic!("one more request") };
         (asked.clone(), result.map(drop))
     };
     let keys = (200, jwks(&[p256()]));

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
 use lumoauth::crypto::KeyPair;
-use lumoauth::session::{Action, Arrived, Machine};
+use lumoauth::session::{Arrived, Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, VerifiedToken, Verifier, VerifierConfig, VerifyError};
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ pub fn verifier() -> Verifier {
 }
 
 /// A check under way: the steps of its machine, and what it ends with.
-pub type Steps = Box<dyn FnMut(&Now, Option<Arrived>) -> Action<Result<(), VerifyError>>>;
+pub type Steps = Box<dyn FnMut(&Now, Option<Arrived>) -> Step<Result<(), VerifyError>>>;
 
 /// A verifier of some kind of token: begins the check of one.
 pub type Begin = Box<dyn Fn(&Secret) -> Steps>;
@@ -107,12 +107,8 @@ pub struct Kind {
 
 fn steps<T>(mut machine: impl Machine<Output = Result<T, VerifyError>> + 'static) -> Steps {
     Box::new(move |now, arrived| match machine.step(now, arrived).unwrap() {
-        Action::Send(request) => Action::Send(request),
-        Action::Wait(pause) => Action::Wait(pause),
-        Action::Join(ticket) => Action::Join(ticket),
-        Action::Subject => Action::Subject,
-        Action::Sign(sign) => Action::Sign(sign),
-        Action::Done(result) => Action::Done(result.map(drop)),
+        Step::Do(action) => Step::Do(action),
+        Step::Done(result) => Step::Done(result.map(drop)),
     })
 }
 
@@ -164,7 +160,7 @@ impl Kind {
 /// The end of a check of any kind that needs no I/O.
 pub fn done(begin: &Begin, token: &Secret, now: &Now) -> Result<(), VerifyError> {
     match begin(token)(now, None) {
-        Action::Done(result) => result,
+        Step::Done(result) => result,
         other => panic!("the keys are at hand: {other:?}"),
     }
 }
@@ -172,7 +168,7 @@ pub fn done(begin: &Begin, token: &Secret, now: &Now) -> Result<(), VerifyError>
 /// The end of a check that needs no I/O.
 pub fn check(verifier: &Verifier, token: &Secret, now: &Now) -> Result<VerifiedToken, VerifyError> {
     match verifier.check(token).step(now, None).unwrap() {
-        Action::Done(result) => result,
+        Step::Done(result) => result,
         other => panic!("the keys are at hand: {other:?}"),
     }
 }

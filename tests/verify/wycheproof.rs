@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lumoauth::Secret;
 use lumoauth::crypto::{Algorithm, VerifyingKey};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::verify::{IdVerifier, IdVerifierConfig, IssuerKeys, TrustedIssuer, VerifyError};
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ fn signature_accepted(keys: &Value, jws: &str) -> bool {
     let Ok(keys) = IssuerKeys::parse(keys.to_string().as_bytes()) else { return false };
     let issuer = TrustedIssuer::new(ISSUER).keys(keys);
     let verifier = IdVerifier::new(IdVerifierConfig::new(issuer, "client")).unwrap();
-    let Action::Done(result) = verifier.check(&Secret::new(jws), None).step(&at(START), None).unwrap() else {
+    let Step::Done(result) = verifier.check(&Secret::new(jws), None).step(&at(START), None).unwrap() else {
         panic!("the keys are at hand")
     };
     match result.unwrap_err() {

@@ -7,7 +7,7 @@ use lumoauth::credentials::Workload;
 use lumoauth::error::{ConfigError, ProtocolFault, TransportError, WorkloadError};
 use lumoauth::http::{HeaderMap, StatusCode, header};
 use lumoauth::operations::{Exchange, Revoke};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings};
+use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, ApiRequest, Error, Secret, Site, TokenType};
@@ -149,25 +149,25 @@ fn the_session_asks_for_the_token_and_takes_nothing_else_for_it() {
     ] {
         let (session, was_told) = (session(), matches!(arrived, Some(Arrived::Subject(_))));
         let mut call = session.token();
-        assert!(matches!(call.step(&now, None), Ok(Action::Subject)));
+        assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Subject))));
         // Whoever comes meanwhile waits.
-        assert!(matches!(session.token().step(&now, None), Ok(Action::Join(_))));
+        assert!(matches!(session.token().step(&now, None), Ok(Step::Do(Action::Join(_)))));
         let error = call.step(&now, arrived).unwrap_err();
         assert!(matches!(&error, Error::Workload(_)), "{error:?}");
         assert_eq!(error.to_string().contains("metadata service"), was_told);
     }
     let session = session();
     let mut call = session.token();
-    assert!(matches!(call.step(&now, None), Ok(Action::Subject)));
+    assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Subject))));
     let subject = Arrived::Subject(Ok(Secret::new(CANARY)));
-    assert!(matches!(call.step(&now, Some(subject)), Ok(Action::Send(_))));
+    assert!(matches!(call.step(&now, Some(subject)), Ok(Step::Do(Action::Send(_)))));
     // Too late: nothing is sent, and the next caller takes over.
     drop(call);
     let mut late = session.token();
-    assert!(matches!(late.step(&now, None), Ok(Action::Subject)));
+    assert!(matches!(late.step(&now, None), Ok(Step::Do(Action::Subject))));
     let hour = Duration::from_secs(3600);
     let then = Now::new(now.wall.saturating_add(hour), now.monotonic + hour, [8; 32]);
     let error = late.step(&then, Some(Arrived::Subject(Ok(Secret::new(CANARY))))).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
-    assert!(matches!(session.token().step(&then, None), Ok(Action::Subject)));
+    assert!(matches!(session.token().step(&then, None), Ok(Step::Do(Action::Subject))));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use lumoauth::Secret;
 use lumoauth::aauth::{AgentKey, AgentVerifier, AgentVerifierConfig};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::Value;
@@ -36,12 +36,12 @@ fuzz_target!(|data: &[u8]| {
     };
     let now = Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(1), [0; 32]);
     match verifier.check_token(&token).step(&now, None) {
-        Ok(Action::Done(Ok(_))) => {
+        Ok(Step::Done(Ok(_))) => {
             let claims = signed.expect("nobody else can sign");
             assert_eq!(claims["iss"], "https://agent.test/");
             assert!(claims["cnf"].is_object());
         }
-        Ok(Action::Done(Err(_))) => {}
+        Ok(Step::Done(Err(_))) => {}
         other => panic!("the keys are given: {}", other.is_ok()),
     }
 });

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use lumoauth::Secret;
 use lumoauth::aauth::{RequestVerifier, VerifierConfig};
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let now = Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(1), [0; 32]);
     match verifier.check_token(&Secret::new(token)).step(&now, None) {
-        Ok(Action::Done(Ok(token))) => {
+        Ok(Step::Done(Ok(token))) => {
             let claims = signed.expect("nobody else can sign");
             assert_eq!(claims["iss"], "https://as.test");
             assert!(claims["aud"] == "https://api.test" || claims["aud"] == json!(["https://api.test"]));
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(claims["cnf"]["jwk"].is_object());
             assert!(token.actors().len() <= 3);
         }
-        Ok(Action::Done(Err(error))) => {
+        Ok(Step::Done(Err(error))) => {
             let _ = error.challenge().map(|challenge| challenge.to_header());
         }
         other => panic!("the keys are given: {}", other.is_ok()),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
 use lumoauth::aauth::{AgentKey, IncomingMessage, Message, Nonce, RequestVerifier, VerifierConfig};
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::session::{Action, Machine};
+use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::json;
@@ -72,7 +72,7 @@ fuzz_target!(|data: &[u8]| {
     let message = IncomingMessage { method: &Method::POST, path_and_query: &path, headers: &headers, body: &body };
     let now = Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(1), [0; 32]);
     match verifier.check(message).step(&now, None) {
-        Ok(Action::Done(outcome)) => assert_eq!(outcome.is_ok(), !changed),
+        Ok(Step::Done(outcome)) => assert_eq!(outcome.is_ok(), !changed),
         other => panic!("the keys are given: {}", other.is_ok()),
     }
 });
