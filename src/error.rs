@@ -74,8 +74,8 @@ pub enum Error {
     /// The request could not be signed. Nothing of this attempt was sent.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// The store of sessions failed.
-    #[error("the session store failed: {0}")]
+    /// The store of sessions and tokens failed.
+    #[error("the store failed: {0}")]
     Store(StoreError),
     /// The service said no, and [`crate::Decision::require`] made an error of it.
     #[error("denied: {}{}", inert(.action), because(.reason))]
@@ -133,15 +133,65 @@ pub enum ConfigError {
     Unavailable(&'static str),
 }
 
-/// What a store of sessions reports. Its text is shown: it must hold nothing of the sessions.
+/// Why a store did not do what it was asked. Its text is shown: it must hold nothing of keys and records.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(String);
+#[error("{message}")]
+pub struct StoreError {
+    fault: StoreFault,
+    message: String,
+}
+
+/// What kind of failure a store reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreFault {
+    /// It cannot be reached, or not in time. What was to be changed may be changed or not.
+    Unavailable,
+    /// It has no room for a new record. Nothing was changed.
+    Full,
+    /// What is there cannot be read: damaged, sealed with another key, or written by something else.
+    Corrupt,
+}
 
 impl StoreError {
-    /// With these words.
+    /// With these words; the store is unavailable.
     pub fn new(message: impl Into<String>) -> Self {
-        StoreError(message.into())
+        StoreError::unavailable(message)
+    }
+
+    /// The store cannot be reached, or not in time.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        StoreError { fault: StoreFault::Unavailable, message: message.into() }
+    }
+
+    /// There is no room for a new record; nothing was changed.
+    pub fn full(message: impl Into<String>) -> Self {
+        StoreError { fault: StoreFault::Full, message: message.into() }
+    }
+
+    /// What is there cannot be read.
+    pub fn corrupt(message: impl Into<String>) -> Self {
+        StoreError { fault: StoreFault::Corrupt, message: message.into() }
+    }
+
+    /// What kind of failure it is.
+    pub fn fault(&self) -> StoreFault {
+        self.fault
+    }
+
+    /// The store could not be reached, or not in time: it may work later.
+    pub fn is_unavailable(&self) -> bool {
+        self.fault == StoreFault::Unavailable
+    }
+
+    /// The store has no room.
+    pub fn is_full(&self) -> bool {
+        self.fault == StoreFault::Full
+    }
+
+    /// What is there cannot be read.
+    pub fn is_corrupt(&self) -> bool {
+        self.fault == StoreFault::Corrupt
     }
 }
 
@@ -284,11 +334,12 @@ impl Error {
         }
     }
 
-    /// The same call may work later without any change: no connection, timeouts, rate limits, 5xx.
+    /// The same call may work later without any change: no connection, timeouts, rate limits, 5xx, an unavailable store.
     /// An unknown outcome is not temporary: find out what happened first.
     pub fn is_temporary(&self) -> bool {
         match self {
             Error::Transport(transport) => transport.is_temporary(),
+            Error::Store(store) => store.is_unavailable(),
             Error::DeadlineExceeded { .. } => true,
             Error::Api(api) => {
                 (api.status() == 429 && !api.is_budget_exceeded())

@@ -61,6 +61,7 @@ pub mod message;
 pub mod operation;
 pub mod operations;
 pub mod session;
+pub mod store;
 pub mod time;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -259,7 +259,7 @@ fn the_store_is_asked_and_its_failure_is_told() {
     let emulator = emulator();
     let chain = chain(&emulator).store(Broken(MemoryStore::new()));
     let error = chain.consent_url("s1", []).unwrap_err();
-    assert_eq!(error.to_string(), "the session store failed: the disk is full");
+    assert_eq!(error.to_string(), "the store failed: the disk is full");
     assert_eq!(emulator.count_all(), 0);
 }
 

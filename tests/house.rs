@@ -24,10 +24,14 @@ const IMPORTS: &[(&str, &str)] = &[
         "operations",
         "challenge claims credentials error json operation pkce scopes secret site time token wire",
     ),
-    ("session", "credentials error message operation operations pkce scopes secret site time token wire"),
+    ("store", "error"),
+    (
+        "session",
+        "credentials error message operation operations pkce scopes secret site store time token wire",
+    ),
     (
         "client",
-        "aauth challenge credentials error json operation operations pkce scopes secret session site time token transport verify wire",
+        "aauth challenge credentials error json operation operations pkce scopes secret session site store time token transport verify wire",
     ),
     (
         "aauth",

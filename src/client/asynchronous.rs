@@ -89,6 +89,12 @@ pub mod aauth {
     pub use super::request_verifier::Verifier;
 }
 
+/// The store for the async clients: the twin of [`crate::store`].
+pub mod store {
+    pub use crate::store::asynchronous::Store;
+    pub use crate::store::{Page, Prefix, Record, Shelf, StoreError, StoreFault, StoreKey, Version};
+}
+
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

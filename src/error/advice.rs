@@ -22,7 +22,11 @@ impl Error {
             Error::Protocol(_) => {
                 "Check that the base URL and the tenant point at LumoAuth and that no proxy answers in its place."
             }
-            Error::Store(_) => "Look after the store of sessions; nothing was changed.",
+            Error::Store(error) if error.is_full() => "Make room in the store: nothing was changed.",
+            Error::Store(error) if error.is_corrupt() => {
+                "Look after what the store holds: it is damaged, or was written by something else or with another key."
+            }
+            Error::Store(_) => "Look after the store; what was to be saved may be saved or not.",
             Error::Workload(_) => {
                 "Check the file or the source that the workload token comes from: its path, its permissions, its content."
             }

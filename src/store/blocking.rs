@@ -1,0 +1,80 @@
+//! The store, for the blocking clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Page, Prefix, Record, StoreKey, Version};
+use crate::error::StoreError;
+
+/// Keeps records that several clients, threads and processes share.
+///
+/// Every method takes how long it may last. Whoever cannot have the answer by then gives back
+/// [`StoreError::unavailable`] at that time; the call that asked goes on from there, and ends by its own deadline.
+/// An error of [`Store::save_if`] or [`Store::remove_if`] does not say that nothing was changed: the answer may have been
+/// lost on its way. What a method has changed is seen by every later call of every method, in any process.
+///
+/// An error's text is shown, so it must hold nothing of keys and records.
+pub trait Store: Send + Sync {
+    /// The record of this key, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be known, or what is there is damaged.
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError>;
+
+    /// Saves the bytes if the record still has this version; without a version, if there is no such record. Gives back the
+    /// new version, or none if somebody else was faster: then nothing was changed. Of any number of callers that name the
+    /// same version exactly one succeeds.
+    ///
+    /// The record is kept for `keep` at least, counted from now, and without it until it is removed. What is over may be
+    /// gone at any time, and is then as if it had been removed.
+    ///
+    /// # Errors
+    /// [`StoreError`], among them [`StoreError::full`] if there is no room for a new record.
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError>;
+
+    /// Removes the record if it still has this version. False if not: then nothing was changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError>;
+
+    /// The keys that begin so, page by page, each once: those that are there all the time for certain, those that come or
+    /// go meanwhile perhaps. The first page is without `after`, each further one after [`Page::next`] of the one before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError>;
+}
+
+/// A store that is shared.
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        (**self).load(key, within)
+    }
+
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        (**self).save_if(key, version, bytes, keep, within)
+    }
+
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        (**self).remove_if(key, version, within)
+    }
+
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        (**self).keys(prefix, after, within)
+    }
+}
