@@ -36,7 +36,7 @@ pub use verify::{KeyFault, VerifyingKey};
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256; the signature is the two numbers, 32 bytes each.
     Es256,
-    /// Ed25519.
+    /// Ed25519, called `EdDSA` (RFC 8037 section 3.1) or `Ed25519` (RFC 9864 section 2.2).
     EdDsa,
     /// RSA PKCS#1 v1.5 with SHA-256.
     Rs256,
@@ -81,7 +81,29 @@ impl fmt::Display for MessageAlgorithm {
 }
 
 impl Algorithm {
-    /// The value of `alg`.
+    /// Every one that there is.
+    #[cfg(feature = "verify")]
+    pub(crate) const ALL: [Algorithm; 9] = [
+        Algorithm::Es256,
+        Algorithm::EdDsa,
+        Algorithm::Rs256,
+        Algorithm::Ps256,
+        Algorithm::Es384,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+    ];
+
+    /// The algorithm that a value of `alg` names. `Ed25519` (RFC 9864 section 2.2) is what `EdDSA` has always been here: no other
+    /// curve is known.
+    #[cfg(feature = "verify")]
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let name = if name == "Ed25519" { Algorithm::EdDsa.name() } else { name };
+        Algorithm::ALL.into_iter().find(|own| own.name() == name)
+    }
+
+    /// The value of `alg` that tokens are signed with.
     pub const fn name(self) -> &'static str {
         match self {
             Algorithm::Es256 => "ES256",

@@ -5,9 +5,7 @@
 
 use std::fmt;
 
-use jsonwebtoken::jwk::{
-    self, AlgorithmParameters, EllipticCurve, KeyAlgorithm, KeyOperations, PublicKeyUse,
-};
+use jsonwebtoken::jwk::{self, AlgorithmParameters, EllipticCurve, KeyOperations, PublicKeyUse};
 use ring::agreement::{self, ECDH_P256, ECDH_P384, EphemeralPrivateKey};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
@@ -83,8 +81,8 @@ pub enum KeyFault {
     /// An Ed25519 point of small order, or written in another than its one right form (RFC 8032 section 5.1.3).
     #[error("its point is of small order or not in canonical form")]
     WeakPoint,
-    /// Another key of the set has the same `kid` (RFC 7517 section 4.5).
-    #[error("another key has the same kid")]
+    /// Another key of the set has the same `kid` and fits the same algorithms (RFC 7517 section 4.5).
+    #[error("another key has the same kid and fits the same algorithms")]
     SameId,
     /// The operating system gave no randomness, which the check of a point needs.
     #[error("it could not be checked: the operating system gave no randomness")]
@@ -120,7 +118,7 @@ impl VerifyingKey {
         {
             return Err(KeyFault::OtherUse);
         }
-        let algorithm = common.key_algorithm.map(algorithm).transpose()?;
+        let algorithm = members.get("alg").map(algorithm).transpose()?;
         let material = match &jwk.algorithm {
             AlgorithmParameters::RSA(key) => rsa(&key.n, &key.e)?,
             AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
@@ -149,6 +147,11 @@ impl VerifyingKey {
     /// `alg`, if the key is for one algorithm only (RFC 7517 section 4.4).
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.algorithm
+    }
+
+    /// True if both are the same key, whatever its id and the algorithm that it is for.
+    pub(crate) fn is_same_key(&self, other: &VerifyingKey) -> bool {
+        self.material == other.material
     }
 
     /// True if the key may be used with the algorithm: by its type, and by its own `alg`.
@@ -271,20 +274,12 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
     }
 }
 
-fn algorithm(named: KeyAlgorithm) -> Result<Algorithm, KeyFault> {
-    match named {
-        KeyAlgorithm::RS256 => Ok(Algorithm::Rs256),
-        KeyAlgorithm::RS384 => Ok(Algorithm::Rs384),
-        KeyAlgorithm::RS512 => Ok(Algorithm::Rs512),
-        KeyAlgorithm::PS256 => Ok(Algorithm::Ps256),
-        KeyAlgorithm::PS384 => Ok(Algorithm::Ps384),
-        KeyAlgorithm::PS512 => Ok(Algorithm::Ps512),
-        KeyAlgorithm::ES256 => Ok(Algorithm::Es256),
-        KeyAlgorithm::ES384 => Ok(Algorithm::Es384),
-        KeyAlgorithm::EdDSA => Ok(Algorithm::EdDsa),
-        KeyAlgorithm::HS256 | KeyAlgorithm::HS384 | KeyAlgorithm::HS512 => Err(KeyFault::Symmetric),
-        KeyAlgorithm::RSA1_5 | KeyAlgorithm::RSA_OAEP | KeyAlgorithm::RSA_OAEP_256 => Err(KeyFault::OtherUse),
-        _ => Err(KeyFault::Unsupported),
+/// The `alg` of a key. The typed model knows too few of them.
+fn algorithm(value: &Value) -> Result<Algorithm, KeyFault> {
+    match value.as_str().ok_or(KeyFault::Malformed)? {
+        "HS256" | "HS384" | "HS512" => Err(KeyFault::Symmetric),
+        "RSA1_5" | "RSA-OAEP" | "RSA-OAEP-256" => Err(KeyFault::OtherUse),
+        name => Algorithm::named(name).ok_or(KeyFault::Unsupported),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::keys::IssuerKeys;
+use super::keys::{IssuerKeys, Wanted};
 use crate::error::Error;
 use crate::session::{Flights, Ticket};
 use crate::time::Now;
@@ -68,21 +68,21 @@ impl KeyCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keys, if they are fresh and know the id.
-    pub(super) fn fresh(&self, now: &Now, key_id: Option<&str>) -> Option<Arc<IssuerKeys>> {
+    /// The keys, if they are fresh and have the one that is wanted.
+    pub(super) fn fresh(&self, now: &Now, wanted: &Wanted<'_>) -> Option<Arc<IssuerKeys>> {
         let state = self.lock();
         let (keys, at) = state.held.as_ref()?;
-        (age(at, now) < self.max_age && keys.knows(key_id)).then(|| Arc::clone(keys))
+        (age(at, now) < self.max_age && keys.have(wanted)).then(|| Arc::clone(keys))
     }
 
     /// What a check that needs this key is to do.
-    pub(super) fn need(self: &Arc<Self>, now: &Now, key_id: Option<&str>, within: Duration) -> Need {
+    pub(super) fn need(self: &Arc<Self>, now: &Now, wanted: &Wanted<'_>, within: Duration) -> Need {
         let mut state = self.lock();
         let held = state.held.as_ref().map(|(keys, at)| (Arc::clone(keys), age(at, now)));
         let rest = state.not_before.saturating_sub(now.monotonic);
         let join = |flight| Need::Join(Ticket::new(Arc::clone(self) as Arc<dyn Flights>, flight, within));
         match held.filter(|(_, age)| *age < LAST_RESORT) {
-            Some((keys, age)) if keys.knows(key_id) => {
+            Some((keys, age)) if keys.have(wanted) => {
                 if age < self.max_age || state.flight.is_some() || !rest.is_zero() {
                     return Need::Use(keys);
                 }

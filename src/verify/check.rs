@@ -6,15 +6,16 @@ use std::time::Duration;
 use super::cache::{KeyCache, Need};
 #[cfg(feature = "aauth")]
 use super::compact::unverified_claims;
-use super::compact::{Compact, KnownHeaders, Types};
+use super::compact::{Compact, Header, KnownHeaders, Types};
 use super::config::Issuer;
 use super::error::VerifyError;
 use super::fetch::{Fetch, Progress, Source};
 use super::id_token::VerifiedIdToken;
-use super::keys::IssuerKeys;
+use super::keys::{IssuerKeys, Wanted};
 use super::rules::Claims;
 use super::token::VerifiedToken;
 use super::{IdVerifier, Verifier};
+use crate::crypto::VerifyingKey;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::session::{Action, Arrived, Machine, Step};
@@ -55,10 +56,10 @@ impl Core {
     }
 
     /// Keys that need no fetch.
-    pub(crate) fn at_hand(&self, now: &Now, key_id: Option<&str>) -> Option<Arc<IssuerKeys>> {
+    fn at_hand(&self, now: &Now, wanted: &Wanted<'_>) -> Option<Arc<IssuerKeys>> {
         match &self.issuer.source {
             Source::Given(keys) => Some(Arc::clone(keys)),
-            _ => self.cache.fresh(now, key_id),
+            _ => self.cache.fresh(now, wanted),
         }
     }
 }
@@ -71,6 +72,8 @@ pub(crate) struct Flow {
     phase: Phase,
     /// The keys among which the token's was looked for.
     used: Option<Arc<IssuerKeys>>,
+    /// The key that was tried and did not verify a token which names none.
+    tried: Option<VerifyingKey>,
     /// The claims, if they were read before the signature was verified.
     claims: Option<Claims>,
 }
@@ -88,7 +91,7 @@ pub(crate) type Verifying = Result<Step<Claims>, VerifyError>;
 impl Flow {
     pub(crate) fn new(core: &Arc<Core>, token: &Secret) -> Self {
         let (core, token) = (Arc::clone(core), token.clone());
-        Flow { core, token, deadline: None, phase: Phase::Start, used: None, claims: None }
+        Flow { core, token, deadline: None, phase: Phase::Start, used: None, tried: None, claims: None }
     }
 
     /// The flow with the issuer that the token names, if it is found: nobody is asked because a token says so. Nothing is
@@ -121,15 +124,10 @@ impl Flow {
                 if core.named && compact.header.key_id.is_none() {
                     return Err(VerifyError::UnknownKey);
                 }
-                match core.at_hand(now, compact.header.key_id.as_deref()) {
-                    Some(keys) => self.finish(&compact, &keys),
+                match core.at_hand(now, &wanted(&compact.header, None)) {
+                    Some(keys) => self.finish(compact, &keys, now, &deadline),
                     None => {
-                        // A token that says itself that it is another issuer's is not worth a request.
-                        // What it claims is not kept while others are waited for.
-                        let claims = self.claims.take();
-                        claims
-                            .map_or_else(|| compact.claims(self.token.expose()), Ok)?
-                            .issuer(&core.issuer.name)?;
+                        self.is_worth_a_request(&compact)?;
                         self.decide(compact, now, &deadline)
                     }
                 }
@@ -142,7 +140,7 @@ impl Flow {
             Phase::Fetching { compact, fetch } => {
                 let time = attempt(fetch.fallback.is_some(), now, &deadline);
                 let progress = fetch.arrived(&self.core.issuer.source, arrived, now, time);
-                self.go_on(compact, progress)
+                self.go_on(compact, progress, now, &deadline)
             }
             Phase::Over => Err(late("over", &deadline)),
         }
@@ -154,10 +152,17 @@ impl Flow {
         self.used.as_deref()
     }
 
+    /// A token that says itself that it is another issuer's is not. What it claims is not kept while others are waited for.
+    fn is_worth_a_request(&mut self, compact: &Compact) -> Result<(), VerifyError> {
+        let claims = self.claims.take().map_or_else(|| compact.claims(self.token.expose()), Ok);
+        claims?.issuer(&self.core.issuer.name)
+    }
+
     fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Verifying {
         let remaining = deadline.remaining(now);
-        match self.core.cache.need(now, compact.header.key_id.as_deref(), remaining) {
-            Need::Use(keys) => self.finish(&compact, &keys),
+        let wanted = wanted(&compact.header, self.tried.as_ref());
+        match self.core.cache.need(now, &wanted, remaining) {
+            Need::Use(keys) => self.finish(compact, &keys, now, deadline),
             Need::Fail(error) => Err(VerifyError::Unavailable(error)),
             _ if remaining.is_zero() => Err(late("waiting for the issuer's keys", deadline)),
             Need::Join(ticket) => {
@@ -172,30 +177,54 @@ impl Flow {
             Need::Lead(lease, fallback) => {
                 let time = attempt(fallback.is_some(), now, deadline);
                 let progress = Fetch::start(lease, fallback, &self.core.issuer.source, now, time);
-                self.go_on(compact, progress)
+                self.go_on(compact, progress, now, deadline)
             }
         }
     }
 
-    fn go_on(&mut self, compact: Compact, progress: Progress) -> Verifying {
+    fn go_on(&mut self, compact: Compact, progress: Progress, now: &Now, deadline: &Deadline) -> Verifying {
         match progress {
             Progress::Send(fetch, request) => {
                 self.phase = Phase::Fetching { compact, fetch };
                 Ok(Step::Do(Action::Send(request)))
             }
-            Progress::Done(keys) | Progress::Failed(Some(keys), _) => self.finish(&compact, &keys),
+            Progress::Done(keys) | Progress::Failed(Some(keys), _) => {
+                self.finish(compact, &keys, now, deadline)
+            }
             Progress::Failed(None, error) => Err(VerifyError::Unavailable(error)),
         }
     }
 
-    fn finish(&mut self, compact: &Compact, keys: &Arc<IssuerKeys>) -> Verifying {
+    fn finish(
+        &mut self,
+        compact: Compact,
+        keys: &Arc<IssuerKeys>,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Verifying {
         self.used = Some(Arc::clone(keys));
-        let key = keys.find(compact.header.key_id.as_deref(), compact.header.algorithm)?;
-        compact.verify(self.token.expose(), key)?;
-        self.core.known.keep(self.token.expose(), compact);
+        let key = keys.find(&wanted(&compact.header, None))?;
+        if self.tried.as_ref().is_some_and(|tried| tried.is_same_key(key)) {
+            return Err(VerifyError::Signature);
+        }
+        if let Err(error) = compact.verify(self.token.expose(), key) {
+            let given = matches!(self.core.issuer.source, Source::Given(_));
+            if given || self.tried.is_some() || compact.header.key_id.is_some() {
+                return Err(error);
+            }
+            // The token names no key: the issuer may have another by now.
+            self.is_worth_a_request(&compact).map_err(|_| error)?;
+            self.tried = Some(key.clone());
+            return self.decide(compact, now, deadline);
+        }
+        self.core.known.keep(self.token.expose(), &compact);
         let claims = self.claims.take().map_or_else(|| compact.claims(self.token.expose()), Ok);
         claims.map(Step::Done)
     }
+}
+
+fn wanted<'t>(header: &'t Header, but: Option<&'t VerifyingKey>) -> Wanted<'t> {
+    Wanted { key_id: header.key_id.as_deref(), algorithm: header.algorithm, but }
 }
 
 fn attempt(at_hand: bool, now: &Now, deadline: &Deadline) -> Duration {

@@ -160,7 +160,7 @@ fn read_header(
         }
     }
     let algorithm = match header.remove("alg") {
-        Some(Value::String(name)) => algorithms.iter().copied().find(|own| own.name() == name),
+        Some(Value::String(name)) => Algorithm::named(&name).filter(|own| algorithms.contains(own)),
         _ => None,
     };
     let algorithm = algorithm.ok_or(VerifyError::Algorithm)?;

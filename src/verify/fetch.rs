@@ -7,7 +7,7 @@ use http::{Method, StatusCode, Uri};
 
 use super::cache::Lease;
 use super::keys::IssuerKeys;
-use crate::error::{Error, ProtocolError, ProtocolFault, TransportError, TransportFault};
+use crate::error::{Error, ProtocolError, ProtocolFault, Sent, TransportError, TransportFault};
 use crate::session::Arrived;
 use crate::site::{Origin, absolute};
 use crate::time::Now;
@@ -38,8 +38,11 @@ pub(super) struct Fetch {
 }
 
 enum Stage {
-    /// The document at this place in the list was asked for.
-    Metadata(usize),
+    /// The document at this place in the list was asked for, after the places before it had none that is good.
+    Metadata {
+        at: usize,
+        before: Option<Error>,
+    },
     Keys,
 }
 
@@ -69,25 +72,26 @@ impl Fetch {
         };
         match known {
             Some(url) => Progress::Send(fetch, request(url, time)),
-            None => fetch.ask_metadata(0, source, now, time, no_metadata()),
+            None => fetch.ask_metadata(0, None, source, now, time),
         }
     }
 
+    /// Asks at this place, or gives up with what was wrong before it.
     fn ask_metadata(
         mut self,
         at: usize,
+        before: Option<Error>,
         source: &Source,
         now: &Now,
         time: Duration,
-        otherwise: Error,
     ) -> Progress {
-        let Source::Metadata { documents, .. } = source else { return self.fail(otherwise, now) };
-        match documents.get(at) {
-            None => self.fail(otherwise, now),
-            Some(url) => {
-                self.stage = Stage::Metadata(at);
+        let Source::Metadata { documents, .. } = source else { return self.fail(no_metadata(), now) };
+        match (documents.get(at), before) {
+            (Some(url), before) if before.is_none() || !time.is_zero() => {
+                self.stage = Stage::Metadata { at, before };
                 Progress::Send(self, request(url.clone(), time))
             }
+            (_, before) => self.fail(before.unwrap_or_else(no_metadata), now),
         }
     }
 
@@ -100,15 +104,14 @@ impl Fetch {
         time: Duration,
     ) -> Progress {
         let response = match arrived {
-            Some(Arrived::Response(response)) => response,
-            Some(Arrived::Failed(error)) => return self.fail(error.into(), now),
+            Some(Arrived::Response(response)) => Ok(response),
+            Some(Arrived::Failed(error)) => Err(error),
             Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => {
-                let nothing = TransportError::unknown(TransportFault::Other, "the driver brought no answer");
-                return self.fail(nothing.into(), now);
+                Err(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
             }
         };
         match self.stage {
-            Stage::Keys => match read_keys(&response) {
+            Stage::Keys => match response.map_err(Error::from).and_then(|response| read_keys(&response)) {
                 Ok(keys) => {
                     log::debug!("{} keys of the issuer were fetched", keys.keys().len());
                     let asked = self.asked;
@@ -116,16 +119,26 @@ impl Fetch {
                 }
                 Err(error) => self.fail(error, now),
             },
-            Stage::Metadata(at) => match read_metadata(&response, source) {
-                Ok(url) => {
-                    self.lease.find(url.clone());
-                    Progress::Send(Fetch { stage: Stage::Keys, ..self }, request(url, time))
+            Stage::Metadata { at, before } => {
+                let fetch = Fetch { stage: Stage::Keys, ..self };
+                // Who cannot be reached is not asked for another document.
+                let (error, last) = match response {
+                    Err(error) => (error.clone().into(), error.sent() == Sent::NotSent),
+                    Ok(response) => match read_metadata(&response, source) {
+                        Ok(url) => {
+                            fetch.lease.find(url.clone());
+                            return Progress::Send(fetch, request(url, time));
+                        }
+                        Err(error) => (error, false),
+                    },
+                };
+                // That there is no document says less than what was wrong with one.
+                let told = before.filter(|first| !first.is_not_found()).unwrap_or(error);
+                if last {
+                    return fetch.fail(told, now);
                 }
-                Err(error) if response.status() == StatusCode::NOT_FOUND => {
-                    self.ask_metadata(at.saturating_add(1), source, now, time, error)
-                }
-                Err(error) => self.fail(error, now),
-            },
+                fetch.ask_metadata(at.saturating_add(1), Some(told), source, now, time)
+            }
         }
     }
 

@@ -44,6 +44,8 @@ struct KeyKind {
     name: &'static str,
     jwk: Value,
     sign: Sign,
+    /// Another key of the same type.
+    rival: Value,
     /// What must be accepted in an access token.
     pinned: &'static [&'static str],
     /// And in a token of AAuth.
@@ -99,11 +101,29 @@ fn kinds() -> Vec<KeyKind> {
         .unwrap();
     let point = p384.public_key().as_ref().to_vec();
     let p384_jwk = json!({"kty": "EC", "crv": "P-384", "kid": "k", "x": encode(&point[1..49]), "y": encode(&point[49..])});
+    let second = lumoauth::crypto::KeyPair::generate_p256().unwrap();
+    let p384_rival =
+        EcdsaKeyPair::generate_pkcs8(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap();
+    let p384_rival =
+        EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, p384_rival.as_ref(), &random)
+            .unwrap();
+    let point = p384_rival.public_key().as_ref();
+    let p384_rival = json!({"kty": "EC", "crv": "P-384", "kid": "k", "x": encode(&point[1..49]), "y": encode(&point[49..])});
+    let mut rsa_rival = bare(&rsa().public_jwk().to_json(), "k");
+    let mut n = base64::Engine::decode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        rsa_rival["n"].as_str().unwrap(),
+    )
+    .unwrap();
+    n[100] ^= 1;
+    rsa_rival["n"] = json!(encode(n));
+    let ed25519_rival = lumoauth::crypto::KeyPair::from_ed25519_seed(&[9; 32]).unwrap();
     let mut encryption = bare(&rsa().public_jwk().to_json(), "k");
     encryption["use"] = json!("enc");
     vec![
         KeyKind {
             name: "RSA",
+            rival: rsa_rival.clone(),
             jwk: bare(&rsa().public_jwk().to_json(), "k"),
             sign: Box::new(rsa_signatures),
             pinned: &["RS256", "PS256"],
@@ -111,6 +131,7 @@ fn kinds() -> Vec<KeyKind> {
         },
         KeyKind {
             name: "P-256",
+            rival: bare(&second.public_jwk().to_json(), "k"),
             jwk: bare(&p256().public_jwk().to_json(), "k"),
             sign: Box::new(|input| vec![("ES256", p256().sign(input).unwrap())]),
             pinned: &["ES256"],
@@ -118,6 +139,7 @@ fn kinds() -> Vec<KeyKind> {
         },
         KeyKind {
             name: "P-384",
+            rival: p384_rival,
             jwk: p384_jwk,
             sign: Box::new(move |input| {
                 vec![("ES384", p384.sign(&SystemRandom::new(), input).unwrap().as_ref().to_vec())]
@@ -127,6 +149,7 @@ fn kinds() -> Vec<KeyKind> {
         },
         KeyKind {
             name: "Ed25519",
+            rival: bare(&ed25519_rival.public_jwk().to_json(), "k"),
             jwk: bare(&ed25519().public_jwk().to_json(), "k"),
             sign: Box::new(|input| vec![("EdDSA", ed25519().sign(input).unwrap())]),
             pinned: &["EdDSA"],
@@ -134,6 +157,7 @@ fn kinds() -> Vec<KeyKind> {
         },
         KeyKind {
             name: "oct",
+            rival: json!({"kty": "oct", "kid": "k", "k": encode([8; 64])}),
             jwk: json!({"kty": "oct", "kid": "k", "k": encode([9; 64])}),
             sign: Box::new(|input| hmacs(&[9; 64], input)),
             pinned: &[],
@@ -141,6 +165,7 @@ fn kinds() -> Vec<KeyKind> {
         },
         KeyKind {
             name: "RSA with use=enc",
+            rival: encryption.clone(),
             jwk: encryption,
             sign: Box::new(rsa_signatures),
             pinned: &[],
@@ -165,14 +190,14 @@ fn public_forms(jwk: &Value) -> Vec<Vec<u8>> {
 
 #[test]
 fn v1_the_algorithm_is_chosen_by_key_and_settings() {
-    // A token without `kid` is taken if only one key fits.
-    matrix(&access_tokens(), &["right", "missing"], |kind| kind.pinned, 8);
+    // A token without `kid` is taken if only one key fits; a key of another type under the same `kid` does not matter.
+    matrix(&access_tokens(), &["right", "missing", "duplicate"], |kind| kind.pinned, 12);
 }
 
 #[cfg(feature = "aauth")]
 #[test]
 fn v1_the_algorithm_is_chosen_by_key_and_settings_for_auth_tokens() {
-    matrix(&auth_tokens(), &["right"], |kind| kind.bound, 9);
+    matrix(&auth_tokens(), &["right", "duplicate"], |kind| kind.bound, 18);
 }
 
 fn matrix(tokens: &Kind, kids: &[&str], pinned: fn(&KeyKind) -> &'static [&'static str], expected: usize) {
@@ -183,8 +208,12 @@ fn matrix(tokens: &Kind, kids: &[&str], pinned: fn(&KeyKind) -> &'static [&'stat
         // A sound key beside it, so that the set can be used at all.
         let decoy = if kind.name == "Ed25519" { &p256_other } else { &other };
         let decoy = |kid: &str| bare(&decoy.public_jwk().to_json(), kid);
-        for kid in ["right", "wrong", "missing", "duplicate"] {
-            let rival = if kid == "duplicate" { vec![decoy("k")] } else { vec![] };
+        for kid in ["right", "wrong", "missing", "duplicate", "rival"] {
+            let rival = match kid {
+                "duplicate" => vec![decoy("k")],
+                "rival" => vec![kind.rival.clone()],
+                _ => vec![],
+            };
             let mut keys = vec![kind.jwk.clone(), decoy("decoy-kid")];
             keys.extend(rival);
             let set = json!({"keys": keys});
@@ -193,7 +222,7 @@ fn matrix(tokens: &Kind, kids: &[&str], pinned: fn(&KeyKind) -> &'static [&'stat
                 cells += 1;
                 let alg = if algorithm.is_empty() { String::new() } else { format!(r#""alg":{algorithm},"#) };
                 let id = match kid {
-                    "right" | "duplicate" => r#""kid":"k","#,
+                    "right" | "duplicate" | "rival" => r#""kid":"k","#,
                     "wrong" => r#""kid":"elsewhere","#,
                     _ => "",
                 };
@@ -219,7 +248,7 @@ fn matrix(tokens: &Kind, kids: &[&str], pinned: fn(&KeyKind) -> &'static [&'stat
             }
         }
     }
-    assert_eq!(cells, 480);
+    assert_eq!(cells, 600);
     assert_eq!(accepted.len(), expected, "{accepted:?}");
     println!(
         "v1: {}: {cells} cells, {attempts} tokens, accepted only in the {expected} pinned cells",

@@ -324,8 +324,130 @@ fn the_keys_are_where_the_issuers_own_metadata_says() {
         json!({"issuer": ISSUER, "jwks_uri": "file:///etc/keys"}),
         json!({"issuer": ISSUER, "jwks_uri": "data:application/json,{}"}),
     ] {
-        let (urls, result) = run(&issuer(ISSUER.into()), &[(200, bad.clone())]);
-        assert_eq!(urls.len(), 1, "{bad}");
-        assert!(matches!(result, Err(VerifyError::Unavailable(_))), "{bad}");
+        // Neither place has a good one: the first says what is wrong.
+        for second in [(200, bad.clone()), (404, json!({}))] {
+            let (urls, result) = run(&issuer(ISSUER.into()), &[(200, bad.clone()), second]);
+            assert_eq!(urls.len(), 2, "{bad}");
+            let Err(VerifyError::Unavailable(error)) = result else { panic!("{bad}") };
+            assert!(!error.is_not_found(), "{error}");
+        }
+        // A good one at the next place counts.
+        let answers = [(200, bad.clone()), (200, good.clone()), keys.clone()];
+        run(&issuer(ISSUER.into()), &answers).1.unwrap();
+    }
+    // Nothing that a place may answer keeps the next one from being asked.
+    for status in [201, 204, 301, 302, 307, 400, 401, 403, 404, 405, 406, 410, 429, 500, 502, 503, 504] {
+        let answers = [(status, json!({})), (200, good.clone()), keys.clone()];
+        let (urls, result) = run(&issuer(ISSUER.into()), &answers);
+        assert_eq!(urls, [&*format!("{base}/.well-known/openid-configuration"), before_the_path, KEYS_URL]);
+        result.unwrap();
+    }
+}
+
+#[test]
+fn a_place_with_a_page_or_a_torn_answer_is_passed_by_and_an_unreachable_issuer_is_asked_once() {
+    let fresh = || Verifier::new(VerifierConfig::new(TrustedIssuer::from(ISSUER), AUDIENCE)).unwrap();
+    let good = json!({"issuer": ISSUER, "jwks_uri": KEYS_URL});
+    let page = |status| {
+        let page = "<!doctype html><title>Sign in</title>";
+        Arrived::Response(Response::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), page))
+    };
+    let torn = |fault| Arrived::Failed(TransportError::unknown(fault, "torn"));
+    let firsts = [
+        page(200),
+        page(403),
+        torn(TransportFault::TooLarge),
+        torn(TransportFault::Framing),
+        torn(TransportFault::Broken),
+        torn(TransportFault::Timeout),
+    ];
+    for first in firsts {
+        let mut check = fresh().check(&long(&access_tokens(), p256()));
+        let mut step = |arrived| check.step(&at(START), arrived).unwrap();
+        assert!(matches!(step(None), Step::Do(Action::Send(_))));
+        let Step::Do(Action::Send(second)) = step(Some(first)) else { panic!("the next place") };
+        assert!(second.url().to_string().contains("oauth-authorization-server"));
+        let Step::Do(Action::Send(keys)) = step(Some(respond(200, &good))) else { panic!("the keys") };
+        assert_eq!(keys.url().to_string(), KEYS_URL);
+        assert!(matches!(step(Some(respond(200, &jwks(&[p256()])))), Step::Done(Ok(_))));
+    }
+    let mut check = fresh().check(&long(&access_tokens(), p256()));
+    assert!(matches!(check.step(&at(START), None).unwrap(), Step::Do(Action::Send(_))));
+    let nobody = Arrived::Failed(TransportError::not_sent(TransportFault::Connect, "refused"));
+    let end = check.step(&at(START), Some(nobody)).unwrap();
+    assert!(matches!(end, Step::Done(Err(VerifyError::Unavailable(_)))));
+}
+
+/// The usual token, long-lived, with a header that names no key.
+fn nameless(tokens: &Kind, key: &KeyPair) -> Secret {
+    let mut header = tokens.header(key);
+    header.as_object_mut().unwrap().remove("kid");
+    let mut payload = tokens.payload.clone();
+    payload["exp"] = json!(START + 200_000);
+    Secret::new(sign_raw(key, &header.to_string(), &payload.to_string()))
+}
+
+#[test]
+fn v6_a_rotation_is_seen_by_tokens_that_name_no_key_too() {
+    let tokens = access_tokens();
+    let next = KeyPair::generate_p256().unwrap();
+    let other_type = KeyPair::from_ed25519_seed(&[77; 32]).unwrap();
+    // Another key of the same type, which fits and does not verify, and one of another type, where none fits.
+    for next in [&next, &other_type] {
+        let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+        assert!(service.check(&verifier, &nameless(&tokens, p256()), &at_millis(0)).is_ok());
+        service.keys = Some(jwks(&[next]));
+        let token = nameless(&tokens, next);
+        let seen =
+            (0..=40).find(|second| service.check(&verifier, &token, &at_millis(second * 1000)).is_ok());
+        assert_eq!((seen, service.visits), (Some(30), 2));
+        // What nobody has signed is refused, and costs no more than the pace allows.
+        let forged = nameless(&tokens, &KeyPair::generate_p256().unwrap());
+        let foreign = {
+            let mut foreign = Kind { payload: tokens.payload.clone(), ..access_tokens() };
+            foreign.payload["iss"] = json!("https://other.test");
+            nameless(&foreign, &KeyPair::generate_p256().unwrap())
+        };
+        for second in 31..=3031 {
+            let now = at_millis(second * 1000);
+            for token in [&forged, &foreign] {
+                assert!(service.check(&verifier, token, &now).is_err());
+            }
+            assert!(service.check(&verifier, &token, &now).is_ok(), "a good key was lost");
+        }
+        assert!(service.visits <= 2 + 3000 / 30 + 1, "{}", service.visits);
+    }
+    // The issuer is away: the token is refused for its signature, and the keys at hand stay.
+    let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+    assert!(service.check(&verifier, &nameless(&tokens, p256()), &at_millis(0)).is_ok());
+    service.keys = None;
+    let refused = service.check(&verifier, &nameless(&tokens, &next), &at_millis(40_000));
+    assert!(matches!(refused, Err(VerifyError::Signature)), "{refused:?}");
+    assert!(service.check(&verifier, &nameless(&tokens, p256()), &at_millis(40_000)).is_ok());
+}
+
+#[test]
+fn v6_a_key_that_comes_back_with_another_algorithm_is_seen() {
+    for tokens in kinds_of_tokens() {
+        let under_one_id = |key: &KeyPair| {
+            let mut jwk = key.public_jwk().to_json();
+            jwk["kid"] = json!("key-1");
+            json!({"keys": [jwk]})
+        };
+        let (verifier, mut service) =
+            (fetching(&tokens), Service { keys: Some(under_one_id(p256())), visits: 0 });
+        let token = |key: &KeyPair| {
+            let mut header = tokens.header(key);
+            header["kid"] = json!("key-1");
+            let mut payload = tokens.payload.clone();
+            payload["exp"] = json!(START + 200_000);
+            Secret::new(sign_raw(key, &header.to_string(), &payload.to_string()))
+        };
+        assert!(service.check(&verifier, &token(p256()), &at_millis(0)).is_ok());
+        service.keys = Some(under_one_id(ed25519()));
+        let early = service.check(&verifier, &token(ed25519()), &at_millis(29_000));
+        assert!(matches!(early, Err(VerifyError::Algorithm)), "{early:?}");
+        assert!(service.check(&verifier, &token(ed25519()), &at_millis(30_000)).is_ok());
+        assert_eq!(service.visits, 2);
     }
 }

@@ -14,18 +14,6 @@ use crate::time::Timestamp;
 const LONGEST: usize = 16 * 1024;
 /// How far ahead the clock of whoever signed may be, in seconds. The end of a token has no such allowance.
 const AHEAD: u64 = 60;
-/// Every asymmetric algorithm that there is.
-const ALGORITHMS: [Algorithm; 9] = [
-    Algorithm::EdDsa,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-];
 /// Keys and extensions that a token brings along (RFC 7515 sections 4.1.2 to 4.1.6 and 4.1.11, RFC 7797, RFC 7516).
 const FORBIDDEN: [&str; 8] = ["crit", "jwk", "jku", "x5c", "x5u", "b64", "enc", "zip"];
 
@@ -70,7 +58,7 @@ impl<'t> Jws<'t> {
         if FORBIDDEN.iter().any(|name| self.header.contains_key(*name)) {
             return Err("its header brings a key or an extension along");
         }
-        let algorithm = says("alg").and_then(|name| ALGORITHMS.into_iter().find(|own| own.name() == name));
+        let algorithm = says("alg").and_then(Algorithm::named);
         let algorithm = algorithm.ok_or("its algorithm is not one that is taken")?;
         let key = key_of(says("kid").ok_or("it names no key")?).ok_or("its key is not registered")?;
         key.verify(algorithm, self.signed.as_bytes(), &self.signature)
