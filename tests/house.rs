@@ -1,5 +1,8 @@
 //! The laws of the house that a test can hold: who imports whom, how many crates come along, and what never does.
 
+#[path = "house/advisories.rs"]
+mod advisories;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

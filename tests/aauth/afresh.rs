@@ -18,8 +18,8 @@ use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, ApiRequest, Ask, Origin, Signer, Transport, asynchronous};
 use serde_json::{Value, json};
 
-use super::hostile::{Plan, Recorded, Reply, Server, nth, script, service, token};
 use super::rebuilt::is_proven;
+use crate::hostile::{Plan, Recorded, Reply, Server, nth, script, service, token};
 
 fn key() -> AgentKey {
     AgentKey::from_seed(&[9; 32]).unwrap()
@@ -189,7 +189,7 @@ fn h8_a_401_is_answered_with_another_token_and_another_signature() {
         _ if request.header("authorization") == Some("Bearer tok_R7hQx3Pz0VbK5sWd0") => {
             Reply::json(401, "{}")
         }
-        _ => super::hostile::answer(request, ""),
+        _ => crate::hostile::answer(request, ""),
     });
     let both = both(&server);
     assert!(both.blocking.run(Signed::over(Ask::new("read"))).unwrap().allowed());
@@ -215,7 +215,7 @@ fn h8_no_signature_is_sent_twice_whatever_fails() {
     for seed in 0..8 {
         let plan = Plan::with(seed, 50, false);
         let server = Server::start(
-            plan.over(|request| super::hostile::answer(request, "tok_R7hQx3Pz0VbK5sWdLm92EgJf")),
+            plan.over(|request| crate::hostile::answer(request, "tok_R7hQx3Pz0VbK5sWdLm92EgJf")),
         );
         let both = both(&server);
         for round in 0..20 {
@@ -250,12 +250,12 @@ fn without_a_signature_nothing_is_sent() {
         (Ok(vec![0; 1025]), SignerError::BadSignature),
     ] {
         let agent =
-            super::hostile::agent(server.url()).signer(Broken(given)).build_with(Jumping::new()).unwrap();
+            crate::hostile::agent(server.url()).signer(Broken(given)).build_with(Jumping::new()).unwrap();
         let error = agent.run(call()).unwrap_err();
         assert!(matches!(&error, Error::Signer(own) if own == &expected), "{error:?}");
         assert!(!error.is_temporary() && !error.is_usage());
     }
-    let agent = super::hostile::agent(server.url()).build_with(Jumping::new()).unwrap();
+    let agent = crate::hostile::agent(server.url()).build_with(Jumping::new()).unwrap();
     assert!(matches!(agent.run(call()).unwrap_err(), Error::Signer(SignerError::NoSigner)));
     assert_eq!(server.connections(), 0);
 }

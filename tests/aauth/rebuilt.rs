@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::crypto::VerifyingKey;
 
-use super::hostile::Recorded;
+use crate::hostile::Recorded;
 
 /// True if the signature is this key's, over the eight components (seven without a query).
 pub fn is_proven(request: &Recorded, key: &VerifyingKey) -> bool {

@@ -116,6 +116,23 @@ impl Log {
         log
     }
 
+    /// Whether something was logged under a target that begins like this.
+    #[cfg(feature = "reqwest")]
+    pub fn heard(&self, target: &str) -> bool {
+        self.records.lock().unwrap().iter().any(|(of, _)| of.starts_with(target))
+    }
+
+    /// Every record that holds this word, with its target.
+    #[cfg(feature = "reqwest")]
+    pub fn told(&self, word: &str) -> Vec<String> {
+        let records = self.records.lock().unwrap();
+        records
+            .iter()
+            .filter(|(_, text)| text.contains(word))
+            .map(|(of, text)| format!("{of} {text}"))
+            .collect()
+    }
+
     /// Looks for secrets in all that was logged so far. The records of ureq are counted on their own.
     pub fn find(&self, canaries: &Canaries) -> Counts {
         let mut counts = Counts {

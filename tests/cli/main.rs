@@ -1,0 +1,5 @@
+//! The command line, as people and scripts see it.
+#![cfg(feature = "cli")]
+
+mod commands;
+mod delegation;

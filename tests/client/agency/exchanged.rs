@@ -1,0 +1,171 @@
+//! What an exchange gives is held to what was asked for, and stays with its resource.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lumoauth::error::ProtocolFault;
+use lumoauth::http::Method;
+use lumoauth::operations::{Exchange, ExchangeTokenType};
+use lumoauth::{ApiRequest, DelegationChain, Error, Secret};
+use serde_json::{Value, json};
+
+use super::support::*;
+
+const PREFIX: &str = "urn:ietf:params:oauth:token-type:";
+
+/// A token that says that it has so many actors.
+fn deep(actors: usize) -> String {
+    let chain = (0..actors).fold(Value::Null, |inner, at| {
+        let mut actor = json!({"sub": format!("agent:{at}")});
+        if !inner.is_null() {
+            actor["act"] = inner;
+        }
+        actor
+    });
+    let mut claims = json!({"sub": "user:alice"});
+    if !chain.is_null() {
+        claims["act"] = chain;
+    }
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+fn answer(changes: &Value) -> String {
+    let mut answer = json!({
+        "access_token": "delegated-token", "token_type": "Bearer", "expires_in": 600, "scope": "a",
+        "issued_token_type": format!("{PREFIX}access_token"),
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        answer[name] = value.clone();
+    }
+    answer.to_string()
+}
+
+#[test]
+fn s14_what_an_exchange_gives_is_what_was_asked_for() {
+    let run = |exchange: &Exchange, changes: Value| {
+        let body = answer(&changes);
+        let (_, agent) = agent_and(move |_| (200, body.clone()));
+        agent.run(exchange.clone())
+    };
+    let fault = |exchange: &Exchange, changes: Value| match run(exchange, changes) {
+        Err(Error::Protocol(error)) => error.fault().clone(),
+        other => panic!("{other:?}"),
+    };
+    let plain = Exchange::new("user").actor("agent").scopes("a b");
+    let mut refused = 0;
+    // Kinds of token.
+    for (issued, token_type) in [("access_token", "Bearer"), ("jwt", "bearer"), ("access_token", "DPoP")] {
+        let changes = json!({"issued_token_type": format!("{PREFIX}{issued}"), "token_type": token_type});
+        run(&plain, changes).unwrap();
+    }
+    let wants_refresh = plain.clone().requested(ExchangeTokenType::RefreshToken);
+    run(&wants_refresh, json!({"issued_token_type": format!("{PREFIX}refresh_token"), "token_type": "N_A"}))
+        .unwrap();
+    for (exchange, changes) in [
+        (&plain, json!({"issued_token_type": format!("{PREFIX}refresh_token")})),
+        (&plain, json!({"issued_token_type": format!("{PREFIX}id_token")})),
+        (&plain, json!({"issued_token_type": "access_token"})),
+        (&plain, json!({"issued_token_type": ""})),
+        (&plain, json!({"token_type": "N_A"})),
+        (&plain, json!({"token_type": "n_a"})),
+        (&wants_refresh, json!({})),
+    ] {
+        let fault = fault(exchange, changes.clone());
+        assert!(matches!(fault, ProtocolFault::UnusableToken { .. }), "{changes}: {fault:?}");
+        refused += 1;
+    }
+    for changes in
+        [json!({"issued_token_type": 1}), json!({"token_type": ["Bearer"]}), json!({"scope": ["a"]})]
+    {
+        let fault = fault(&plain, changes.clone());
+        assert!(matches!(fault, ProtocolFault::Mistyped { .. }), "{changes}: {fault:?}");
+        refused += 1;
+    }
+    // Scopes and details, never wider.
+    let within = Exchange::new("user").actor("agent").at_most("a b");
+    run(&within, json!({"scope": "b"})).unwrap();
+    run(&plain, json!({"authorization_details": []})).unwrap();
+    for (exchange, changes) in [
+        (&plain, json!({"scope": "a c"})),
+        (&plain, json!({"scope": "A"})),
+        (&within, json!({"scope": "a b c"})),
+        (&plain, json!({"authorization_details": [{"type": "payment"}]})),
+        (&within, json!({"authorization_details": [1]})),
+    ] {
+        let fault = fault(exchange, changes.clone());
+        assert!(matches!(fault, ProtocolFault::WiderScope), "{changes}: {fault:?}");
+        refused += 1;
+    }
+    for details in [json!("x"), json!({}), json!(1), json!(true)] {
+        let fault = fault(&plain, json!({"authorization_details": details}));
+        assert!(matches!(fault, ProtocolFault::Mistyped { .. }), "{fault:?}");
+        refused += 1;
+    }
+    // Chains of actors: three, after the exchange and before it.
+    for actors in 0..=6 {
+        let result = run(&plain, json!({"access_token": deep(actors)}));
+        assert_eq!(result.is_ok(), actors <= 3, "{actors}");
+        refused += usize::from(result.is_err());
+        let (seen, agent) = agent_and(|_| (200, answer(&json!({}))));
+        let result = agent.run(Exchange::new(deep(actors)).actor("agent").scopes("a b"));
+        assert_eq!(result.is_ok(), actors < 3, "{actors}");
+        if let Err(error) = result {
+            assert!(matches!(&error, Error::Input(error) if error.to_string().contains("three actors")));
+            assert!(seen.lock().unwrap().is_empty(), "nothing is sent");
+            refused += 1;
+        }
+    }
+    println!("S14: {refused} exchanges with more, deeper or other than asked for, 0 accepted");
+}
+
+#[test]
+fn s14_a_token_for_a_resource_goes_there_or_to_the_service() {
+    const RESOURCE: &str = "https://api.example/mcp/v1";
+    let (seen, agent) = agent_and(|request| match request.url().path().ends_with("/oauth/token") {
+        true => (200, answer(&json!({}))),
+        false => (200, "{}".to_owned()),
+    });
+    let chain = DelegationChain::without_consent(&agent);
+    chain.set_user_token("s1", "user-token").unwrap();
+    let send = |path: &str| chain.send_for("s1", ApiRequest::new(Method::GET, path), ["a"], RESOURCE);
+    for path in ["https://api.example/x", "https://API.example:443/y", "/own", "agents/me"] {
+        assert_eq!(send(path).unwrap().status(), 200, "{path}");
+    }
+    let before = seen.lock().unwrap().len();
+    let elsewhere = [
+        "https://api.example.evil.test/x",
+        "https://api.example:444/x",
+        "http://api.example/x",
+        "https://evil.test/https://api.example/",
+        "https://api.example@evil.test/",
+    ];
+    for path in elsewhere {
+        let refused = send(path);
+        assert!(matches!(refused, Err(Error::Input(_))), "{path}: {refused:?}");
+    }
+    assert_eq!(seen.lock().unwrap().len(), before);
+    let foreign = |request: &lumoauth::wire::Request| {
+        !["api.example", "app.lumoauth.dev"].contains(&request.url().host().unwrap_or_default())
+            || request.url().scheme_str() != Some("https")
+            || request.url().port_u16().is_some_and(|port| port != 443)
+    };
+    assert_eq!(seen.lock().unwrap().iter().filter(|request| foreign(request)).count(), 0);
+    // By hand too: the token itself knows where it belongs, even where others may go.
+    let builder = lumoauth::Agent::builder().tenant("acme").client_id("agt_1").client_secret(SECRET);
+    let sent = Seen::default();
+    let own = std::sync::Arc::clone(&sent);
+    let transport = move |request: lumoauth::wire::Request| {
+        let body = answer(&json!({}));
+        own.lock().unwrap().push(request);
+        let (status, headers) = (lumoauth::http::StatusCode::OK, lumoauth::http::HeaderMap::new());
+        Ok::<_, lumoauth::error::TransportError>(lumoauth::wire::Response::new(status, headers, body))
+    };
+    let open = builder.allow_origin("https://partner.example").build_with(transport).unwrap();
+    let exchange = Exchange::new(Secret::new("user")).actor("agent").scopes("a").resource(RESOURCE);
+    let bound = open.run(exchange).unwrap().access;
+    assert_eq!(bound.resource(), Some(RESOURCE));
+    let error = open.run(ApiRequest::get("https://partner.example/x").token(bound.clone())).unwrap_err();
+    assert!(matches!(&error, Error::Input(error) if error.to_string().contains("resource")), "{error}");
+    open.run(ApiRequest::get("https://api.example/x").token(bound)).unwrap();
+    assert_eq!(sent.lock().unwrap().len(), 2);
+    println!("S14: {before} requests; {} other origins, 0 reached", elsewhere.len() + 1);
+}

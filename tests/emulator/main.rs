@@ -1,0 +1,9 @@
+//! The emulator through its public faces: the engine in process, and the server over real sockets.
+#![cfg(feature = "emulator")]
+
+mod agency;
+#[path = "http.rs"]
+mod http_face;
+mod in_process;
+mod strict;
+mod support;

@@ -1,0 +1,15 @@
+//! Other programs as peers: a strict authorization server, the vendor's Python SDK and what it stands on, OpenSSL
+//! and Node.
+//!
+//! Each peer is installed below the target folder when it is first needed. Where that cannot be done, the tests say
+//! `SKIPPED` and why.
+#![cfg(all(feature = "ureq", feature = "aauth", feature = "emulator"))]
+#![allow(clippy::print_stdout)] // each guarantee shows its figure
+
+mod child;
+mod device;
+#[path = "../hostile/mod.rs"]
+mod hostile;
+mod keys;
+mod oidc;
+mod python;

@@ -1,0 +1,16 @@
+//! The session in a virtual world: a scripted service, two clocks that the tests own, calls interleaved by a seed.
+//!
+//! Names begin with the number of the guarantee that they show; each prints the figure that it found.
+
+mod flight;
+mod leaders;
+mod lifetimes;
+mod outages;
+mod properties;
+mod refusals;
+mod retries;
+mod server;
+mod single;
+mod threads;
+mod time;
+mod world;

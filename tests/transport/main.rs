@@ -1,0 +1,12 @@
+//! Real sockets: what the built-in transports do with servers that are slow, broken or hostile, and where they connect.
+#![cfg(feature = "ureq")]
+
+mod asynchronous;
+mod blocking;
+mod faults;
+#[path = "../hostile/mod.rs"]
+mod hostile;
+mod injection;
+mod origins;
+mod proxy;
+mod targets;

@@ -1,0 +1,15 @@
+//! Verification of tokens: what is accepted, and everything that is not.
+#![cfg(all(feature = "verify", feature = "emulator", feature = "blocking"))]
+#![allow(clippy::print_stdout)] // each guarantee shows its figure
+
+mod algorithms;
+mod claims;
+mod flows;
+mod headers;
+mod introspection;
+mod keys;
+mod refresh;
+mod skew;
+mod support;
+mod tamper;
+mod wycheproof;
