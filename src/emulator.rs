@@ -6,10 +6,10 @@
 //!
 //! ```
 //! use lumoauth::emulator::{Emulator, FaultRule};
-//! use lumoauth::{Route, http::Method, wire::Request};
+//! use lumoauth::{http::Method, operations::routes, wire::Request};
 //!
 //! let emulator = Emulator::demo()?;
-//! let keys = Request::new(Method::GET, emulator.site().url(Route::Jwks));
+//! let keys = Request::new(Method::GET, emulator.site().url(routes::JWKS));
 //! assert_eq!(emulator.handle_in_process(&keys).response.status(), 200);
 //!
 //! emulator.fault(FaultRule::on("wellknown.jwks").status(503).retry_after("3"))?;

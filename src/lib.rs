@@ -44,7 +44,10 @@ pub mod challenge;
 pub mod claims;
 pub mod error;
 mod json;
+mod origin;
+mod path;
 mod pkce;
+mod route;
 mod scopes;
 mod secret;
 mod site;
@@ -95,9 +98,12 @@ pub use operation::Operation;
 pub use operations::{
     AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Identity, Register, Registration,
 };
+pub use origin::Origin;
+pub use path::segment;
 pub use pkce::Pkce;
+pub use route::{Base, Route};
 pub use scopes::Scopes;
 pub use secret::Secret;
 pub use session::Session;
-pub use site::{DEFAULT_BASE_URL, EU_BASE_URL, Layout, Origin, Route, Site, segment};
+pub use site::{DEFAULT_BASE_URL, EU_BASE_URL, Layout, Site};
 pub use token::{AccessToken, TokenType};

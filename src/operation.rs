@@ -9,7 +9,9 @@ pub use signing::Signing;
 
 use crate::credentials::ClientAuth;
 use crate::error::Error;
-use crate::site::{Origin, Site};
+use crate::origin::Origin;
+use crate::route::Route;
+use crate::site::Site;
 use crate::time::{Now, hex};
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
@@ -215,6 +217,19 @@ impl<'a> Context<'a> {
     /// Where the service is.
     pub const fn site(&self) -> &'a Site {
         self.site
+    }
+
+    /// A request to a route without ids: its method, and its URL at the service.
+    pub fn to(&self, route: Route) -> Request {
+        Request::new(route.method(), self.site.url(route))
+    }
+
+    /// A request to a route with its ids, in the order of the path.
+    ///
+    /// # Errors
+    /// [`Error::Input`] as [`Site::url_with`].
+    pub fn to_with(&self, route: Route, ids: &[&str]) -> Result<Request, Error> {
+        Ok(Request::new(route.method(), self.site.url_with(route, ids)?))
     }
 
     /// The agent's current access token, if the operation's terms ask for it.

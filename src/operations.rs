@@ -16,6 +16,7 @@ mod grants;
 mod introspect;
 mod mcp;
 mod raw;
+pub mod routes;
 mod signed;
 mod token;
 

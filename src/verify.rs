@@ -7,7 +7,7 @@
 //! ```
 //! # #[cfg(all(feature = "emulator", feature = "blocking"))] {
 //! use lumoauth::verify::VerifierConfig;
-//! use lumoauth::{Route, TokenVerifier, emulator::Emulator};
+//! use lumoauth::{TokenVerifier, emulator::Emulator};
 //!
 //! let emulator = Emulator::demo()?;
 //! let config = VerifierConfig::new(emulator.site().api_base(), emulator.client_id());
@@ -57,9 +57,9 @@ pub use token::VerifiedToken;
 
 use crate::challenge::Challenge;
 use crate::error::ConfigError;
+use crate::origin::absolute;
 use crate::secret::Secret;
 use crate::session::Session;
-use crate::site::absolute;
 pub(crate) use check::Core;
 #[cfg(feature = "aauth")]
 pub(crate) use check::{Flow, end};

@@ -16,39 +16,42 @@ const IMPORTS: &[(&str, &str)] = &[
     ("challenge", "scopes"),
     ("claims", "error json secret"),
     ("scopes", "error"),
-    ("site", "error"),
+    ("path", "error"),
+    ("origin", "error path"),
+    ("route", ""),
+    ("site", "error origin path route"),
     ("token", "scopes secret time"),
     ("credentials", "error secret site"),
     ("wire", "error json secret time"),
     ("pkce", "secret time"),
-    ("message", "error secret site time wire"),
-    ("operation", "credentials error secret site time token wire"),
+    ("message", "error origin secret time wire"),
+    ("operation", "credentials error origin route secret site time token wire"),
     (
         "operations",
-        "challenge claims credentials error json operation pkce scopes secret site time token wire",
+        "challenge claims credentials error json operation origin pkce route scopes secret site time token wire",
     ),
     ("store", "error"),
     (
         "session",
-        "credentials error message operation operations pkce scopes secret site store time token wire",
+        "credentials error message operation operations origin pkce scopes secret site store time token wire",
     ),
     (
         "client",
-        "aauth challenge credentials error json operation operations pkce scopes secret session site store time token transport verify wire",
+        "aauth challenge credentials error operation operations origin pkce scopes secret session site store time token transport verify wire",
     ),
     (
         "aauth",
-        "challenge claims client crypto error json message operations pkce scopes secret session site time verify",
+        "challenge claims client crypto error json message operations pkce scopes secret session time verify",
     ),
     (
         "verify",
-        "challenge claims crypto error json operation operations scopes secret session site time wire",
+        "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
-    ("transport", "client error secret site time wire"),
-    ("crypto", "error secret"),
+    ("transport", "client error origin secret time wire"),
+    ("crypto", "secret"),
     (
         "emulator",
-        "aauth client crypto error json scopes secret session site time token transport verify wire",
+        "aauth client crypto error json operations origin path route scopes secret session site time verify wire",
     ),
 ];
 
@@ -497,5 +500,29 @@ fn s3_the_rule_sees_every_shape_of_type() {
         "#[derive(Debug)] struct A;",
     ] {
         assert_eq!(shown(source), [] as [&str; 0], "{source}");
+    }
+}
+
+#[test]
+fn every_operation_names_its_route_and_every_route_is_listed() {
+    let mut files = Vec::new();
+    sources(&root().join("src/operations"), &mut files);
+    let (mut wrong, mut constants) = (Vec::new(), 0);
+    for file in files {
+        let code = code(&file);
+        constants += code.matches(": Route =").count();
+        // A request of the caller's own has no route.
+        let literal =
+            ["Terms::new(\"", "wire::read(\"", "wire::succeeded(\""].iter().any(|call| code.contains(call));
+        if literal && !file.ends_with("raw.rs") {
+            wrong.push(file.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "an operation's name is its route's: {}", wrong.join("\n"));
+    let listed = lumoauth::operations::routes::all().count();
+    if cfg!(feature = "aauth") {
+        assert_eq!(listed, constants, "a constant is in no family's list");
+    } else {
+        assert!(listed > 10 && listed < constants);
     }
 }

@@ -10,10 +10,11 @@ use super::{Agent, Signer, Transport};
 use crate::client::environment;
 use crate::credentials::{ClientAuth, Credentials, Variables, Workload};
 use crate::error::{ConfigError, Error};
+use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::{Session, Settings};
-use crate::site::{DEFAULT_BASE_URL, Layout, Origin, Site};
+use crate::site::{DEFAULT_BASE_URL, Layout, Site};
 use crate::transport::TransportOptions;
 
 /// Builds an [`Agent`]. Only the tenant and the credentials (or a workload's token) are required.

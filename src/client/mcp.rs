@@ -13,13 +13,14 @@ use super::run::Driver;
 use crate::challenge::Challenge;
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::operation::Operation;
+use crate::operations::routes;
 use crate::operations::{
     ApiRequest, Demand, GetMetadata, GetResourceMetadata, McpToken, ResourceMetadata, ServerMetadata,
     challenged_url, choose_scopes, resource_metadata_urls, server_url, union,
 };
+use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::session::Claim;
-use crate::site::{Origin, Route};
 use crate::time::{Deadline, Now};
 use crate::token::{AccessToken, Freshness};
 use crate::wire::Response;
@@ -270,7 +271,7 @@ impl McpServer {
             // The service describes the servers that it knows as well.
             None => {
                 let mut places = resource_metadata_urls(&self.server)?;
-                places.push(site.url(Route::ProtectedResource));
+                places.push(site.url(routes::PROTECTED_RESOURCE));
                 places
             }
         };

@@ -10,7 +10,8 @@ use crate::emulator::state::{LiveTenant, State};
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::scope::read_scope;
 use crate::emulator::values::seed::{AAuthAgentSeed, AAuthResourceSeed};
-use crate::site::Route;
+use crate::operations::routes;
+use crate::route::Route;
 
 mod consent;
 mod demo;
@@ -31,18 +32,18 @@ pub(super) use store::Store;
 /// Answers one of the routes of the library's table; none if it is not AAuth's.
 pub(super) fn answer(state: &mut State, call: &mut Call<'_>, route: Route) -> Option<Answer> {
     let answer = match route {
-        Route::AAuthToken => token::token(state, call),
-        Route::AAuthConsent => Ok(consent::begin(state, call)),
-        Route::AAuthIssue => issuing::delegate(state, call),
-        Route::AAuthPlatformToken => issuing::platform(state, call),
-        Route::AAuthResourceToken => resource::token(state, call),
-        Route::AAuthResourceTokenVerify => verify::resource_token(state, call),
-        Route::AAuthTokenVerify => verify::auth_token(state, call),
-        Route::AAuthRevoke => verify::revoke(state, call),
-        Route::AAuthJwks => Ok(directory::keys(call)),
-        Route::AAuthIssuer => Ok(directory::issuer(state, call)),
-        Route::AAuthAgents => directory::agents(state, call),
-        Route::AAuthResources => directory::resources(state, call),
+        routes::aauth::TOKEN => token::token(state, call),
+        routes::aauth::CONSENT => Ok(consent::begin(state, call)),
+        routes::aauth::ISSUE => issuing::delegate(state, call),
+        routes::aauth::PLATFORM_TOKEN => issuing::platform(state, call),
+        routes::aauth::RESOURCE_TOKEN => resource::token(state, call),
+        routes::aauth::VERIFY_RESOURCE_TOKEN => verify::resource_token(state, call),
+        routes::aauth::VERIFY_AUTH_TOKEN => verify::auth_token(state, call),
+        routes::aauth::REVOKE => verify::revoke(state, call),
+        routes::aauth::KEYS => Ok(directory::keys(call)),
+        routes::aauth::ISSUER => Ok(directory::issuer(state, call)),
+        routes::aauth::AGENTS => directory::agents(state, call),
+        routes::aauth::RESOURCES => directory::resources(state, call),
         _ => return None,
     };
     Some(answer.unwrap_or_else(|refusal| refusal))

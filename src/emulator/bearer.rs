@@ -7,7 +7,7 @@ use crate::emulator::route::Place;
 use crate::emulator::state::State;
 use crate::emulator::tokens::{Principal, Token};
 use crate::emulator::values::answer::Answer;
-use crate::site::Route;
+use crate::operations::routes;
 
 /// Why a token is not taken (RFC 6750 section 3.1). Without a code there was none to judge.
 pub(super) struct Refused {
@@ -70,7 +70,7 @@ fn refusal(call: &Call<'_>, refused: &Refused) -> Answer {
         challenge.push_str(&format!(", error=\"{code}\", error_description=\"{problem}\""));
     }
     let code = code.unwrap_or("invalid_token");
-    let answer = if call.place == Place::Known(Route::UserInfo) {
+    let answer = if call.place == Place::Known(routes::USERINFO) {
         Answer::oauth(status, code, problem)
     } else {
         Answer::plain(status, code, problem)

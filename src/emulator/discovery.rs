@@ -7,7 +7,8 @@ use crate::emulator::engine::Call;
 use crate::emulator::token::GRANT_TYPES;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::seed::STANDARD_SCOPES;
-use crate::site::Route;
+use crate::operations::routes;
+use crate::route::Route;
 
 /// The keys that access tokens are signed with (RFC 7517 section 5).
 pub(super) fn jwks(call: &Call<'_>) -> Answer {
@@ -24,7 +25,7 @@ pub(super) fn openid_configuration(call: &Call<'_>) -> Answer {
     let mut body = common(call);
     if let Some(fields) = body.as_object_mut() {
         let url = |route: Route| format!("{}/{}", call.issuer(), route.path());
-        fields.insert("userinfo_endpoint".into(), json!(url(Route::UserInfo)));
+        fields.insert("userinfo_endpoint".into(), json!(url(routes::USERINFO)));
         fields.insert("subject_types_supported".into(), json!(["public"]));
         fields.insert("id_token_signing_alg_values_supported".into(), json!([call.key.algorithm().name()]));
         fields.insert("entity_profiles_supported".into(), json!(["user", "ai_agent", "workload"]));
@@ -39,13 +40,13 @@ fn common(call: &Call<'_>) -> Value {
     let any = ["client_secret_basic", "client_secret_post", "none"];
     json!({
         "issuer": issuer,
-        "authorization_endpoint": url(Route::Authorize),
-        "token_endpoint": url(Route::Token),
-        "jwks_uri": url(Route::Jwks),
-        "pushed_authorization_request_endpoint": url(Route::PushedAuthorization),
-        "device_authorization_endpoint": url(Route::DeviceAuthorization),
-        "revocation_endpoint": url(Route::Revoke),
-        "introspection_endpoint": url(Route::Introspect),
+        "authorization_endpoint": url(routes::AUTHORIZE),
+        "token_endpoint": url(routes::TOKEN),
+        "jwks_uri": url(routes::JWKS),
+        "pushed_authorization_request_endpoint": url(routes::PUSHED_AUTHORIZATION),
+        "device_authorization_endpoint": url(routes::DEVICE_AUTHORIZATION),
+        "revocation_endpoint": url(routes::REVOKE),
+        "introspection_endpoint": url(routes::INTROSPECT),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": GRANT_TYPES,

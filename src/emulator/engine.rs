@@ -17,7 +17,7 @@ use crate::emulator::values::layout;
 use crate::emulator::values::layout::Prefix;
 use crate::emulator::values::settings::Settings;
 use crate::emulator::{aauth, agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
-use crate::site::Route;
+use crate::operations::routes;
 use crate::time::Timestamp;
 use crate::wire::Response;
 
@@ -171,20 +171,20 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
         Place::AAuthDemo(demo) => return aauth::demo(state, call, demo),
     };
     match route {
-        Route::Token => token::token(state, call),
-        Route::Authorize => authorize::authorize(state, call),
-        Route::PushedAuthorization => either(authorize::push(state, call)),
-        Route::DeviceAuthorization => either(device::begin(state, call)),
-        Route::Revoke => either(inspect::revoke(state, call)),
-        Route::Introspect => either(inspect::introspect(state, call)),
-        Route::UserInfo => either(agents::userinfo(state, call)),
-        Route::Ask => either(ask::ask(state, call)),
-        Route::Me => either(agents::me(state, call)),
-        Route::Register => either(agents::register(state, call)),
-        Route::OpenIdConfiguration => discovery::openid_configuration(call),
-        Route::AuthorizationServerMetadata => discovery::authorization_server(call),
-        Route::Jwks => discovery::jwks(call),
-        Route::ProtectedResource => either(mcp::root(state, call)),
+        routes::TOKEN => token::token(state, call),
+        routes::AUTHORIZE => authorize::authorize(state, call),
+        routes::PUSHED_AUTHORIZATION => either(authorize::push(state, call)),
+        routes::DEVICE_AUTHORIZATION => either(device::begin(state, call)),
+        routes::REVOKE => either(inspect::revoke(state, call)),
+        routes::INTROSPECT => either(inspect::introspect(state, call)),
+        routes::USERINFO => either(agents::userinfo(state, call)),
+        routes::ASK => either(ask::ask(state, call)),
+        routes::ME => either(agents::me(state, call)),
+        routes::REGISTER => either(agents::register(state, call)),
+        routes::OPENID_CONFIGURATION => discovery::openid_configuration(call),
+        routes::AUTHORIZATION_SERVER => discovery::authorization_server(call),
+        routes::JWKS => discovery::jwks(call),
+        routes::PROTECTED_RESOURCE => either(mcp::root(state, call)),
         _ => aauth::answer(state, call, route).unwrap_or_else(not_found),
     }
 }
@@ -197,7 +197,7 @@ fn limit(
     settings: &Settings,
     now: Timestamp,
 ) -> Option<Quota> {
-    let is_token = entry.is_some_and(|entry| entry.place == Place::Known(Route::Token));
+    let is_token = entry.is_some_and(|entry| entry.place == Place::Known(routes::TOKEN));
     let limit = if is_token { settings.token_rate_limit } else { settings.rate_limit }?;
     let window = state.world.windows.entry((tenant, is_token)).or_insert_with(|| Window::new(now));
     Some(window.take(limit, now))

@@ -8,7 +8,7 @@ use crate::emulator::engine::Call;
 use crate::emulator::state::State;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::seed::McpServerSeed;
-use crate::site::Route;
+use crate::operations::routes;
 
 /// What an agent needs to look at the servers' settings.
 const MAY_MANAGE: &str = "settings.manage";
@@ -31,7 +31,7 @@ fn named<'s>(state: &'s State, call: &Call<'_>) -> Result<&'s McpServerSeed, Ans
 }
 
 fn metadata_url(call: &Call<'_>, server: &McpServerSeed) -> String {
-    format!("{}/{}/mcp/{}", call.issuer(), Route::ProtectedResource.path(), server.server_id)
+    format!("{}/{}/mcp/{}", call.issuer(), routes::PROTECTED_RESOURCE.path(), server.server_id)
 }
 
 /// LumoAuth lists metadata URLs where RFC 9728 section 2 wants issuers.
@@ -40,7 +40,7 @@ fn authorization_servers(call: &Call<'_>) -> Value {
     if call.settings.issuers_in_resource_metadata {
         json!([issuer])
     } else {
-        json!([format!("{issuer}/{}", Route::AuthorizationServerMetadata.path())])
+        json!([format!("{issuer}/{}", routes::AUTHORIZATION_SERVER.path())])
     }
 }
 
@@ -127,7 +127,7 @@ pub(super) fn get(state: &State, call: &mut Call<'_>) -> Result<Answer, Answer> 
             "discovery".into(),
             json!({
                 "authorization_server_metadata":
-                    format!("{}/{}", call.issuer(), Route::AuthorizationServerMetadata.path()),
+                    format!("{}/{}", call.issuer(), routes::AUTHORIZATION_SERVER.path()),
                 "protected_resource_metadata": metadata_url(call, server),
                 "www_authenticate_example": challenge(call, server, None),
             }),

@@ -1,7 +1,8 @@
-//! Which route, layout and tenant a path means. Paths come from the library's one route table, [`Route::path`].
+//! Which route, layout and tenant a path means. Routes that the library calls are its own constants.
 
 use crate::emulator::values::layout::Prefix;
-use crate::site::Route;
+use crate::operations::routes;
+use crate::route::Route;
 
 /// The name under which requests to no route are logged.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -9,7 +10,7 @@ pub(super) const UNKNOWN: &str = "unknown";
 /// What is behind a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A route of the library's table.
+    /// A route that the library calls.
     Known(Route),
     /// The page where a person enters a device's code.
     DevicePage,
@@ -53,9 +54,10 @@ impl Place {
             Place::McpServers => fixed("mcp/servers"),
             Place::McpServer => path.strip_prefix("mcp/servers/").filter(|id| one(id)),
             Place::McpChallenge => path.strip_prefix("mcp/")?.strip_suffix("/challenge").filter(|id| one(id)),
-            Place::McpMetadata => {
-                path.strip_prefix(Route::ProtectedResource.path())?.strip_prefix("/mcp/").filter(|id| one(id))
-            }
+            Place::McpMetadata => path
+                .strip_prefix(routes::PROTECTED_RESOURCE.path())?
+                .strip_prefix("/mcp/")
+                .filter(|id| one(id)),
             // Beside the API base, and so not a path behind it.
             Place::AAuthPortal => None,
             Place::AAuthAgentKeys => between(path, "aauth/agents/", "/jwks.json"),
@@ -89,8 +91,8 @@ pub(super) struct Entry {
     pub allow: &'static str,
 }
 
-const fn known(route: Route, name: &'static str, allow: &'static str) -> Entry {
-    Entry { place: Place::Known(route), name, allow }
+const fn known(route: Route, allow: &'static str) -> Entry {
+    Entry { place: Place::Known(route), name: route.name(), allow }
 }
 
 const fn other(place: Place, name: &'static str, allow: &'static str) -> Entry {
@@ -99,39 +101,39 @@ const fn other(place: Place, name: &'static str, allow: &'static str) -> Entry {
 
 /// Every route that is served. A route that is added to the library and not here has no answer but 404.
 const ENTRIES: &[Entry] = &[
-    known(Route::Token, "oauth.token", "POST"),
-    known(Route::Authorize, "oauth.authorize", "GET, POST"),
-    known(Route::PushedAuthorization, "oauth.par", "POST"),
-    known(Route::DeviceAuthorization, "oauth.device_authorization", "POST"),
+    known(routes::TOKEN, "POST"),
+    known(routes::AUTHORIZE, "GET, POST"),
+    known(routes::PUSHED_AUTHORIZATION, "POST"),
+    known(routes::DEVICE_AUTHORIZATION, "POST"),
     other(Place::DevicePage, "oauth.device", "GET, POST"),
-    known(Route::Revoke, "oauth.revoke", "POST"),
-    known(Route::Introspect, "oauth.introspect", "POST"),
-    known(Route::UserInfo, "oauth.userinfo", "GET, HEAD, POST"),
-    known(Route::Ask, "agents.ask", "POST"),
-    known(Route::Me, "agents.me", "GET, HEAD"),
-    known(Route::Register, "agents.register", "POST"),
-    known(Route::OpenIdConfiguration, "wellknown.openid_configuration", "GET, HEAD"),
-    known(Route::AuthorizationServerMetadata, "wellknown.oauth_authorization_server", "GET, HEAD"),
-    known(Route::Jwks, "wellknown.jwks", "GET, HEAD"),
-    known(Route::ProtectedResource, "wellknown.oauth_protected_resource", "GET, HEAD"),
+    known(routes::REVOKE, "POST"),
+    known(routes::INTROSPECT, "POST"),
+    known(routes::USERINFO, "GET, HEAD, POST"),
+    known(routes::ASK, "POST"),
+    known(routes::ME, "GET, HEAD"),
+    known(routes::REGISTER, "POST"),
+    known(routes::OPENID_CONFIGURATION, "GET, HEAD"),
+    known(routes::AUTHORIZATION_SERVER, "GET, HEAD"),
+    known(routes::JWKS, "GET, HEAD"),
+    known(routes::PROTECTED_RESOURCE, "GET, HEAD"),
     other(Place::McpMetadata, "wellknown.oauth_protected_resource.mcp", "GET, HEAD"),
     other(Place::McpServers, "mcp.servers.list", "GET, HEAD"),
     other(Place::McpServer, "mcp.servers.get", "GET, HEAD"),
     other(Place::McpChallenge, "mcp.challenge", "GET, POST"),
     other(Place::Documents, "documents.list", "GET, HEAD"),
-    known(Route::AAuthToken, "aauth.agent.token", "POST"),
-    known(Route::AAuthConsent, "aauth.agent.auth", "GET"),
+    known(routes::aauth::TOKEN, "POST"),
+    known(routes::aauth::CONSENT, "GET"),
     other(Place::AAuthPortal, "aauth.portal", "GET, POST"),
-    known(Route::AAuthIssue, "aauth.agent.issue", "POST"),
-    known(Route::AAuthPlatformToken, "aauth.agent.platform_token", "POST"),
-    known(Route::AAuthResourceToken, "aauth.resource.token", "POST"),
-    known(Route::AAuthResourceTokenVerify, "aauth.resource.token.verify", "POST"),
-    known(Route::AAuthTokenVerify, "aauth.auth.token.verify", "POST"),
-    known(Route::AAuthRevoke, "aauth.token.revoke", "POST"),
-    known(Route::AAuthJwks, "aauth.jwks", "GET, HEAD"),
-    known(Route::AAuthIssuer, "wellknown.aauth_issuer", "GET, HEAD"),
-    known(Route::AAuthAgents, "wellknown.aauth_agent", "GET, HEAD"),
-    known(Route::AAuthResources, "wellknown.aauth_resource", "GET, HEAD"),
+    known(routes::aauth::ISSUE, "POST"),
+    known(routes::aauth::PLATFORM_TOKEN, "POST"),
+    known(routes::aauth::RESOURCE_TOKEN, "POST"),
+    known(routes::aauth::VERIFY_RESOURCE_TOKEN, "POST"),
+    known(routes::aauth::VERIFY_AUTH_TOKEN, "POST"),
+    known(routes::aauth::REVOKE, "POST"),
+    known(routes::aauth::KEYS, "GET, HEAD"),
+    known(routes::aauth::ISSUER, "GET, HEAD"),
+    known(routes::aauth::AGENTS, "GET, HEAD"),
+    known(routes::aauth::RESOURCES, "GET, HEAD"),
     other(Place::AAuthAgentKeys, "aauth.agents.jwks", "GET, HEAD"),
     other(Place::AAuthAgentDocument, "aauth.agents.metadata", "GET, HEAD"),
     other(Place::AAuthResourceKeys, "aauth.resources.jwks", "GET, HEAD"),
@@ -190,7 +192,7 @@ pub(super) fn find(path: &str) -> Option<Target<'_>> {
         return target(Prefix::Root, None, found);
     }
     // RFC 8414 section 3.1: the well-known part goes between the host and the issuer's path.
-    let metadata = Route::AuthorizationServerMetadata.path();
+    let metadata = routes::AUTHORIZATION_SERVER.path();
     let issuer = rest.strip_prefix(metadata)?;
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         let slug = issuer.strip_prefix(start).and_then(|rest| rest.strip_suffix("/api/v1"));
@@ -265,6 +267,42 @@ mod tests {
         {
             assert_eq!(found(&format!("/api/v1/{path}")).0, UNKNOWN, "{path}");
         }
+    }
+
+    /// Routes that are served though the library has no operation for them, and why.
+    const OTHERS: &[(&str, &str)] = &[
+        ("oauth.device", "a page for people"),
+        ("wellknown.oauth_protected_resource.mcp", "read at the resource's own well-known place"),
+        ("mcp.servers.list", "for people who look around"),
+        ("mcp.servers.get", "for people who look around"),
+        ("mcp.challenge", "what a server of the tenant's says"),
+        ("documents.list", "an API to try tokens on"),
+        ("aauth.portal", "a page for people"),
+        ("aauth.agents.jwks", "an agent's own document"),
+        ("aauth.agents.metadata", "an agent's own document"),
+        ("aauth.resources.jwks", "a resource's own document"),
+        ("aauth.resources.metadata", "a resource's own document"),
+        ("aauth.demo.metadata", "a resource to try tokens on"),
+        ("aauth.demo.token", "a resource to try tokens on"),
+        ("aauth.demo.data", "a resource to try tokens on"),
+    ];
+
+    #[test]
+    fn every_route_of_the_library_is_served_and_every_other_has_a_reason() {
+        for route in routes::all() {
+            let path = format!("/api/v1/{}", route.path());
+            let entry = find(&path).and_then(|target| target.entry).map(|entry| (entry.name, entry.allow));
+            let (name, allow) = entry.unwrap_or((UNKNOWN, ""));
+            assert_eq!(name, route.name());
+            assert!(allow.split(", ").any(|method| method == route.method()), "{name}: {allow}");
+        }
+        let names: Vec<_> = ENTRIES.iter().map(|entry| entry.name).collect();
+        for name in &names {
+            let called = routes::all().any(|route| route.name() == *name);
+            let other = OTHERS.iter().any(|(other, reason)| other == name && !reason.is_empty());
+            assert!(called != other, "{name}: an operation, or a reason why there is none");
+        }
+        assert!(OTHERS.iter().all(|(name, _)| names.contains(name)));
     }
 
     #[test]

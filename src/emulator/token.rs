@@ -72,7 +72,7 @@ fn client_credentials(
 #[cfg(test)]
 mod tests {
     use super::super::Emulator;
-    use crate::site::Route;
+    use crate::operations::routes;
     use crate::wire::{Form, Request};
     use http::Method;
     use serde_json::Value;
@@ -84,9 +84,9 @@ mod tests {
             .field("grant_type", "client_credentials")
             .field("client_id", emulator.client_id())
             .secret("client_secret", emulator.secret());
-        let request = Request::new(Method::POST, emulator.site().url(Route::Token)).form(form);
+        let request = Request::new(Method::POST, emulator.site().url(routes::TOKEN)).form(form);
         let body: Value = emulator.handle_in_process(&request).response.json().unwrap();
-        let request = Request::new(Method::GET, emulator.site().url(Route::Jwks));
+        let request = Request::new(Method::GET, emulator.site().url(routes::JWKS));
         let keys: Value = emulator.handle_in_process(&request).response.json().unwrap();
         let token = body["access_token"].as_str().unwrap();
         assert!(crate::crypto::tests::verifies(token, &keys["keys"][0]));

@@ -8,7 +8,7 @@ use http::Uri;
 use http::uri::Scheme;
 
 use crate::error::InputError;
-use crate::site::host_and_port;
+use crate::origin::host_and_port;
 
 /// The longest URL that is signed or checked, in bytes.
 pub(crate) const LONGEST_URL: usize = 8 * 1024;

@@ -2,8 +2,8 @@
 
 use super::Auth;
 use crate::error::InputError;
+use crate::origin::Origin;
 use crate::secret::Secret;
-use crate::site::Origin;
 
 /// The request of every attempt is signed with the client's key, whatever else it carries ([`Auth::Signed`]).
 ///

@@ -9,6 +9,7 @@ mod grants;
 mod issue;
 mod resource;
 mod revoke;
+pub(super) mod routes;
 mod token;
 mod verify;
 
@@ -24,20 +25,19 @@ pub use revoke::Revoke;
 pub use token::AuthToken;
 pub use verify::{AuthTokenClaims, ResourceTokenClaims, VerifyAuthToken, VerifyResourceToken};
 
-use http::Method;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Auth, Context, Effect, Terms};
+use crate::route::Route;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::wire::{self, Request, Response};
 
 /// How a step at the authorization server is run. [`super::Signed`] around it signs it.
-fn terms(name: &'static str, effect: Effect) -> Terms {
-    Terms::new(name, effect, Auth::None).total(super::token::TOTAL)
+fn terms(route: Route, effect: Effect) -> Terms {
+    Terms::new(route.name(), effect, Auth::None).total(super::token::TOTAL)
 }
 
 /// Who asks for a token about an agent names it by these two.
@@ -87,15 +87,15 @@ impl Body {
 
     fn post(self, context: &Context<'_>, route: Route) -> Request {
         let Body { members, secrets } = self;
-        let request = Request::new(Method::POST, context.site().url(route)).json(&Value::Object(members));
+        let request = context.to(route).json(&Value::Object(members));
         let request = request.header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         secrets.iter().fold(request, |request, secret| request.carries(secret))
     }
 }
 
 /// Reads an answer of 200; every other success is a fault.
-fn read(name: &'static str, response: &Response) -> Result<Fields, Error> {
-    let fields = wire::read(name, response)?;
+fn read(route: Route, response: &Response) -> Result<Fields, Error> {
+    let fields = wire::read(route.name(), response)?;
     if response.status() != 200 {
         return Err(fields.fault(ProtocolFault::UnexpectedStatus));
     }
@@ -104,7 +104,7 @@ fn read(name: &'static str, response: &Response) -> Result<Fields, Error> {
 
 /// An identifier of an agent or resource: an HTTPS URL (http on this machine), compared byte for byte.
 pub(crate) fn identifier(argument: &'static str, text: &str) -> Result<(), InputError> {
-    crate::site::Origin::parse(text.split('?').next().unwrap_or_default())
+    crate::origin::Origin::parse(text.split('?').next().unwrap_or_default())
         .map(drop)
         .map_err(|_| InputError::new(argument, "is not an https URL (http on this machine only)"))
 }

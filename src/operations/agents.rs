@@ -1,14 +1,21 @@
 //! The agent about itself: who it is, what it may do, what it may spend (`docs/wire.md`, rows A).
 
-use http::Method;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, InputError};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::site::Route;
+use crate::route::Route;
 use crate::wire::{self, Request, Response};
+
+/// What the service says of the agent.
+pub const USERINFO: Route = Route::get("oauth.userinfo", "oauth/userinfo").warm(1);
+/// What the agent is.
+pub const ME: Route = Route::get("agents.me", "agents/me").warm(2);
+/// Agents register here.
+pub const REGISTER: Route = Route::post("agents.register", "agents/register");
+pub(super) const ROUTES: &[Route] = &[USERINFO, ME, REGISTER];
 
 /// Asks for the agent's own record: name, capabilities, budget. `GET oauth/userinfo`, no parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,15 +25,15 @@ impl Operation for GetInfo {
     type Output = AgentInfo;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.userinfo", Effect::Read, Auth::Bearer)
+        Terms::new(USERINFO.name(), Effect::Read, Auth::Bearer)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(Request::new(Method::GET, context.site().url(Route::UserInfo)))
+        Ok(context.to(USERINFO))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<AgentInfo>, Error> {
-        let mut fields = wire::read("oauth.userinfo", response)?;
+        let mut fields = wire::read(USERINFO.name(), response)?;
         let agent_id = fields.identifier("agent_id")?;
         let id = fields.identifier("id")?;
         let nested = match fields.object("identity")? {
@@ -186,16 +193,16 @@ impl Operation for GetIdentity {
     type Output = Identity;
 
     fn terms(&self) -> Terms {
-        Terms::new("agents.me", Effect::Read, Auth::Bearer)
+        Terms::new(ME.name(), Effect::Read, Auth::Bearer)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(Request::new(Method::GET, context.site().url(Route::Me)))
+        Ok(context.to(ME))
     }
 
     /// Reads both shapes: nested under `identity`, and flat with `agent_id`.
     fn response(&self, response: &Response) -> Result<Answer<Identity>, Error> {
-        let mut fields = wire::read("agents.me", response)?;
+        let mut fields = wire::read(ME.name(), response)?;
         let workspace = match fields.object("workspace")? {
             None => None,
             Some(mut workspace) => {
@@ -347,7 +354,7 @@ impl Operation for Register {
 
     fn terms(&self) -> Terms {
         // The service says that registering is an upsert, so twice is as good as once (`docs/wire.md`, A-register).
-        Terms::new("agents.register", Effect::Repeatable, Auth::Bearer)
+        Terms::new(REGISTER.name(), Effect::Repeatable, Auth::Bearer)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -368,11 +375,11 @@ impl Operation for Register {
             body.insert("capabilities".into(), Value::from(self.capabilities.as_slice()));
         }
         let body = Value::Object(body);
-        Ok(Request::new(Method::POST, context.site().url(Route::Register)).json(&body))
+        Ok(context.to(REGISTER).json(&body))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Registration>, Error> {
-        let mut fields = wire::read("agents.register", response)?;
+        let mut fields = wire::read(REGISTER.name(), response)?;
         if let Some(success) = fields.value("success").filter(|success| success != &Value::Bool(true)) {
             return Err(fields.mistyped("success", "true", &success));
         }

@@ -5,15 +5,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::Method;
 use http::header::{AGE, CACHE_CONTROL, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::site::Route;
+use crate::route::Route;
 use crate::wire::{self, Request, Response};
+
+/// Questions are asked here.
+pub const ASK: Route = Route::post("agents.ask", "agents/ask").warm(0);
+pub(super) const ROUTES: &[Route] = &[ASK];
 
 /// The question: may the agent perform this action? `POST agents/ask`.
 ///
@@ -109,7 +112,7 @@ impl Operation for Ask {
     type Output = Decision;
 
     fn terms(&self) -> Terms {
-        Terms::new("agents.ask", Effect::Read, Auth::Bearer).total(Duration::from_secs(8))
+        Terms::new(ASK.name(), Effect::Read, Auth::Bearer).total(Duration::from_secs(8))
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -118,7 +121,7 @@ impl Operation for Ask {
         }
         let body = serde_json::to_vec(&Body { action: &self.action, context: &self.context })
             .map_err(|_| InputError::new("context", "cannot be written as JSON"))?;
-        let request = Request::new(Method::POST, context.site().url(Route::Ask));
+        let request = context.to(ASK);
         let request = request.bytes("application/json", body);
         Ok(request.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
     }
@@ -135,7 +138,7 @@ impl Operation for Ask {
 
 impl Ask {
     fn member_by_member(&self, response: &Response) -> Result<Decision, Error> {
-        let mut fields = wire::read("agents.ask", response)?;
+        let mut fields = wire::read(ASK.name(), response)?;
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }
@@ -259,6 +262,7 @@ impl fmt::Display for Decision {
 mod tests {
     use super::*;
     use crate::site::Site;
+    use http::Method;
     use http::{HeaderMap, StatusCode};
     use serde_json::json;
 

@@ -6,9 +6,14 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{ConsentError, Error, InputError};
 use crate::pkce::Pkce;
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::{Route, Site};
+use crate::site::Site;
+
+/// People are sent here, with their browsers.
+pub const AUTHORIZE: Route = Route::get("oauth.authorize", "oauth/authorize");
+pub(super) const ROUTES: &[Route] = &[AUTHORIZE];
 
 /// An authorization request: where the person goes to consent. Always with PKCE S256; there is no way without.
 ///
@@ -75,7 +80,7 @@ impl AuthorizationRequest {
     pub fn url(&self, site: &Site) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.parameters());
-        format!("{}?{}", site.url(Route::Authorize), query.finish())
+        format!("{}?{}", site.url(AUTHORIZE), query.finish())
     }
 }
 

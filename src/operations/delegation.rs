@@ -16,6 +16,7 @@ pub use acting::Delegation;
 
 use super::consent::{AuthorizationRequest, Callback};
 use super::grants::{RedeemCode, TokenSet};
+use super::token::TOKEN;
 use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault};
 use crate::pkce::{Pkce, derive};
 use crate::scopes::Scopes;
@@ -285,7 +286,7 @@ impl User {
         if tokens.access.token_type() != &TokenType::Bearer {
             let problem = "its type is not Bearer, so it is never sent as one";
             return Err(
-                ProtocolError::new("oauth.token", 200, ProtocolFault::UnusableToken { problem }).into()
+                ProtocolError::new(TOKEN.name(), 200, ProtocolFault::UnusableToken { problem }).into()
             );
         }
         Ok(User {

@@ -5,8 +5,9 @@ use http::Uri;
 use super::mcp::ResourceMetadata;
 use crate::challenge::Challenge;
 use crate::error::{Error, ProtocolError, ProtocolFault};
+use crate::origin::{Origin, absolute};
 use crate::scopes::Scopes;
-use crate::site::{Origin, Site, absolute};
+use crate::site::Site;
 use crate::wire::Response;
 
 /// What the path of every description of a resource has (RFC 9728 section 3.1).

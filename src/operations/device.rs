@@ -3,16 +3,25 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::Method;
-
+use super::consent::AUTHORIZE;
 use super::grants::{TokenSet, token_request, token_set};
+use super::token::TOKEN;
 use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::origin::Origin;
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::{Origin, Route, Site};
+use crate::site::Site;
 use crate::wire::{self, Form, Request, Response};
+
+/// Devices begin here (RFC 8628).
+pub const DEVICE_AUTHORIZATION: Route =
+    Route::post("oauth.device_authorization", "oauth/device_authorization");
+/// Requests for authorization are pushed here (RFC 9126).
+pub const PUSHED_AUTHORIZATION: Route = Route::post("oauth.par", "oauth/par");
+pub(super) const ROUTES: &[Route] = &[DEVICE_AUTHORIZATION, PUSHED_AUTHORIZATION];
 
 /// Begins signing in on another device (RFC 8628 section 3.1). `POST oauth/device_authorization`.
 ///
@@ -36,17 +45,17 @@ impl Operation for DeviceAuthorization {
     type Output = DeviceCode;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.device_authorization", Effect::Repeatable, Auth::Client)
+        Terms::new(DEVICE_AUTHORIZATION.name(), Effect::Repeatable, Auth::Client)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         let scope = self.scopes.parameter()?;
         let form = Form::new().optional("scope", scope.as_deref());
-        Ok(Request::new(Method::POST, context.site().url(Route::DeviceAuthorization)).form(form))
+        Ok(context.to(DEVICE_AUTHORIZATION).form(form))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<DeviceCode>, Error> {
-        let mut fields = wire::read("oauth.device_authorization", response)?;
+        let mut fields = wire::read(DEVICE_AUTHORIZATION.name(), response)?;
         let verification_uri = fields.required_text("verification_uri")?;
         let verification_uri_complete = fields.text("verification_uri_complete")?;
         for address in verification_uri_complete.iter().chain([&verification_uri]) {
@@ -111,7 +120,7 @@ impl Operation for PollDevice {
     type Output = TokenSet;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.token", Effect::Repeatable, Auth::Client).total(self.total)
+        Terms::new(TOKEN.name(), Effect::Repeatable, Auth::Client).total(self.total)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -157,15 +166,15 @@ impl Operation for PushAuthorization {
     type Output = PushedAuthorization;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.par", Effect::Repeatable, Auth::Client)
+        Terms::new(PUSHED_AUTHORIZATION.name(), Effect::Repeatable, Auth::Client)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(Request::new(Method::POST, context.site().url(Route::PushedAuthorization)).form(self.form.clone()))
+        Ok(context.to(PUSHED_AUTHORIZATION).form(self.form.clone()))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<PushedAuthorization>, Error> {
-        let mut fields = wire::read("oauth.par", response)?;
+        let mut fields = wire::read(PUSHED_AUTHORIZATION.name(), response)?;
         Ok(Answer::Done(PushedAuthorization {
             request_uri: fields.required_text("request_uri")?,
             expires_in: seconds(&mut fields, "expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
@@ -188,7 +197,7 @@ impl PushedAuthorization {
     pub fn url(&self, site: &Site, client_id: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("client_id", client_id).append_pair("request_uri", &self.request_uri);
-        format!("{}?{}", site.url(Route::Authorize), query.finish())
+        format!("{}?{}", site.url(AUTHORIZE), query.finish())
     }
 }
 
@@ -210,7 +219,7 @@ fn for_people(url: &str, response: &Response) -> Result<(), &'static str> {
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("the address for the person has a character that no URL has");
     }
-    let absolute = crate::site::absolute("verification_uri", url);
+    let absolute = crate::origin::absolute("verification_uri", url);
     let (origin, _) = absolute.map_err(|_| "the address for the person is not an https URL")?;
     match response.url().and_then(Origin::of) {
         Some(asked) if asked != origin => {

@@ -1,12 +1,21 @@
 //! The service's own description (RFC 8414): who it says it is.
 
-use http::Method;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::site::Route;
+use crate::route::Route;
 use crate::wire::{self, Request, Response};
+
+/// What the service says of itself (OpenID Connect Discovery).
+pub const OPENID_CONFIGURATION: Route =
+    Route::get("wellknown.openid_configuration", ".well-known/openid-configuration");
+/// What the service says of itself (RFC 8414).
+pub const AUTHORIZATION_SERVER: Route =
+    Route::get("wellknown.oauth_authorization_server", ".well-known/oauth-authorization-server");
+/// The keys of the tenant's tokens.
+pub const JWKS: Route = Route::get("wellknown.jwks", ".well-known/jwks.json");
+pub(super) const ROUTES: &[Route] = &[OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS];
 
 /// Reads the tenant's metadata. `GET .well-known/oauth-authorization-server` behind the tenant's API base, no parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,15 +32,15 @@ impl Operation for GetMetadata {
     type Output = ServerMetadata;
 
     fn terms(&self) -> Terms {
-        Terms::new("wellknown.oauth_authorization_server", Effect::Read, Auth::None).body_limit(1024 * 1024)
+        Terms::new(AUTHORIZATION_SERVER.name(), Effect::Read, Auth::None).body_limit(1024 * 1024)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(Request::new(Method::GET, context.site().url(Route::AuthorizationServerMetadata)))
+        Ok(context.to(AUTHORIZATION_SERVER))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<ServerMetadata>, Error> {
-        let mut fields = wire::read("wellknown.oauth_authorization_server", response)?;
+        let mut fields = wire::read(AUTHORIZATION_SERVER.name(), response)?;
         let issuer = fields.required_text("issuer")?;
         let carries = fields.value("authorization_response_iss_parameter_supported");
         let answers_carry_issuer = match carries {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::grants::{TokenSet, token_request, token_set};
+use super::token::TOKEN;
 use crate::claims::UnverifiedClaims;
 use crate::credentials::ClientAuth;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
@@ -153,7 +154,7 @@ impl Operation for Exchange {
 
     fn terms(&self) -> Terms {
         let auth = self.client_auth.map_or(Auth::None, Auth::ClientBy);
-        Terms::new("oauth.token", Effect::Repeatable, auth).total(super::token::TOTAL)
+        Terms::new(TOKEN.name(), Effect::Repeatable, auth).total(super::token::TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -191,7 +192,7 @@ impl Operation for Exchange {
         no_details(response)?;
         let unusable = |problem| {
             let fault = ProtocolFault::UnusableToken { problem };
-            Err(ProtocolError::new("oauth.token", 200, fault).into())
+            Err(ProtocolError::new(TOKEN.name(), 200, fault).into())
         };
         let wanted = self.requested.unwrap_or(ExchangeTokenType::AccessToken);
         // RFC 8693 requires it, older answers of this service go without (`docs/wire.md`, X-issued).
@@ -220,7 +221,7 @@ impl Operation for Exchange {
 
 /// Rights in detail (RFC 9396) are never asked for here, so any are more than was asked for.
 fn no_details(response: &Response) -> Result<(), Error> {
-    let mut fields = wire::read("oauth.token", response)?;
+    let mut fields = wire::read(TOKEN.name(), response)?;
     match fields.value("authorization_details") {
         None => Ok(()),
         Some(Value::Array(details)) if details.is_empty() => Ok(()),

@@ -2,19 +2,22 @@
 
 use std::fmt;
 
-use http::Method;
 use http::header::{CACHE_CONTROL, HeaderValue};
 
-use super::token::access_token;
+use super::token::{TOKEN, access_token};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::pkce::Pkce;
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::token::AccessToken;
 use crate::wire::{self, Form, Request, Response};
+
+/// Tokens are revoked here (RFC 7009).
+pub const REVOKE: Route = Route::post("oauth.revoke", "oauth/revoke");
+pub(super) const ROUTES: &[Route] = &[REVOKE];
 
 /// Everything that a token endpoint may hand out at once.
 #[derive(Clone)]
@@ -44,7 +47,7 @@ impl fmt::Debug for TokenSet {
 
 /// Reads a token answer whole; a granted scope beyond those asked for is a fault.
 pub(super) fn token_set(response: &Response, asked: &Scopes) -> Result<TokenSet, Error> {
-    let mut fields = wire::read("oauth.token", response)?;
+    let mut fields = wire::read(TOKEN.name(), response)?;
     if response.status() != 200 {
         return Err(fields.fault(ProtocolFault::UnexpectedStatus));
     }
@@ -61,7 +64,7 @@ pub(super) fn token_set(response: &Response, asked: &Scopes) -> Result<TokenSet,
 }
 
 pub(super) fn token_request(context: &Context<'_>, form: Form) -> Request {
-    let request = Request::new(Method::POST, context.site().url(Route::Token)).form(form);
+    let request = context.to(TOKEN).form(form);
     request.header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
@@ -110,7 +113,7 @@ impl Operation for RedeemCode {
     type Output = TokenSet;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.token", Effect::Once, Auth::Client).total(super::token::TOTAL)
+        Terms::new(TOKEN.name(), Effect::Once, Auth::Client).total(super::token::TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -173,7 +176,7 @@ impl Operation for Refresh {
     type Output = TokenSet;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.token", Effect::Once, Auth::Client).total(super::token::TOTAL)
+        Terms::new(TOKEN.name(), Effect::Once, Auth::Client).total(super::token::TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -243,7 +246,7 @@ impl Operation for Revoke {
     type Output = ();
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.revoke", Effect::Repeatable, Auth::Client)
+        Terms::new(REVOKE.name(), Effect::Repeatable, Auth::Client)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -253,12 +256,12 @@ impl Operation for Revoke {
         let form = Form::new()
             .secret("token", &self.token)
             .optional("token_type_hint", self.hint.map(TokenHint::as_str));
-        Ok(Request::new(Method::POST, context.site().url(Route::Revoke)).form(form))
+        Ok(context.to(REVOKE).form(form))
     }
 
     /// Any 2xx, with or without a body: services answer 200 `{}` or 204.
     fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
-        wire::succeeded("oauth.revoke", response).map(Answer::Done)
+        wire::succeeded(REVOKE.name(), response).map(Answer::Done)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Introspection (RFC 7662): what the service says of a token at this moment, revocation included.
 
-use http::Method;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::grants::TokenHint;
 use crate::error::{Error, InputError};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::time::Timestamp;
 use crate::wire::{self, Form, Request, Response};
+
+/// Tokens are looked at here (RFC 7662).
+pub const INTROSPECT: Route = Route::post("oauth.introspect", "oauth/introspect").warm(3);
+pub(super) const ROUTES: &[Route] = &[INTROSPECT];
 
 /// Asks the service about a token. `POST oauth/introspect`.
 ///
@@ -43,7 +46,7 @@ impl Operation for Introspect {
     type Output = Introspection;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.introspect", Effect::Read, Auth::Client)
+        Terms::new(INTROSPECT.name(), Effect::Read, Auth::Client)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -53,11 +56,11 @@ impl Operation for Introspect {
         let form = Form::new()
             .secret("token", &self.token)
             .optional("token_type_hint", self.hint.map(TokenHint::as_str));
-        Ok(Request::new(Method::POST, context.site().url(Route::Introspect)).form(form))
+        Ok(context.to(INTROSPECT).form(form))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Introspection>, Error> {
-        let mut fields = wire::read("oauth.introspect", response)?;
+        let mut fields = wire::read(INTROSPECT.name(), response)?;
         if !fields.required_boolean("active")? {
             return Ok(Answer::Done(Introspection::Inactive));
         }

@@ -3,18 +3,24 @@
 use http::{Method, Uri};
 use serde_json::{Map, Value};
 
-use super::discovery::ServerMetadata;
+use super::discovery::{AUTHORIZATION_SERVER, ServerMetadata};
 use super::exchange::{Exchange, is_resource};
+use super::token::TOKEN;
 use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::origin::{Origin, absolute};
+use crate::route::Route;
 use crate::scopes::Scopes;
-use crate::site::{Origin, Route, Site, absolute};
+use crate::site::Site;
 use crate::token::AccessToken;
 use crate::wire::{self, Request, Response};
 
-const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+/// What the service says of the resources that it knows (RFC 9728).
+pub const PROTECTED_RESOURCE: Route =
+    Route::get("wellknown.oauth_protected_resource", ".well-known/oauth-protected-resource");
+pub(super) const ROUTES: &[Route] = &[PROTECTED_RESOURCE];
 
 /// Trades the agent's token for one that is bound to an MCP server. `POST oauth/token`.
 ///
@@ -98,14 +104,14 @@ impl From<&String> for McpToken {
 }
 
 fn unusable(problem: &'static str) -> Error {
-    ProtocolError::new("oauth.token", 200, ProtocolFault::UnusableToken { problem }).into()
+    ProtocolError::new(TOKEN.name(), 200, ProtocolFault::UnusableToken { problem }).into()
 }
 
 impl Operation for McpToken {
     type Output = AccessToken;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.token", Effect::Repeatable, Auth::InBody).total(super::token::TOTAL)
+        Terms::new(TOKEN.name(), Effect::Repeatable, Auth::InBody).total(super::token::TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -159,7 +165,7 @@ impl Operation for GetResourceMetadata {
     type Output = ResourceMetadata;
 
     fn terms(&self) -> Terms {
-        let terms = Terms::new("wellknown.oauth_protected_resource", Effect::Read, Auth::None);
+        let terms = Terms::new(PROTECTED_RESOURCE.name(), Effect::Read, Auth::None);
         terms.body_limit(1024 * 1024).named_origin(self.origin.clone())
     }
 
@@ -168,7 +174,7 @@ impl Operation for GetResourceMetadata {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<ResourceMetadata>, Error> {
-        let mut fields = wire::read("wellknown.oauth_protected_resource", response)?;
+        let mut fields = wire::read(PROTECTED_RESOURCE.name(), response)?;
         // A root document of several resources (`docs/wire.md`, M-root).
         if let Some(list) = fields.value("resources") {
             let Value::Array(list) = list else {
@@ -181,7 +187,7 @@ impl Operation for GetResourceMetadata {
                     fields.fault(ProtocolFault::Other("the resource is not among those of the document"))
                 );
             };
-            fields = Fields::new("wellknown.oauth_protected_resource", response.status().as_u16(), ours);
+            fields = Fields::new(PROTECTED_RESOURCE.name(), response.status().as_u16(), ours);
         }
         let resource = fields.required_text("resource")?;
         if resource != self.resource {
@@ -236,8 +242,8 @@ impl ResourceMetadata {
     /// [`ProtocolFault::ForeignAuthorizationServer`] if it is not: the agent's credentials belong to no other service.
     /// [`ProtocolFault::Other`] if the service does not say that it supports PKCE with S256, which MCP requires.
     pub fn check_authorization_server(&self, site: &Site, service: &ServerMetadata) -> Result<(), Error> {
-        let fault = |fault| Error::from(ProtocolError::new("wellknown.oauth_protected_resource", 200, fault));
-        let metadata_url = site.url(Route::AuthorizationServerMetadata).to_string();
+        let fault = |fault| Error::from(ProtocolError::new(PROTECTED_RESOURCE.name(), 200, fault));
+        let metadata_url = site.url(AUTHORIZATION_SERVER).to_string();
         if !self.authorization_servers.iter().any(|own| own == service.issuer() || *own == metadata_url) {
             let origin = self.authorization_servers.first().and_then(|url| Origin::parse(url).ok());
             let origin = origin.map_or_else(|| "none".to_owned(), |origin| origin.to_string());
@@ -261,7 +267,7 @@ pub fn resource_metadata_urls(resource: &str) -> Result<Vec<Uri>, InputError> {
     let tail = url.path_and_query().map_or("", http::uri::PathAndQuery::as_str).trim_end_matches('/');
     let mut urls = Vec::with_capacity(2);
     for tail in [tail, ""] {
-        let url = format!("{origin}{WELL_KNOWN}{tail}").parse();
+        let url = format!("{origin}/{}{tail}", PROTECTED_RESOURCE.path()).parse();
         let url: Uri = url.map_err(|_| InputError::new("server", "is not a usable URL"))?;
         if !urls.contains(&url) {
             urls.push(url);

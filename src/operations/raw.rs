@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::{Error, InputError};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::site::Origin;
+use crate::origin::Origin;
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 
@@ -156,7 +156,7 @@ impl ApiRequest {
     /// origin, an absolute URL must be.
     #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
     pub(crate) fn at_resource(mut self, origin: &Origin, url: &http::Uri) -> Result<Self, InputError> {
-        self.path = match crate::site::absolute("path", &self.path) {
+        self.path = match crate::origin::absolute("path", &self.path) {
             _ if self.path.is_empty() => url.to_string(),
             Ok((own, url)) if own == *origin => url.to_string(),
             Ok(_) => return Err(InputError::new("path", "is on another origin than the resource's")),
@@ -234,7 +234,7 @@ impl Operation for ApiRequest {
             path.push(if path.contains('?') { '&' } else { '?' });
             path.push_str(&query.finish());
         }
-        let url = match crate::site::absolute("path", &path) {
+        let url = match crate::origin::absolute("path", &path) {
             // The session refuses origins that the caller did not allow.
             Ok((origin, url)) if &origin != context.site().origin() => url,
             _ => context.site().join(&path)?,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::error::Error;
 use crate::operation::{Answer, Auth, Context, Operation, Signing, Terms};
+use crate::origin::Origin;
 use crate::secret::Secret;
-use crate::site::Origin;
 use crate::wire::{Request, Response};
 
 /// An operation around another one: every attempt is signed with the client's key, with a time and a nonce of its own, so

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use http::Method;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde_json::Value;
 
 use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{self, Form, Request, Response};
+
+/// The endpoint of every grant.
+pub const TOKEN: Route = Route::post("oauth.token", "oauth/token");
+pub(super) const ROUTES: &[Route] = &[TOKEN];
 
 /// The whole time of a token request.
 pub(super) const TOTAL: Duration = Duration::from_secs(20);
@@ -44,18 +47,18 @@ impl Operation for ClientCredentials {
     type Output = AccessToken;
 
     fn terms(&self) -> Terms {
-        Terms::new("oauth.token", Effect::Repeatable, Auth::Client).total(TOTAL)
+        Terms::new(TOKEN.name(), Effect::Repeatable, Auth::Client).total(TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         let scope = self.scopes.parameter()?;
         let form = Form::new().field("grant_type", "client_credentials").optional("scope", scope.as_deref());
-        let request = Request::new(Method::POST, context.site().url(Route::Token)).form(form);
+        let request = context.to(TOKEN).form(form);
         Ok(request.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
-        let mut fields = wire::read("oauth.token", response)?;
+        let mut fields = wire::read(TOKEN.name(), response)?;
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }

@@ -12,8 +12,8 @@ use super::Session;
 use crate::credentials::{ClientAuth, Credentials};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{AttemptId, Auth, Context, Operation, Terms};
+use crate::origin::{Origin, absolute};
 use crate::secret::Secret;
-use crate::site::{Origin, absolute};
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 

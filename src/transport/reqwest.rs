@@ -24,7 +24,7 @@ use super::trust;
 use crate::client::asynchronous::{Io, Transport};
 use crate::client::clock;
 use crate::error::{ConfigError, TransportError, TransportFault};
-use crate::site::Origin;
+use crate::origin::Origin;
 use crate::time::Now;
 use crate::wire::{Limits, Request, Response};
 

@@ -20,7 +20,7 @@ use super::tls::TlsConnector;
 use super::trust;
 use crate::client::{blocking::Transport, clock};
 use crate::error::{ConfigError, TransportError, TransportFault};
-use crate::site::Origin;
+use crate::origin::Origin;
 use crate::time::Now;
 use crate::wire::{Limits, Request, Response};
 

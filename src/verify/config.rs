@@ -9,8 +9,8 @@ use super::fetch::Source;
 use super::keys::IssuerKeys;
 use crate::crypto::Algorithm;
 use crate::error::ConfigError;
+use crate::origin::{Origin, absolute};
 use crate::scopes::Scopes;
-use crate::site::{Origin, absolute};
 
 /// How far two clocks may differ: 60 s by default, never more than 300 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +76,7 @@ impl TrustedIssuer {
         }
     }
 
-    /// Where its keys are, such as `Site::url(Route::Jwks)`. No metadata is asked then.
+    /// Where its keys are, such as `Site::url(routes::JWKS)`. No metadata is asked then.
     pub fn jwks_url(mut self, url: impl ToString) -> Self {
         self.jwks_url = Some(url.to_string());
         self

@@ -8,8 +8,8 @@ use http::{Method, StatusCode, Uri};
 use super::cache::Lease;
 use super::keys::IssuerKeys;
 use crate::error::{Error, ProtocolError, ProtocolFault, Sent, TransportError, TransportFault};
+use crate::origin::{Origin, absolute};
 use crate::session::Arrived;
-use crate::site::{Origin, absolute};
 use crate::time::Now;
 use crate::wire::{self, Limits, Request, Response};
 

@@ -6,10 +6,11 @@ use lumoauth::emulator::{AgentSeed, BudgetSeed, Cut, Emulator, FaultRule, Tenant
 use lumoauth::http::Method;
 use lumoauth::http::header::{CACHE_CONTROL, DATE, RETRY_AFTER};
 use lumoauth::operation::{Answer, Context, Operation};
+use lumoauth::operations::routes;
 use lumoauth::operations::{ClientCredentials, GetIdentity, GetInfo, Register};
 use lumoauth::time::Timestamp;
 use lumoauth::wire::Request;
-use lumoauth::{AccessToken, Ask, Layout, Route, Site};
+use lumoauth::{AccessToken, Ask, Layout, Site};
 use serde_json::json;
 
 use crate::support::*;
@@ -34,12 +35,12 @@ fn the_walk_of_the_demo_agent() {
     assert_eq!((audit[1].id.as_str(), audit[1].allowed), (id, false));
     assert_eq!(audit[1].client_id, "agt_demo");
 
-    let info = body(&get(&emulator, Route::UserInfo, &token));
+    let info = body(&get(&emulator, routes::USERINFO, &token));
     assert_eq!((&info["sub"], &info["id"]), (&json!("agent:research-bot"), &json!("agt_demo")));
     assert_eq!(info["tenant"], "acme-corp");
     assert_eq!(info["budget_policy"]["tokens_used_today"], 1250);
     assert_eq!(info["budget_policy"]["api_calls_this_hour"], 2);
-    let me = body(&get(&emulator, Route::Me, &token));
+    let me = body(&get(&emulator, routes::ME, &token));
     assert_eq!(me["capabilities"], json!(["ROLE_RESEARCHER"]));
     assert_eq!(me["workspace"]["api_base"], "/t/acme-corp/api/v1/");
     assert_eq!((emulator.count("agents.ask"), emulator.count_all()), (2, 5));
@@ -99,7 +100,7 @@ fn a_pem_makes_it_rs256() {
         .unwrap();
     assert_eq!(jwt_part(&token(&emulator), 0)["alg"], "RS256");
     let keys = body(
-        &emulator.handle_in_process(&Request::new(Method::GET, emulator.site().url(Route::Jwks))).response,
+        &emulator.handle_in_process(&Request::new(Method::GET, emulator.site().url(routes::JWKS))).response,
     );
     assert_eq!(keys["keys"][0]["kty"], "RSA");
     assert!(keys["keys"][0].get("d").is_none());
@@ -118,7 +119,7 @@ fn all_layouts_are_one_tenant() {
         let answer =
             emulator.handle_in_process(&ask_request(&site, &token, &json!({"action": "read_document"})));
         assert_eq!(body(&answer.response)["allowed"], true);
-        for route in [Route::OpenIdConfiguration, Route::AuthorizationServerMetadata] {
+        for route in [routes::OPENID_CONFIGURATION, routes::AUTHORIZATION_SERVER] {
             let response = emulator.handle_in_process(&Request::new(Method::GET, site.url(route))).response;
             assert_eq!(response.header(CACHE_CONTROL), Some("public, max-age=3600"));
             let document = body(&response);
@@ -235,7 +236,7 @@ fn registration_changes_the_agent_and_gives_nothing_away() {
         .unwrap();
     let own = token(&emulator);
     let register = |token: &str, json: serde_json::Value| {
-        let request = Request::new(Method::POST, emulator.site().url(Route::Register)).json(&json);
+        let request = Request::new(Method::POST, emulator.site().url(routes::REGISTER)).json(&json);
         emulator.handle_in_process(&bearer(request, token)).response
     };
     let made = body(&register(&own, json!({"client_id": "agt_bot", "name": "bot-2", "description": "d"})));
@@ -243,7 +244,7 @@ fn registration_changes_the_agent_and_gives_nothing_away() {
         (&made["success"], &made["agent_id"], &made["name"]),
         (&json!(true), &json!("agt_bot"), &json!("bot-2"))
     );
-    assert_eq!(body(&get(&emulator, Route::UserInfo, &own))["sub"], "agent:bot-2");
+    assert_eq!(body(&get(&emulator, routes::USERINFO, &own))["sub"], "agent:bot-2");
     let gain = json!({"client_id": "agt_bot", "name": "bot", "capabilities": ["agents:register"]});
     assert_eq!(refusal(&register(&own, gain)), (403, "capability_denied".into()));
     let response = register(&own, json!({"name": "somebody-else"}));

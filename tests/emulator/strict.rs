@@ -1,11 +1,12 @@
 //! What the RFCs refuse is refused here too, and nothing that arrives makes the engine panic.
 
+use lumoauth::Site;
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant};
 use lumoauth::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
 use lumoauth::http::{Method, Uri};
+use lumoauth::operations::routes;
 use lumoauth::time::Timestamp;
 use lumoauth::wire::{Form, Request};
-use lumoauth::{Route, Site};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -71,7 +72,7 @@ fn malformed_token_requests() {
     let emulator = small();
     let site = emulator.site();
     let raw = |body: &str| {
-        Request::new(Method::POST, site.url(Route::Token))
+        Request::new(Method::POST, site.url(routes::TOKEN))
             .bytes("application/x-www-form-urlencoded", body.as_bytes())
     };
     let good = "grant_type=client_credentials&client_id=agt_bot&client_secret=s3cret";
@@ -91,15 +92,15 @@ fn malformed_token_requests() {
     ] {
         assert_eq!(refused(&emulator, &raw(&body)), expected, "{body}");
     }
-    let wrong_type = Request::new(Method::POST, site.url(Route::Token)).bytes("text/plain", good);
+    let wrong_type = Request::new(Method::POST, site.url(routes::TOKEN)).bytes("text/plain", good);
     assert_eq!(refused(&emulator, &wrong_type), code(400, "invalid_request"));
-    let url: Uri = format!("{}?scope=x", site.url(Route::Token)).parse().unwrap();
+    let url: Uri = format!("{}?scope=x", site.url(routes::TOKEN)).parse().unwrap();
     let in_url = Request::new(Method::POST, url).form(form("agt_bot", "s3cret"));
     assert_eq!(refused(&emulator, &in_url), code(400, "invalid_request"));
     let as_json = json!({"grant_type": "client_credentials", "client_id": "agt_bot", "client_secret": "s3cret",
         "scope": "read_document"});
     let response = emulator
-        .handle_in_process(&Request::new(Method::POST, site.url(Route::Token)).json(&as_json))
+        .handle_in_process(&Request::new(Method::POST, site.url(routes::TOKEN)).json(&as_json))
         .response;
     assert_eq!(body(&response)["scope"], "read_document");
 }
@@ -125,18 +126,18 @@ fn tokens_for_a_registered_resource_only() {
 fn only_the_right_method() {
     let emulator = small();
     for (route, wrong, allow) in [
-        (Route::Token, Method::GET, "POST"),
-        (Route::Token, Method::OPTIONS, "POST"),
-        (Route::Ask, Method::PUT, "POST"),
-        (Route::Me, Method::POST, "GET, HEAD"),
-        (Route::Jwks, Method::DELETE, "GET, HEAD"),
-        (Route::UserInfo, Method::PATCH, "GET, HEAD, POST"),
+        (routes::TOKEN, Method::GET, "POST"),
+        (routes::TOKEN, Method::OPTIONS, "POST"),
+        (routes::ASK, Method::PUT, "POST"),
+        (routes::ME, Method::POST, "GET, HEAD"),
+        (routes::JWKS, Method::DELETE, "GET, HEAD"),
+        (routes::USERINFO, Method::PATCH, "GET, HEAD, POST"),
     ] {
         let response = emulator.handle_in_process(&Request::new(wrong, emulator.site().url(route))).response;
         assert_eq!((response.status().as_u16(), response.header(ALLOW)), (405, Some(allow)), "{route:?}");
     }
     let head =
-        emulator.handle_in_process(&Request::new(Method::HEAD, emulator.site().url(Route::Jwks))).response;
+        emulator.handle_in_process(&Request::new(Method::HEAD, emulator.site().url(routes::JWKS))).response;
     assert_eq!((head.status(), head.body()), (OK, &b""[..]));
 }
 
@@ -144,7 +145,7 @@ fn only_the_right_method() {
 fn a_bearer_token_is_presented_in_one_way() {
     let emulator = small();
     let token = token(&emulator);
-    let plain = || Request::new(Method::GET, emulator.site().url(Route::Me));
+    let plain = || Request::new(Method::GET, emulator.site().url(routes::ME));
     let with = |value: &str| plain().header(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     let answer = |request: &Request| emulator.handle_in_process(request).response;
     for good in [format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER   {token}")] {
@@ -166,10 +167,10 @@ fn a_bearer_token_is_presented_in_one_way() {
         assert_eq!(refusal(&response), code(status, error));
         assert!(challenge(&response).contains(&format!("error=\"{error}\"")));
     }
-    let url: Uri = format!("{}?access_token={token}", emulator.site().url(Route::Me)).parse().unwrap();
+    let url: Uri = format!("{}?access_token={token}", emulator.site().url(routes::ME)).parse().unwrap();
     assert_eq!(answer(&Request::new(Method::GET, url)).status(), 400);
     for name in ["access_token", "access%5Ftoken"] {
-        let body = Request::new(Method::POST, emulator.site().url(Route::UserInfo))
+        let body = Request::new(Method::POST, emulator.site().url(routes::USERINFO))
             .bytes("application/x-www-form-urlencoded", format!("a=b&{name}={token}"));
         assert_eq!(answer(&body).status(), 400);
     }
@@ -228,11 +229,11 @@ fn questions_that_are_none() {
         ("text/plain", r#"{"action":"x"}"#),
         ("application/json; charset=latin1", r#"{"action":"x"}"#),
     ] {
-        let request = Request::new(Method::POST, emulator.site().url(Route::Ask)).bytes(media, text);
+        let request = Request::new(Method::POST, emulator.site().url(routes::ASK)).bytes(media, text);
         let response = emulator.handle_in_process(&bearer(request, &token)).response;
         assert_eq!(response.status(), 400, "{media} {text}");
     }
-    let large = Request::new(Method::POST, emulator.site().url(Route::Ask))
+    let large = Request::new(Method::POST, emulator.site().url(routes::ASK))
         .bytes("application/json", vec![b' '; 1024 * 1024 + 1]);
     assert_eq!(emulator.handle_in_process(&bearer(large, &token)).response.status(), 413);
     assert!(emulator.audit().is_empty());

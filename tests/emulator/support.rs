@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant};
 use lumoauth::http::header::{AUTHORIZATION, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
+use lumoauth::operations::routes;
 use lumoauth::wire::{Form, Request, Response};
 use lumoauth::{Route, Secret, Site};
 use serde_json::Value;
@@ -26,7 +27,7 @@ pub fn form(id: &str, secret: &str) -> Form {
 }
 
 pub fn token_request(site: &Site, form: Form) -> Request {
-    Request::new(Method::POST, site.url(Route::Token)).form(form)
+    Request::new(Method::POST, site.url(routes::TOKEN)).form(form)
 }
 
 pub fn basic(request: Request, text: &str) -> Request {
@@ -46,7 +47,7 @@ pub fn bearer(request: Request, token: &str) -> Request {
 }
 
 pub fn ask_request(site: &Site, token: &str, body: &Value) -> Request {
-    bearer(Request::new(Method::POST, site.url(Route::Ask)).json(body), token)
+    bearer(Request::new(Method::POST, site.url(routes::ASK)).json(body), token)
 }
 
 pub fn ask(emulator: &Emulator, token: &str, body: &Value) -> Response {

@@ -2,6 +2,7 @@
 
 use lumoauth::emulator::Emulator;
 use lumoauth::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use lumoauth::operations::routes;
 use lumoauth::session::{Machine, Step};
 use lumoauth::verify::{
     IdVerifier, IdVerifierConfig, VerifiedIdToken, Verifier, VerifierConfig, VerifyError,
@@ -70,7 +71,7 @@ fn tokens_of_the_emulator_over_http() {
         agent.client_id(emulator.client_id()).client_secret(emulator.secret().clone()).build().unwrap();
     let token = agent.authenticate([]).unwrap();
     let by_metadata = VerifierConfig::new(site.api_base(), emulator.client_id());
-    let by_url = TrustedIssuer::new(site.api_base()).jwks_url(site.url(Route::Jwks));
+    let by_url = TrustedIssuer::new(site.api_base()).jwks_url(site.url(routes::JWKS));
     for config in [by_metadata, VerifierConfig::new(by_url, emulator.client_id())] {
         let verifier = TokenVerifier::new(config).unwrap();
         assert_eq!(verifier.verify(token.secret()).unwrap().client_id(), emulator.client_id());

@@ -17,8 +17,8 @@ use crate::emulator::values::lifetime::{PATIENCE, in_seconds};
 use crate::emulator::values::redirect::{back, redirect};
 use crate::emulator::values::seed::AuthLevel;
 use crate::emulator::values::settings::{AAuthWire, Mode, Settings};
+use crate::operations::routes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::time::Timestamp;
 
 /// A request on a page.
@@ -36,7 +36,7 @@ pub(super) fn ask(state: &mut State, call: &Call<'_>, asked: Asked) -> Result<An
         return Err(invalid_request("redirect_uri is missing: a person has to consent"));
     }
     let token = state.ids.secret("aauth_request_");
-    let url = format!("{}/{}?request_token={}", asked.issuer, Route::AAuthConsent.path(), token.expose());
+    let url = format!("{}/{}?request_token={}", asked.issuer, routes::aauth::CONSENT.path(), token.expose());
     let kind = asked.kind;
     state.world.aauth.wait(&token, asked, in_seconds(call.now, PATIENCE), call.now);
     Ok(match call.settings.aauth_wire {

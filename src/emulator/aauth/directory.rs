@@ -8,7 +8,8 @@ use crate::emulator::engine::Call;
 use crate::emulator::state::State;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::seed::{AAuthAgentSeed, AAuthResourceSeed, PublicKey};
-use crate::site::Route;
+use crate::operations::routes;
+use crate::route::Route;
 
 /// `wellknown.aauth_issuer`, behind the API base and at the root.
 pub(super) fn issuer(state: &State, call: &Call<'_>) -> Answer {
@@ -22,9 +23,9 @@ pub(super) fn issuer(state: &State, call: &Call<'_>) -> Answer {
     Answer::cacheable(&json!({
         "aauth_version": "1.0",
         "issuer": issuer,
-        "jwks_uri": url(Route::AAuthJwks),
-        "agent_token_endpoint": url(Route::AAuthToken),
-        "agent_auth_endpoint": url(Route::AAuthConsent),
+        "jwks_uri": url(routes::aauth::KEYS),
+        "agent_token_endpoint": url(routes::aauth::TOKEN),
+        "agent_auth_endpoint": url(routes::aauth::CONSENT),
         "agent_signing_algs_supported": ["ed25519", "rsa-pss-sha512"],
         "token_signing_algs_supported": [call.aauth_key.algorithm().name()],
         "request_types_supported": ["auth", "code", "exchange", "refresh"],

@@ -6,8 +6,8 @@ use crate::emulator::values::error::BuildError;
 use crate::emulator::values::scope::is_scope;
 use crate::emulator::values::seed::{AgentSeed, Tenant, is_client_id};
 use crate::emulator::values::workload::PROVIDERS;
+use crate::origin::absolute;
 use crate::secret::Secret;
-use crate::site::absolute;
 
 fn bad(what: &'static str, value: &str, problem: &'static str) -> BuildError {
     BuildError::BadText { what, value: value.to_owned(), problem }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::path::segment;
 use crate::secret::Secret;
-use crate::site::segment;
 
 mod aauth;
 mod demo;

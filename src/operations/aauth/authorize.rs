@@ -1,7 +1,7 @@
 //! Asking for authorization at a resource: granted at once, or after a person's consent.
 
 use super::consent::Consent;
-use super::token::{AuthToken, token};
+use super::token::{AuthToken, TOKEN, token};
 use super::{Body, terms};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::json::{self, Fields};
@@ -9,11 +9,7 @@ use crate::operation::{Answer, Context, Effect, Operation, Terms};
 use crate::operations::consent::check_redirect_uri;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::wire::{self, Request, Response};
-
-/// The one endpoint of all four kinds of request.
-pub(super) const NAME: &str = "aauth.agent.token";
 
 /// Asks for a token for the resource that issued the resource token. `POST aauth/agent/token`, `request_type` `auth`,
 /// signed.
@@ -93,7 +89,7 @@ impl Operation for Authorize {
     type Output = Authorization;
 
     fn terms(&self) -> Terms {
-        terms(NAME, Effect::Once)
+        terms(TOKEN, Effect::Once)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -109,7 +105,7 @@ impl Operation for Authorize {
             .secret("resource_token", &self.resource_token)?
             .optional("scope", scope.as_deref())
             .optional("redirect_uri", self.redirect_uri.as_deref());
-        Ok(body.post(context, Route::AAuthToken))
+        Ok(body.post(context, TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Authorization>, Error> {
@@ -156,7 +152,7 @@ pub(super) fn authorization(
 ) -> Result<Authorization, Error> {
     if response.status() == 401 {
         if let Ok(serde_json::Value::Object(map)) = json::parse(response.body()) {
-            let mut fields = Fields::new(NAME, 401, map);
+            let mut fields = Fields::new(TOKEN.name(), 401, map);
             let has_token = fields.value("auth_token").is_some() || fields.value("access_token").is_some();
             if !has_token {
                 let consent = Consent::read(&mut fields, response, redirect_uri, state, scopes)?;
@@ -165,9 +161,9 @@ pub(super) fn authorization(
                 }
             }
         }
-        wire::succeeded(NAME, response)?;
+        wire::succeeded(TOKEN.name(), response)?;
     }
-    let mut fields = super::read(NAME, response)?;
+    let mut fields = super::read(TOKEN, response)?;
     if let Some(token) = token(&mut fields, response, scopes)? {
         return Ok(Authorization::Granted(token));
     }
@@ -179,7 +175,7 @@ pub(super) fn authorization(
 
 /// Reads an answer that has to be a token.
 pub(super) fn granted(response: &Response, scopes: &Scopes) -> Result<AuthToken, Error> {
-    let mut fields = super::read(NAME, response)?;
+    let mut fields = super::read(TOKEN, response)?;
     token(&mut fields, response, scopes)?
         .ok_or_else(|| fields.fault(ProtocolFault::Missing { field: "auth_token" }))
 }

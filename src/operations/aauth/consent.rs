@@ -9,11 +9,17 @@ use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault
 use crate::json::Fields;
 use crate::operations::consent::Callback;
 use crate::operations::token::lifetime;
+use crate::origin::Origin;
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::{Origin, Route, Site};
+use crate::site::Site;
 use crate::time::Timestamp;
 use crate::wire::Response;
+
+/// People are sent here, with their browsers.
+pub const CONSENT: Route = Route::get("aauth.agent.auth", "aauth/agent/auth");
+pub(super) const ROUTES: &[Route] = &[CONSENT];
 
 /// The service wants a person to consent. It carries the next step: the URL to send them to, and the code's request once
 /// they are back.
@@ -49,7 +55,7 @@ impl Consent {
             None => None,
             Some(value) => {
                 let map = serde_json::Map::from_iter([("expires_in".to_owned(), value)]);
-                Some(lifetime(&mut Fields::new(super::authorize::NAME, response.status().as_u16(), map))?)
+                Some(lifetime(&mut Fields::new(super::token::TOKEN.name(), response.status().as_u16(), map))?)
             }
         };
         let expires_at = expires_in.map(|left| response.received().unwrap_or_default().saturating_add(left));
@@ -72,14 +78,14 @@ impl Consent {
     pub fn url(&self, site: &Site) -> Result<String, Error> {
         let bad = |problem| {
             let fault = ProtocolFault::Other(problem);
-            Error::Protocol(ProtocolError::new(super::authorize::NAME, 200, fault))
+            Error::Protocol(ProtocolError::new(super::token::TOKEN.name(), 200, fault))
         };
         let mut url = match (&self.url, &self.request_token) {
             (Some(url), _) => url.clone(),
             (None, Some(request_token)) => {
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 query.append_pair("request_token", request_token.expose());
-                format!("{}?{}", site.url(Route::AAuthConsent), query.finish())
+                format!("{}?{}", site.url(CONSENT), query.finish())
             }
             (None, None) => return Err(bad("the answer asks for consent and does not say where")),
         };

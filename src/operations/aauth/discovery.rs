@@ -7,17 +7,23 @@ use super::identifier;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::{self, Fields};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::site::Route;
+use crate::route::{Base, Route};
 use crate::wire::{self, Request, Response};
 
-const ISSUER: &str = "wellknown.aauth_issuer";
-const AGENTS: &str = "wellknown.aauth_agent";
-const RESOURCES: &str = "wellknown.aauth_resource";
-const KEYS: &str = "aauth.jwks";
+/// What the issuer says of itself.
+pub const ISSUER: Route = Route::get("wellknown.aauth_issuer", ".well-known/aauth-issuer");
+/// The tenant's agents.
+pub const AGENTS: Route = Route::get("wellknown.aauth_agent", ".well-known/aauth-agent");
+/// The tenant's resources.
+pub const RESOURCES: Route = Route::get("wellknown.aauth_resource", ".well-known/aauth-resource");
+/// The keys that AAuth's tokens are signed with.
+pub const KEYS: Route = Route::get("aauth.jwks", "aauth/jwks.json");
+pub(super) const ROUTES: &[Route] = &[ISSUER, AGENTS, RESOURCES, KEYS];
+
 const LIMIT: usize = 1024 * 1024;
 
-fn public(name: &'static str) -> Terms {
-    Terms::new(name, Effect::Read, Auth::None).body_limit(LIMIT)
+fn public(route: Route) -> Terms {
+    Terms::new(route.name(), Effect::Read, Auth::None).body_limit(LIMIT)
 }
 
 /// Reads the issuer's description. `GET .well-known/aauth-issuer`, no parts: behind the tenant's API base, or at the root.
@@ -47,8 +53,7 @@ impl Operation for GetIssuer {
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        let (site, route) = (context.site(), Route::AAuthIssuer);
-        Ok(Request::new(Method::GET, if self.root { site.root_url(route) } else { site.url(route) }))
+        Ok(context.to(if self.root { ISSUER.behind(Base::Root) } else { ISSUER }))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<IssuerMetadata>, Error> {
@@ -115,11 +120,11 @@ impl Operation for GetAgents {
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(Request::new(Method::GET, context.site().url(Route::AAuthAgents)))
+        Ok(context.to(AGENTS))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Vec<AgentEntry>>, Error> {
-        entries(AGENTS, response, |fields| {
+        entries(AGENTS.name(), response, |fields| {
             Ok(AgentEntry {
                 agent: fields.required_text("agent")?,
                 jwks_uri: fields.required_text("jwks_uri")?,
@@ -180,19 +185,19 @@ impl Operation for GetResources {
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         let Some(resource) = &self.resource else {
-            return Ok(Request::new(Method::GET, context.site().url(Route::AAuthResources)));
+            return Ok(context.to(RESOURCES));
         };
         identifier("resource", resource)?;
         if resource.contains('?') {
             return Err(InputError::new("resource", "has a query").into());
         }
-        let url = format!("{}/{}", resource.trim_end_matches('/'), Route::AAuthResources.path());
+        let url = format!("{}/{}", resource.trim_end_matches('/'), RESOURCES.path());
         let url = url.parse().map_err(|_| InputError::new("resource", "is not a URL"))?;
         Ok(Request::new(Method::GET, url))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Vec<ResourceEntry>>, Error> {
-        let found = entries(RESOURCES, response, |fields| {
+        let found = entries(RESOURCES.name(), response, |fields| {
             Ok(ResourceEntry {
                 resource: fields.required_text("resource")?,
                 jwks_uri: fields.required_text("jwks_uri")?,
@@ -206,7 +211,7 @@ impl Operation for GetResources {
         // What answers for a resource has to speak of it, byte for byte.
         if self.resource.as_ref().is_some_and(|own| !found.iter().any(|entry| &entry.resource == own)) {
             let fault = ProtocolFault::Other("the document is about another resource");
-            return Err(ProtocolError::new(RESOURCES, response.status().as_u16(), fault).into());
+            return Err(ProtocolError::new(RESOURCES.name(), response.status().as_u16(), fault).into());
         }
         Ok(Answer::Done(found))
     }
@@ -247,7 +252,7 @@ impl Operation for GetKeys {
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(Request::new(Method::GET, context.site().url(Route::AAuthJwks)))
+        Ok(context.to(KEYS))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Keys>, Error> {

@@ -1,14 +1,13 @@
 //! What follows a request for authorization: the code, the renewal, and the next hop.
 
-use super::authorize::{Authorization, NAME, authorization, granted};
-use super::token::AuthToken;
+use super::authorize::{Authorization, authorization, granted};
+use super::token::{AuthToken, TOKEN};
 use super::{Body, terms};
 use crate::error::Error;
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
 use crate::operations::consent::check_redirect_uri;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::wire::{Request, Response};
 
 /// Trades the code that a person's consent gave for a token. `POST aauth/agent/token`, `request_type` `code`, signed, once.
@@ -53,7 +52,7 @@ impl Operation for RedeemCode {
     type Output = AuthToken;
 
     fn terms(&self) -> Terms {
-        terms(NAME, Effect::Once)
+        terms(TOKEN, Effect::Once)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -65,7 +64,7 @@ impl Operation for RedeemCode {
         if let Some(request_token) = &self.request_token {
             body = body.secret("request_token", request_token)?;
         }
-        Ok(body.post(context, Route::AAuthToken))
+        Ok(body.post(context, TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<AuthToken>, Error> {
@@ -121,7 +120,7 @@ impl Operation for Refresh {
     type Output = AuthToken;
 
     fn terms(&self) -> Terms {
-        terms(NAME, Effect::Once)
+        terms(TOKEN, Effect::Once)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -131,7 +130,7 @@ impl Operation for Refresh {
             .secret("refresh_token", &self.refresh_token)?
             .secret("resource_token", &self.resource_token)?
             .optional("scope", scope.as_deref());
-        Ok(body.post(context, Route::AAuthToken))
+        Ok(body.post(context, TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<AuthToken>, Error> {
@@ -214,7 +213,7 @@ impl Operation for Exchange {
     type Output = Authorization;
 
     fn terms(&self) -> Terms {
-        terms(NAME, Effect::Repeatable)
+        terms(TOKEN, Effect::Repeatable)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -223,7 +222,7 @@ impl Operation for Exchange {
             .text("request_type", "exchange")
             .secret(name, &self.upstream)?
             .secret("resource_token", &self.resource_token)?;
-        Ok(body.post(context, Route::AAuthToken))
+        Ok(body.post(context, TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Authorization>, Error> {

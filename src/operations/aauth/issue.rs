@@ -9,15 +9,19 @@ use super::{Body, public_key, read, terms};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
 use crate::operations::token::{access_token, lifetime, sendable};
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Request, Response};
 
-const ISSUE: &str = "aauth.agent.issue";
-const PLATFORM: &str = "aauth.agent.platform_token";
+/// Agents issue tokens to delegates here.
+pub const ISSUE: Route = Route::post("aauth.agent.issue", "aauth/agent/issue");
+/// Agents get tokens for the platform's API here.
+pub const PLATFORM_TOKEN: Route = Route::post("aauth.agent.platform_token", "aauth/agent/platform-token");
+pub(super) const ROUTES: &[Route] = &[ISSUE, PLATFORM_TOKEN];
+
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const SUBJECT: &str = "urn:lumoauth:params:oauth:token-type:aauth-token";
 
@@ -109,7 +113,7 @@ impl Operation for IssueDelegate {
             [one] => body.text("audience", one),
             several => body.value("audience", several.into()),
         };
-        Ok(body.post(context, Route::AAuthIssue))
+        Ok(body.post(context, ISSUE))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<AgentToken>, Error> {
@@ -172,7 +176,7 @@ impl Operation for GetPlatformToken {
     type Output = PlatformToken;
 
     fn terms(&self) -> Terms {
-        terms(PLATFORM, Effect::Repeatable)
+        terms(PLATFORM_TOKEN, Effect::Repeatable)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -182,11 +186,11 @@ impl Operation for GetPlatformToken {
             .secret("subject_token", &self.agent_token)?
             .text("subject_token_type", SUBJECT)
             .optional("scope", scope.as_deref());
-        Ok(body.post(context, Route::AAuthPlatformToken))
+        Ok(body.post(context, PLATFORM_TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<PlatformToken>, Error> {
-        let mut fields = read(PLATFORM, response)?;
+        let mut fields = read(PLATFORM_TOKEN, response)?;
         let agent_id = fields.text("agent_id")?;
         let thumbprint = fields.text("cnf_jkt")?;
         let unusable = |problem| ProtocolFault::UnusableToken { problem };

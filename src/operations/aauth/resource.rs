@@ -3,21 +3,23 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::Method;
 use serde_json::{Value, json};
 
 use super::{Body, identifier, named, read, terms};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::operations::token::{lifetime, sendable};
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Request, Response};
 
-const NAME: &str = "aauth.resource.token";
+/// Resources get their tokens here.
+pub const RESOURCE_TOKEN: Route = Route::post("aauth.resource.token", "aauth/resource/token");
+pub(super) const ROUTES: &[Route] = &[RESOURCE_TOKEN];
+
 /// The longest that a resource token may be asked to live.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -73,7 +75,7 @@ impl Operation for GetResourceToken {
     type Output = ResourceToken;
 
     fn terms(&self) -> Terms {
-        terms(NAME, Effect::Repeatable)
+        terms(RESOURCE_TOKEN, Effect::Repeatable)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -82,7 +84,7 @@ impl Operation for GetResourceToken {
             .optional("scope", scope.as_deref())
             .optional("auth_request_url", self.auth_request_url.as_deref())
             .optional("auth_server", self.auth_server.as_deref());
-        Ok(body.post(context, Route::AAuthResourceToken))
+        Ok(body.post(context, RESOURCE_TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<ResourceToken>, Error> {
@@ -127,7 +129,7 @@ impl Operation for GetResourceTokenByName {
     fn terms(&self) -> Terms {
         let (name, scopes) = (Secret::new(&*self.resource), Scopes::none());
         let token = AccessToken::new(name, TokenType::Bearer, scopes, Timestamp::default(), Duration::ZERO);
-        let terms = Terms::new(NAME, Effect::Repeatable, Auth::Token(token));
+        let terms = Terms::new(RESOURCE_TOKEN.name(), Effect::Repeatable, Auth::Token(token));
         terms.total(crate::operations::token::TOTAL)
     }
 
@@ -141,7 +143,7 @@ impl Operation for GetResourceTokenByName {
         }
         let body = json!({"resource_identifier": self.resource, "audience": self.audience,
                           "lifetime": self.lifetime.as_secs()});
-        Ok(Request::new(Method::POST, context.site().url(Route::AAuthResourceToken)).json(&body))
+        Ok(context.to(RESOURCE_TOKEN).json(&body))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<ResourceToken>, Error> {
@@ -150,7 +152,7 @@ impl Operation for GetResourceTokenByName {
 }
 
 fn resource_token(response: &Response) -> Result<ResourceToken, Error> {
-    let mut fields = read(NAME, response)?;
+    let mut fields = read(RESOURCE_TOKEN, response)?;
     let token = Secret::new(fields.required_text("resource_token")?);
     sendable(&token, &fields)?;
     match fields.text("token_type")? {

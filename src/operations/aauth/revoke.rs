@@ -3,11 +3,13 @@
 use super::{Body, read, terms};
 use crate::error::{Error, ProtocolFault};
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
+use crate::route::Route;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::wire::{Request, Response};
 
-const NAME: &str = "aauth.token.revoke";
+/// Tokens are revoked here.
+pub const REVOKE: Route = Route::post("aauth.token.revoke", "aauth/token/revoke");
+pub(super) const ROUTES: &[Route] = &[REVOKE];
 
 /// Makes a token invalid. `POST aauth/token/revoke`, signed. Unknown tokens are a success too: they are not valid.
 ///
@@ -37,16 +39,16 @@ impl Operation for Revoke {
     type Output = ();
 
     fn terms(&self) -> Terms {
-        terms(NAME, Effect::Repeatable)
+        terms(REVOKE, Effect::Repeatable)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         let body = Body::new().secret("token", &self.token)?.text("token_type", self.kind);
-        Ok(body.post(context, Route::AAuthRevoke))
+        Ok(body.post(context, REVOKE))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
-        let mut fields = read(NAME, response)?;
+        let mut fields = read(REVOKE, response)?;
         if fields.required_boolean("revoked")? {
             return Ok(Answer::Done(()));
         }

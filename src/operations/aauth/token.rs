@@ -6,12 +6,17 @@ use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::json::Fields;
 use crate::operations::token::{lifetime, sendable};
+use crate::origin::Origin;
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Origin;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::Response;
+
+/// The one endpoint of all four kinds of request.
+pub const TOKEN: Route = Route::post("aauth.agent.token", "aauth/agent/token");
+pub(super) const ROUTES: &[Route] = &[TOKEN];
 
 /// What the authorization server calls its tokens.
 const KIND: &str = "auth+jwt";

@@ -7,13 +7,17 @@ use crate::claims::Actor;
 use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
+use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::site::Route;
 use crate::wire::{Request, Response};
 
-const RESOURCE_TOKEN: &str = "aauth.resource.token.verify";
-const AUTH_TOKEN: &str = "aauth.auth.token.verify";
+/// Resource tokens are checked here.
+pub const VERIFY_RESOURCE_TOKEN: Route =
+    Route::post("aauth.resource.token.verify", "aauth/resource/token/verify");
+/// Tokens for resources are checked here.
+pub const VERIFY_AUTH_TOKEN: Route = Route::post("aauth.auth.token.verify", "aauth/auth/token/verify");
+pub(super) const ROUTES: &[Route] = &[VERIFY_RESOURCE_TOKEN, VERIFY_AUTH_TOKEN];
 
 /// Asks whether a resource token is good for an agent. `POST aauth/resource/token/verify`, signed.
 ///
@@ -39,16 +43,16 @@ impl Operation for VerifyResourceToken {
     type Output = Option<ResourceTokenClaims>;
 
     fn terms(&self) -> Terms {
-        terms(RESOURCE_TOKEN, Effect::Read)
+        terms(VERIFY_RESOURCE_TOKEN, Effect::Read)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         let body = Body::new().secret("resource_token", &self.token)?;
-        Ok(named(body, &self.agent, &self.thumbprint)?.post(context, Route::AAuthResourceTokenVerify))
+        Ok(named(body, &self.agent, &self.thumbprint)?.post(context, VERIFY_RESOURCE_TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Self::Output>, Error> {
-        let mut fields = read(RESOURCE_TOKEN, response)?;
+        let mut fields = read(VERIFY_RESOURCE_TOKEN, response)?;
         if !active(&mut fields)? {
             return Ok(Answer::Done(None));
         }
@@ -104,17 +108,17 @@ impl Operation for VerifyAuthToken {
     type Output = Option<AuthTokenClaims>;
 
     fn terms(&self) -> Terms {
-        terms(AUTH_TOKEN, Effect::Read)
+        terms(VERIFY_AUTH_TOKEN, Effect::Read)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         let body = Body::new().secret("auth_token", &self.token)?;
         let body = body.optional("resource", self.resource.as_deref());
-        Ok(body.post(context, Route::AAuthTokenVerify))
+        Ok(body.post(context, VERIFY_AUTH_TOKEN))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Self::Output>, Error> {
-        let mut fields = read(AUTH_TOKEN, response)?;
+        let mut fields = read(VERIFY_AUTH_TOKEN, response)?;
         if !active(&mut fields)? {
             return Ok(Answer::Done(None));
         }

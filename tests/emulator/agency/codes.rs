@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lumoauth::Route;
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant, TokenKind, UserSeed};
 use lumoauth::http::Method;
+use lumoauth::operations::routes;
 use lumoauth::wire::{Form, Request};
 use serde_json::json;
 
@@ -79,7 +79,7 @@ fn what_a_code_is_refused_for() {
             pairs.retain(|(own, _)| own != name);
             pairs.push((name, value));
         }
-        refusal(&post(&emulator, Route::Token, &pairs))
+        refusal(&post(&emulator, routes::TOKEN, &pairs))
     };
     let long = format!("{VERIFIER}x");
     let scraper = emulator.secret_of("agt_scraper").unwrap().expose();
@@ -146,7 +146,7 @@ fn refresh_tokens_come_when_asked_for_and_end() {
         ("client_id", "agt_search"),
         ("client_secret", emulator.secret_of("agt_search").unwrap().expose()),
     ];
-    assert_eq!(refusal(&post(&emulator, Route::Token, &other)), refused(400, "invalid_grant"));
+    assert_eq!(refusal(&post(&emulator, routes::TOKEN, &other)), refused(400, "invalid_grant"));
     assert_eq!(refusal(&get(&emulator, "oauth/userinfo", Some(&token))), refused(401, "invalid_token"));
     emulator.advance(Duration::from_secs(30 * 86_400));
     assert_eq!(refusal(&refresh(&emulator, &token, &[])), refused(400, "invalid_grant"));
@@ -176,7 +176,7 @@ fn pushed_requests() {
             pairs.retain(|(own, _)| own != name);
             pairs.push((name, value));
         }
-        post(&emulator, Route::PushedAuthorization, &pairs)
+        post(&emulator, routes::PUSHED_AUTHORIZATION, &pairs)
     };
     let pushed = push(&[]);
     assert_eq!(pushed.status(), 201);
@@ -209,13 +209,13 @@ fn pushed_requests() {
 #[test]
 fn revocation() {
     let emulator = alice();
-    let revoke = |pairs: &[(&str, &str)]| signed(&emulator, Route::Revoke, pairs);
+    let revoke = |pairs: &[(&str, &str)]| signed(&emulator, routes::REVOKE, pairs);
     let tokens = user_tokens(&emulator, "read:documents");
     let (access, refresh_token) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
     assert_eq!(ok(&revoke(&[("token", "nothing")])), json!({}));
     assert_eq!(refusal(&revoke(&[])), refused(400, "invalid_request"));
     let alone = [("token", access.as_str()), ("client_id", "agt_demo")];
-    assert_eq!(refusal(&post(&emulator, Route::Revoke, &alone)), refused(401, "invalid_client"));
+    assert_eq!(refusal(&post(&emulator, routes::REVOKE, &alone)), refused(401, "invalid_client"));
     let others = agent_token(&emulator, "agt_search");
     assert_eq!(refusal(&revoke(&[("token", &others)])), refused(400, "invalid_grant"));
     assert!(active(&emulator, &others), "another client's token stays");
@@ -234,21 +234,21 @@ fn introspection() {
     let emulator = alice();
     let tokens = user_tokens(&emulator, "openid read:documents");
     let access = text(&tokens, "access_token");
-    let says = ok(&signed(&emulator, Route::Introspect, &[("token", &access)]));
+    let says = ok(&signed(&emulator, routes::INTROSPECT, &[("token", &access)]));
     assert_eq!((&says["active"], &says["sub"]), (&json!(true), &json!("user:alice")));
     assert_eq!((&says["username"], &says["token_type"]), (&json!("alice"), &json!("Bearer")));
     assert_eq!((&says["scope"], &says["aud"]), (&json!("openid read:documents"), &json!("agt_demo")));
     assert_eq!((&says["jti"], &says["iss"]), (&jwt(&access, 1)["jti"], &jwt(&access, 1)["iss"]));
     let own = text(&tokens, "refresh_token");
-    assert_eq!(ok(&signed(&emulator, Route::Introspect, &[("token", &own)]))["token_type"], "refresh_token");
+    assert_eq!(ok(&signed(&emulator, routes::INTROSPECT, &[("token", &own)]))["token_type"], "refresh_token");
     let other = [
         ("token", own.as_str()),
         ("client_id", "agt_search"),
         ("client_secret", emulator.secret_of("agt_search").unwrap().expose()),
     ];
-    assert_eq!(ok(&post(&emulator, Route::Introspect, &other)), json!({"active": false}));
+    assert_eq!(ok(&post(&emulator, routes::INTROSPECT, &other)), json!({"active": false}));
     assert!(!active(&emulator, &text(&tokens, "id_token")) && !active(&emulator, "nothing"));
-    let unsigned = post(&emulator, Route::Introspect, &[("token", &access)]);
+    let unsigned = post(&emulator, routes::INTROSPECT, &[("token", &access)]);
     assert_eq!(refusal(&unsigned), refused(401, "invalid_client"));
     emulator.advance(Duration::from_secs(3600));
     assert!(!active(&emulator, &access));
@@ -271,12 +271,12 @@ fn public_clients_have_pkce_and_nothing_else() {
         ("client_id", "app"),
     ];
     let secret = [("client_secret", "x")];
-    let guess = post(&emulator, Route::Token, &[&pairs[..], &secret].concat());
+    let guess = post(&emulator, routes::TOKEN, &[&pairs[..], &secret].concat());
     assert_eq!(refusal(&guess), refused(401, "invalid_client"));
-    let token = text(&ok(&post(&emulator, Route::Token, &pairs)), "access_token");
+    let token = text(&ok(&post(&emulator, routes::TOKEN, &pairs)), "access_token");
     let own = [("grant_type", "client_credentials"), ("client_id", "app")];
-    assert_eq!(refusal(&post(&emulator, Route::Token, &own)), refused(401, "invalid_client"));
-    ok(&post(&emulator, Route::Revoke, &[("client_id", "app"), ("token", &token)]));
+    assert_eq!(refusal(&post(&emulator, routes::TOKEN, &own)), refused(401, "invalid_client"));
+    ok(&post(&emulator, routes::REVOKE, &[("client_id", "app"), ("token", &token)]));
     assert!(!active(&emulator, &token));
     let eve = Emulator::builder()
         .tenant(Tenant::demo().user(UserSeed::new("eve")))
@@ -298,7 +298,7 @@ fn reset_forgets_what_was_under_way() {
     assert_eq!(refusal(&redeem(&emulator, &code)), refused(400, "invalid_grant"));
     assert!(!active(&emulator, &token));
     assert!(emulator.consented_scopes("alice", "agt_demo").is_empty());
-    let basic = Request::new(Method::POST, emulator.site().url(Route::Revoke))
+    let basic = Request::new(Method::POST, emulator.site().url(routes::REVOKE))
         .form(Form::new().field("token", "x"))
         .authorization("Basic", &lumoauth::Secret::new("eA"))
         .unwrap();

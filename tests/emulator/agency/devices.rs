@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use lumoauth::Route;
 use lumoauth::emulator::{DecisionError, Emulator};
+use lumoauth::operations::routes;
 use lumoauth::wire::Response;
 use serde_json::Value;
 
 use super::support::*;
 
 fn begin(emulator: &Emulator, scope: &str) -> Value {
-    ok(&signed(emulator, Route::DeviceAuthorization, &[("scope", scope)]))
+    ok(&signed(emulator, routes::DEVICE_AUTHORIZATION, &[("scope", scope)]))
 }
 
 fn poll(emulator: &Emulator, device: &Value) -> Response {
     let code = text(device, "device_code");
     let pairs =
         [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", code.as_str())];
-    signed(emulator, Route::Token, &pairs)
+    signed(emulator, routes::TOKEN, &pairs)
 }
 
 fn pass(emulator: &Emulator, seconds: u64) {
@@ -64,9 +64,9 @@ fn a_device_is_refused_or_too_late() {
     pass(&emulator, 600);
     assert_eq!(refusal(&poll(&emulator, &device)), refused(400, "expired_token"));
     assert!(emulator.approve_device(&text(&device, "user_code"), "bob").is_err());
-    let wide = signed(&emulator, Route::DeviceAuthorization, &[("scope", "fly")]);
+    let wide = signed(&emulator, routes::DEVICE_AUTHORIZATION, &[("scope", "fly")]);
     assert_eq!(refusal(&wide), refused(400, "invalid_scope"));
-    let unsigned = post(&emulator, Route::DeviceAuthorization, &[("client_id", "agt_demo")]);
+    let unsigned = post(&emulator, routes::DEVICE_AUTHORIZATION, &[("client_id", "agt_demo")]);
     assert_eq!(refusal(&unsigned), refused(401, "invalid_client"));
     let device = begin(&emulator, "read:documents");
     let pairs = [
@@ -75,5 +75,5 @@ fn a_device_is_refused_or_too_late() {
         ("client_id", "agt_search"),
         ("client_secret", emulator.secret_of("agt_search").unwrap().expose()),
     ];
-    assert_eq!(refusal(&post(&emulator, Route::Token, &pairs)), refused(400, "invalid_grant"));
+    assert_eq!(refusal(&post(&emulator, routes::TOKEN, &pairs)), refused(400, "invalid_grant"));
 }

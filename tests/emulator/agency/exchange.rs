@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lumoauth::Route;
 use lumoauth::emulator::{Emulator, Tenant};
+use lumoauth::operations::routes;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -47,7 +47,7 @@ fn an_agent_acts_for_a_user() {
             json!({"subject": "user:alice", "actor_chain": ["agent:research-bot"]})
         );
     }
-    let says = ok(&signed(&emulator, Route::Introspect, &[("token", &token)]));
+    let says = ok(&signed(&emulator, routes::INTROSPECT, &[("token", &token)]));
     assert_eq!(says["act"], json!({"sub": "agent:research-bot"}));
 }
 

@@ -3,6 +3,7 @@
 use lumoauth::Secret;
 use lumoauth::emulator::{Emulator, McpServerSeed, Tenant};
 use lumoauth::http::Method;
+use lumoauth::operations::routes;
 use lumoauth::wire::Request;
 use serde_json::json;
 
@@ -132,7 +133,7 @@ fn the_authorization_server_says_what_there_is() {
         assert_ne!(get(&emulator, path, None).status(), 404, "{name}");
     }
     for grant in document["grant_types_supported"].as_array().unwrap() {
-        let response = signed(&emulator, lumoauth::Route::Token, &[("grant_type", grant.as_str().unwrap())]);
+        let response = signed(&emulator, routes::TOKEN, &[("grant_type", grant.as_str().unwrap())]);
         assert!(!response.text().contains("unsupported_grant_type"), "{grant}");
     }
 }

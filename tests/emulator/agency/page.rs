@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use lumoauth::Secret;
 use lumoauth::emulator::{DecisionError, Emulator};
-use lumoauth::{Route, Secret};
+use lumoauth::operations::routes;
 
 use super::support::*;
 
@@ -91,7 +92,7 @@ fn a_person_decides_in_a_browser() {
 fn a_person_connects_a_device_in_a_browser() {
     let emulator = Emulator::demo().unwrap();
     let served = emulator.serve("127.0.0.1:0").unwrap();
-    let device = ok(&signed(&emulator, Route::DeviceAuthorization, &[("scope", "read:documents")]));
+    let device = ok(&signed(&emulator, routes::DEVICE_AUTHORIZATION, &[("scope", "read:documents")]));
     let user_code = text(&device, "user_code");
     let path = "/t/acme-corp/api/v1/oauth/device";
     let (head, page) = http(served.addr(), "GET", &format!("{path}?user_code=%22%3E{user_code}"), None);
@@ -114,7 +115,7 @@ fn a_person_connects_a_device_in_a_browser() {
     let code = text(&device, "device_code");
     let pairs =
         [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", code.as_str())];
-    assert_eq!(ok(&signed(&emulator, Route::Token, &pairs))["scope"], "read:documents");
+    assert_eq!(ok(&signed(&emulator, routes::TOKEN, &pairs))["scope"], "read:documents");
 }
 
 #[test]

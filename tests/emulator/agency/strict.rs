@@ -5,9 +5,10 @@ use std::time::Duration;
 use lumoauth::emulator::{Emulator, FaultRule, Tenant};
 use lumoauth::http::header::{HeaderName, LOCATION};
 use lumoauth::http::{Method, Uri};
+use lumoauth::operations::routes;
 use lumoauth::time::Timestamp;
 use lumoauth::wire::Request;
-use lumoauth::{Layout, Route, Site};
+use lumoauth::{Layout, Site};
 use proptest::prelude::*;
 
 use super::support::*;
@@ -88,7 +89,7 @@ fn tenants_are_walls_here_too() {
         Emulator::builder().tenant(Tenant::demo()).tenant(Tenant::new("other")).auto_consent("alice").build();
     let emulator = emulator.unwrap();
     let other = Site::new("https://lumoauth.test", Layout::Tenant("other".into())).unwrap();
-    let url: Uri = format!("{}?{}", other.url(Route::Authorize), asking("openid", &[])).parse().unwrap();
+    let url: Uri = format!("{}?{}", other.url(routes::AUTHORIZE), asking("openid", &[])).parse().unwrap();
     assert_eq!(emulator.handle_in_process(&Request::new(Method::GET, url)).response.status(), 400);
     let token = user_token(&emulator, "read:documents");
     let request = Request::new(Method::GET, other.join("documents").unwrap());
@@ -115,7 +116,7 @@ fn faults_and_limits_work_on_the_new_routes() {
     }
     assert_eq!(authorize(&emulator, &asking("openid", &[])).status(), 503);
     assert_eq!(get(&emulator, "mcp/mcp_0001/challenge", None).status(), 503);
-    assert_eq!(signed(&emulator, Route::Revoke, &[("token", "x")]).status(), 503);
+    assert_eq!(signed(&emulator, routes::REVOKE, &[("token", "x")]).status(), 503);
     assert_eq!(get(&emulator, "documents", None).status(), 503);
     assert_eq!(get(&emulator, "documents", None).status(), 429, "the fifth in a minute");
     emulator.advance(Duration::from_secs(60));

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::emulator::{Emulator, Tenant};
 use lumoauth::http::header::{AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use lumoauth::http::{Method, Uri};
+use lumoauth::operations::routes;
 use lumoauth::wire::{Form, Request, Response};
 use lumoauth::{Route, Secret};
 use serde_json::Value;
@@ -51,7 +52,7 @@ pub fn asking(scope: &str, changes: &[(&str, &str)]) -> String {
 }
 
 pub fn authorize(emulator: &Emulator, query: &str) -> Response {
-    let url: Uri = format!("{}?{query}", emulator.site().url(Route::Authorize)).parse().unwrap();
+    let url: Uri = format!("{}?{query}", emulator.site().url(routes::AUTHORIZE)).parse().unwrap();
     emulator.handle_in_process(&Request::new(Method::GET, url)).response
 }
 
@@ -96,12 +97,12 @@ pub fn redeem(emulator: &Emulator, code: &str) -> Response {
         ("redirect_uri", REDIRECT),
         ("code_verifier", VERIFIER),
     ];
-    signed(emulator, Route::Token, &pairs)
+    signed(emulator, routes::TOKEN, &pairs)
 }
 
 pub fn refresh(emulator: &Emulator, token: &str, more: &[(&str, &str)]) -> Response {
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", token)];
-    signed(emulator, Route::Token, &[&pairs, more].concat())
+    signed(emulator, routes::TOKEN, &[&pairs, more].concat())
 }
 
 /// Alice's tokens for the first agent.
@@ -122,11 +123,11 @@ pub fn agent_token_for(emulator: &Emulator, client_id: &str, more: &[(&str, &str
     let secret = emulator.secret_of(client_id).unwrap().clone();
     let own =
         [("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", secret.expose())];
-    text(&ok(&post(emulator, Route::Token, &[&own, more].concat())), "access_token")
+    text(&ok(&post(emulator, routes::TOKEN, &[&own, more].concat())), "access_token")
 }
 
 pub fn exchange(emulator: &Emulator, pairs: &[(&str, &str)]) -> Response {
-    post(emulator, Route::Token, &[&[("grant_type", EXCHANGE)], pairs].concat())
+    post(emulator, routes::TOKEN, &[&[("grant_type", EXCHANGE)], pairs].concat())
 }
 
 /// The actor takes the subject's place, with no credentials but the tokens.
@@ -185,7 +186,7 @@ pub fn jwt(token: &str, part: usize) -> Value {
 
 /// What introspection says.
 pub fn active(emulator: &Emulator, token: &str) -> bool {
-    let body = ok(&signed(emulator, Route::Introspect, &[("token", token)]));
+    let body = ok(&signed(emulator, routes::INTROSPECT, &[("token", token)]));
     let active = body["active"].as_bool().unwrap();
     assert!(active || body.as_object().unwrap().len() == 1, "an inactive token says nothing else");
     active

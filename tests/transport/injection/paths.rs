@@ -3,7 +3,8 @@
 use crate::hostile::Rng;
 use http::Uri;
 use lumoauth::error::ConfigError;
-use lumoauth::{Layout, Route, Site, segment};
+use lumoauth::operations::routes;
+use lumoauth::{Layout, Site, segment};
 
 const BASE: &str = "https://gw.example.com/auth";
 
@@ -108,7 +109,7 @@ fn s7_slugs_and_ids_stay_one_segment() {
         {
             match Site::new(BASE, layout) {
                 Ok(site) => {
-                    let url = site.url(Route::Ask);
+                    let url = site.url(routes::ASK);
                     assert_eq!(url.authority().unwrap().as_str(), "gw.example.com");
                     assert!(url.query().is_none(), "{id:?} became {url}");
                     let middle = url
