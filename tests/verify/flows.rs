@@ -62,7 +62,7 @@ fn tokens_of_the_emulator_in_the_other_mount() {
 #[cfg(feature = "ureq")]
 #[test]
 fn tokens_of_the_emulator_over_http() {
-    use lumoauth::{Agent, Layout, Route, Site, verify::TrustedIssuer};
+    use lumoauth::{Agent, Layout, Site, verify::TrustedIssuer};
     let emulator = Emulator::demo().unwrap();
     let served = emulator.serve("127.0.0.1:0").unwrap();
     let site = Site::new(served.url(), Layout::Tenant(emulator.tenant().to_owned())).unwrap();
