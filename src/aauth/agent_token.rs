@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::bound;
-use super::received::ReceivedMessage;
+use super::received::{ReceivedMessage, check_fresh};
 use super::refusal::RequestError;
 use super::replay::{MemoryReplayStore, Reservation, Reserved};
 use crate::crypto::VerifyingKey;
@@ -70,6 +70,11 @@ impl VerifiedAgentToken {
             thumbprint,
             claims: claims.rest(),
         })))
+    }
+
+    /// It is not over.
+    fn check_expiry(&self, now: &Now) -> Result<(), VerifyError> {
+        if now.wall >= self.0.expires_at { Err(VerifyError::Expired) } else { Ok(()) }
     }
 
     /// `iss`: the agent, as the directory has it.
@@ -154,6 +159,7 @@ impl fmt::Debug for VerifiedAgentToken {
 pub struct ProvenAgentRequest {
     request: VerifiedAgentRequest,
     reservation: Reservation,
+    window: Leeway,
 }
 
 impl ProvenAgentRequest {
@@ -166,7 +172,7 @@ impl ProvenAgentRequest {
         let reservation =
             Reservation::of(token.thumbprint(), received.nonce(), received.created(), window.duration());
         let request = VerifiedAgentRequest { token, created: received.created() };
-        Ok(ProvenAgentRequest { request, reservation })
+        Ok(ProvenAgentRequest { request, reservation, window })
     }
 
     /// What is to be reserved.
@@ -174,16 +180,18 @@ impl ProvenAgentRequest {
         &self.reservation
     }
 
-    /// The request, if this is the first use of its nonce.
+    /// The request, if this is the first use of its nonce. `now` is when the store had answered, as in
+    /// [`super::ProvenRequest::reserved`].
     ///
     /// # Errors
-    /// [`RequestError::Replayed`] and [`RequestError::Full`].
-    pub fn reserved(self, outcome: Reserved) -> Result<VerifiedAgentRequest, RequestError> {
-        match outcome {
-            Reserved::First => Ok(self.request),
-            Reserved::Again => Err(RequestError::Replayed),
-            Reserved::Full => Err(RequestError::Full),
-        }
+    /// [`RequestError::Replayed`], [`RequestError::Full`], [`MessageFault::NotFresh`](super::MessageFault::NotFresh) and
+    /// [`VerifyError::Expired`].
+    pub fn reserved(self, outcome: Reserved, now: &Now) -> Result<VerifiedAgentRequest, RequestError> {
+        let ProvenAgentRequest { request, reservation: _, window } = self;
+        outcome.first()?;
+        check_fresh(request.created, window, now)?;
+        request.token.check_expiry(now)?;
+        Ok(request)
     }
 
     /// Both steps, with a store in this process' memory.
@@ -192,13 +200,13 @@ impl ProvenAgentRequest {
     /// As [`ProvenAgentRequest::reserved`].
     pub fn reserve(self, store: &MemoryReplayStore, now: &Now) -> Result<VerifiedAgentRequest, RequestError> {
         let outcome = store.reserve(&self.reservation, now);
-        self.reserved(outcome)
+        self.reserved(outcome, now)
     }
 }
 
 impl fmt::Debug for ProvenAgentRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ProvenAgentRequest { request: _, reservation } = self;
+        let ProvenAgentRequest { request: _, reservation, window: _ } = self;
         f.debug_struct("ProvenAgentRequest").field("reservation", reservation).finish_non_exhaustive()
     }
 }

@@ -193,10 +193,7 @@ impl MessagePolicy {
             return Err(MessageFault::Coverage { query: query.is_some() });
         }
         let created = Timestamp::from_unix(input.created());
-        let apart = created.saturating_since(now.wall).max(now.wall.saturating_since(created));
-        if apart > self.window.duration() {
-            return Err(MessageFault::NotFresh { window: self.window });
-        }
+        check_fresh(created, self.window, now)?;
         let digest = parse_content_digest(received.content_digest)?;
         if !bool::from(digest_of(message.body).ct_eq(&digest)) {
             return Err(MessageFault::Digest);
@@ -246,6 +243,12 @@ impl MessagePolicy {
         }
         Ok(())
     }
+}
+
+/// The time of a signature is within the window of the receiver's.
+pub(super) fn check_fresh(created: Timestamp, window: Leeway, now: &Now) -> Result<(), MessageFault> {
+    let apart = created.saturating_since(now.wall).max(now.wall.saturating_since(created));
+    if apart > window.duration() { Err(MessageFault::NotFresh { window }) } else { Ok(()) }
 }
 
 fn digest_of(body: &[u8]) -> [u8; 32] {

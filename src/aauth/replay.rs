@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::refusal::RequestError;
 use super::spans::Spans;
 use crate::time::{Now, Timestamp};
 
@@ -42,7 +43,8 @@ impl Reservation {
         self.created
     }
 
-    /// How long it must be remembered at least: as long as the signature could pass as fresh.
+    /// How long it must be remembered at least: as long as the signature could pass as fresh. Where several receivers share a store
+    /// and their clocks differ, add the difference.
     pub fn keep(&self) -> Duration {
         self.keep
     }
@@ -67,6 +69,17 @@ pub enum Reserved {
     Again,
     /// There is no room to remember it, so it cannot be taken.
     Full,
+}
+
+impl Reserved {
+    /// An error unless it is the first use.
+    pub(super) fn first(self) -> Result<(), RequestError> {
+        match self {
+            Reserved::First => Ok(()),
+            Reserved::Again => Err(RequestError::Replayed),
+            Reserved::Full => Err(RequestError::Full),
+        }
+    }
 }
 
 /// Remembers nonces in this process' memory. Bounded: when it is full, nothing is taken until something is over.

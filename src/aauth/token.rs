@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::bound::{BoundKey, BoundKeys};
 use crate::claims::Actor;
 use crate::crypto::VerifyingKey;
+use crate::operations::aauth::AuthTokenClaims;
 use crate::scopes::Scopes;
 use crate::time::{Now, Timestamp};
 use crate::verify::{Claims, Leeway, VerifyError};
@@ -53,10 +54,6 @@ impl VerifiedToken {
             return Err(VerifyError::Audience);
         }
         let times = claims.times()?;
-        // Proof is made at this moment by a key: there is no reason to take an expired token for a while longer.
-        if now.wall >= times.expires_at {
-            return Err(VerifyError::Expired);
-        }
         times.check(now, Leeway::default())?;
         let key = keys.read(&claims.confirmation()?.ok_or(VerifyError::missing("cnf"))?)?;
         let token = VerifiedToken {
@@ -72,10 +69,40 @@ impl VerifiedToken {
             key,
             claims: claims.rest(),
         };
+        token.check_expiry(now)?;
         if token.actors.len() > max_actors {
             return Err(VerifyError::ActorDepth);
         }
         Ok(token)
+    }
+
+    /// It is not over. The proof is made at this moment by a key: there is no reason for a leeway.
+    pub(super) fn check_expiry(&self, now: &Now) -> Result<(), VerifyError> {
+        if now.wall >= self.expires_at { Err(VerifyError::Expired) } else { Ok(()) }
+    }
+
+    /// True if what the service says of a token is about this one: whatever both name must agree, and it must still have every scope
+    /// of the token. That it has none is said by an empty scope.
+    pub(crate) fn agrees_with(&self, told: &AuthTokenClaims) -> bool {
+        let told_text =
+            |own: Option<&str>, told: Option<&str>| own.is_none() || told.is_none() || own == told;
+        let mut rest = told.extra.iter().filter(|(_, value)| !value.is_null());
+        told_text(Some(self.thumbprint()), told.thumbprint.as_deref())
+            && told_text(self.agent(), told.agent.as_deref())
+            && told_text(self.agent_delegate(), told.delegate.as_deref())
+            && told_text(self.subject(), told.subject.as_deref())
+            && told_text(Some(self.audience()), told.resource.as_deref())
+            && told.expires_at.is_none_or(|own| own.unix() == self.expires_at.unix())
+            && told.scopes.as_ref().is_none_or(|own| self.scopes.iter().all(|scope| own.contains(scope)))
+            && (told.actors.is_empty() || self.actors.is_empty() || told.actors == self.actors)
+            && rest.all(|(name, value)| match name.as_str() {
+                "iss" => *value == self.issuer.as_str(),
+                "aud" => {
+                    *value == self.audience.as_str() || *value == Value::from(vec![self.audience.as_str()])
+                }
+                "jti" => self.id().is_none_or(|own| *value == own),
+                _ => true,
+            })
     }
 
     pub(super) fn key(&self) -> &VerifyingKey {

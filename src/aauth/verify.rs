@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::bound::BoundKeys;
-use super::received::{IncomingMessage, MessagePolicy, ReceivedMessage};
+use super::received::{IncomingMessage, MessagePolicy, ReceivedMessage, check_fresh};
 use super::refusal::RequestError;
 use super::replay::{MemoryReplayStore, Reservation, Reserved};
 use super::token::VerifiedToken;
@@ -302,6 +302,7 @@ impl<'a> RequestCheck<'a> {
             token,
             reservation,
             created: received.created(),
+            window,
             scopes: self.verifier.0.scopes.clone(),
         })
     }
@@ -314,6 +315,7 @@ pub struct ProvenRequest {
     token: VerifiedToken,
     reservation: Reservation,
     created: crate::time::Timestamp,
+    window: Leeway,
     scopes: Scopes,
 }
 
@@ -323,17 +325,17 @@ impl ProvenRequest {
         &self.reservation
     }
 
-    /// Ends the check with what became of the reservation.
+    /// Ends the check with what became of the reservation. `now` is when the store had answered: a check may wait for keys and for
+    /// the store, and a signature or a token that is over by then is not taken, whatever the store has forgotten meanwhile.
     ///
     /// # Errors
-    /// [`RequestError::Replayed`], [`RequestError::Full`], or a scope that the resource requires of every request.
-    pub fn reserved(self, outcome: Reserved) -> Result<VerifiedRequest, RequestError> {
-        match outcome {
-            Reserved::First => {}
-            Reserved::Again => return Err(RequestError::Replayed),
-            Reserved::Full => return Err(RequestError::Full),
-        }
-        let ProvenRequest { token, reservation: _, created, scopes } = self;
+    /// [`RequestError::Replayed`], [`RequestError::Full`], [`MessageFault::NotFresh`](super::MessageFault::NotFresh),
+    /// [`VerifyError::Expired`], or a scope that the resource requires of every request.
+    pub fn reserved(self, outcome: Reserved, now: &Now) -> Result<VerifiedRequest, RequestError> {
+        let ProvenRequest { token, reservation: _, created, window, scopes } = self;
+        outcome.first()?;
+        check_fresh(created, window, now)?;
+        token.check_expiry(now)?;
         let request = VerifiedRequest { token, created };
         request.require_scopes(&scopes)?;
         Ok(request)
@@ -345,13 +347,13 @@ impl ProvenRequest {
     /// As [`ProvenRequest::reserved`].
     pub fn reserve(self, store: &MemoryReplayStore, now: &Now) -> Result<VerifiedRequest, RequestError> {
         let outcome = store.reserve(&self.reservation, now);
-        self.reserved(outcome)
+        self.reserved(outcome, now)
     }
 }
 
 impl fmt::Debug for ProvenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ProvenRequest { token: _, reservation, created, scopes: _ } = self;
+        let ProvenRequest { token: _, reservation, created, window: _, scopes: _ } = self;
         f.debug_struct("ProvenRequest")
             .field("reservation", reservation)
             .field("created", created)

@@ -11,9 +11,10 @@ use crate::aauth::{
     IncomingMessage, MemoryReplayStore, RequestError, RequestVerifier, VerifiedRequest, VerifiedToken,
     VerifierConfig,
 };
-use crate::error::ConfigError;
-use crate::operations::aauth::{AuthTokenClaims, VerifyAuthToken};
+use crate::error::{ConfigError, Error};
+use crate::operations::aauth::VerifyAuthToken;
 use crate::secret::Secret;
+use crate::time::Now;
 use crate::verify::{VerifyError, bearer};
 
 /// Verifies the signed requests that arrive at a resource ([`crate::aauth`]).
@@ -57,6 +58,10 @@ impl Verifier {
         self
     }
 
+    fn now(&self) -> Result<Now, VerifyError> {
+        self.transport.now().map_err(|error| VerifyError::from(Error::from(error)))
+    }
+
     /// The verifier behind it, for drivers of your own.
     pub fn verifier(&self) -> &RequestVerifier {
         &self.verifier
@@ -75,15 +80,14 @@ impl Verifier {
     ) -> Result<VerifiedRequest, RequestError> {
         let checked = turn(self.transport.as_ref(), None, None, self.verifier.check(message)).await;
         let proven = checked.map_err(VerifyError::from)??;
-        let now =
-            self.transport.now().map_err(|error| VerifyError::from(crate::error::Error::from(error)))?;
-        let outcome = self.store.reserve(proven.reservation(), &now).await;
-        let request = proven.reserved(outcome.map_err(RequestError::Store)?)?;
+        let now = self.now()?;
+        let outcome = self.store.reserve(proven.reservation(), &now).await.map_err(RequestError::Store)?;
+        let request = proven.reserved(outcome, &self.now()?)?;
         let Some(service) = &self.service else { return Ok(request) };
         let question = VerifyAuthToken::new(bearer(message.headers)?).resource(request.token().audience());
         let told = service.verify_auth_token(question).await;
         match told.map_err(RequestError::Service)? {
-            Some(told) if is_the_same(&told, request.token()) => Ok(request),
+            Some(told) if request.token().agrees_with(&told) => Ok(request),
             _ => Err(RequestError::Revoked),
         }
     }
@@ -102,11 +106,4 @@ impl fmt::Debug for Verifier {
         let Verifier { verifier, transport: _, store: _, service: _ } = self;
         f.debug_struct("Verifier").field("verifier", verifier).finish_non_exhaustive()
     }
-}
-
-/// True if what the service says of a token is about this one: the same key and agent, and no scope that it has lost.
-fn is_the_same(told: &AuthTokenClaims, token: &VerifiedToken) -> bool {
-    told.thumbprint.as_deref().is_none_or(|own| own == token.thumbprint())
-        && told.agent.as_deref().is_none_or(|own| token.agent().is_none_or(|agent| own == agent))
-        && (told.scopes.is_empty() || token.scopes().iter().all(|scope| told.scopes.contains(scope)))
 }

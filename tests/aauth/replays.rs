@@ -61,6 +61,93 @@ fn h4_a_replay_is_refused() {
     println!("h4: the same signature {refused} times again within its window, 0 accepted");
 }
 
+/// A store that forgets at the very moment at which it may.
+#[derive(Default)]
+struct Exact(std::sync::Mutex<std::collections::HashMap<String, Duration>>);
+
+impl Exact {
+    fn reserve(&self, reservation: &lumoauth::aauth::Reservation, now: &Now) -> Reserved {
+        let mut entries = self.0.lock().unwrap();
+        entries.retain(|_, until| now.monotonic < *until);
+        let until = now.monotonic + reservation.keep();
+        match entries.insert(reservation.nonce().to_owned(), until) {
+            None => Reserved::First,
+            Some(before) => {
+                entries.insert(reservation.nonce().to_owned(), before);
+                Reserved::Again
+            }
+        }
+    }
+}
+
+/// H4: a check that waits for keys or for the store outlives no signature: what is taken is fresh when it is reserved.
+#[test]
+fn h4_a_slow_check_takes_nothing_twice() {
+    use lumoauth::aauth::{IncomingMessage, MessageFault};
+    use lumoauth::session::{Machine, Step};
+    let world = World::new();
+    // Signed by a clock that is a minute ahead, or behind, or neither.
+    let (mut checks, mut taken_twice) = (0, 0);
+    for ahead in [0, 30, 60] {
+        for first_waits in [0, 1, 8] {
+            for begins in 100..=125 {
+                for waits in [0, 1, 2, 8, 20] {
+                    let store = Exact::default();
+                    let request = world.request(&world.message(Method::GET, "/", b""), b"", START + ahead);
+                    let mut reserve = |begins: u64, waits: u64| {
+                        checks += 1;
+                        let mut check = world.verifier.check(IncomingMessage::new(&request, request.body()));
+                        let Step::Done(proven) = check.step(&at(START + begins), None).unwrap() else {
+                            panic!("the keys are at hand")
+                        };
+                        let proven = proven?;
+                        let outcome = store.reserve(proven.reservation(), &at(START + begins + waits));
+                        proven.reserved(outcome, &at(START + begins + waits))
+                    };
+                    reserve(0, first_waits).unwrap();
+                    let error = reserve(begins, waits).map(drop);
+                    taken_twice += u32::from(error.is_ok());
+                    assert!(matches!(
+                        error,
+                        Err(RequestError::Replayed | RequestError::Message(MessageFault::NotFresh { .. }))
+                    ));
+                }
+            }
+        }
+    }
+    println!("h4: {checks} checks that waited for keys or a store, {taken_twice} signatures taken twice");
+    // The first use is not taken either when it is over by then; nor is a token.
+    let proven = |message: &lumoauth::aauth::Message| {
+        let request = world.request(message, b"", START);
+        let mut check = world.verifier.check(IncomingMessage::new(&request, request.body()));
+        match check.step(&at(START), None).unwrap() {
+            Step::Done(proven) => proven.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let message = world.message(Method::GET, "/", b"");
+    proven(&message).reserved(Reserved::First, &at(START + 60)).unwrap();
+    let late = proven(&message).reserved(Reserved::First, &at(START + 61)).unwrap_err();
+    assert!(matches!(late, RequestError::Message(MessageFault::NotFresh { .. })), "{late}");
+    let mut claims = world.claims();
+    claims["exp"] = serde_json::json!(START + 30);
+    let message = lumoauth::aauth::Message::new(Method::GET, super::support::RESOURCE).unwrap();
+    let message = message.authorization(format!("Bearer {}", world.token(&claims))).unwrap();
+    proven(&message).reserved(Reserved::First, &at(START + 29)).unwrap();
+    let over = proven(&message).reserved(Reserved::First, &at(START + 30)).unwrap_err();
+    assert!(matches!(over, RequestError::Token(lumoauth::verify::VerifyError::Expired)), "{over}");
+    // What must be remembered: two windows and a second, whatever the window.
+    for window in [0, 1, 60, 300] {
+        let of = lumoauth::aauth::Reservation::of(
+            "t",
+            "n",
+            Timestamp::from_unix(START),
+            Duration::from_secs(window),
+        );
+        assert_eq!(of.keep(), Duration::from_secs(2 * window + 1));
+    }
+}
+
 /// H4: whoever comes first, and nobody else.
 #[test]
 fn h4_sixty_four_threads_race_for_one_nonce() {

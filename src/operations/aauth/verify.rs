@@ -10,6 +10,7 @@ use crate::operation::{Answer, Context, Effect, Operation, Terms};
 use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
+use crate::time::Timestamp;
 use crate::wire::{Request, Response};
 
 /// Resource tokens are checked here.
@@ -55,6 +56,12 @@ impl Operation for VerifyResourceToken {
         let mut fields = read(VERIFY_RESOURCE_TOKEN, response)?;
         if !active(&mut fields)? {
             return Ok(Answer::Done(None));
+        }
+        for (field, own) in [("agent", &self.agent), ("agent_jkt", &self.thumbprint)] {
+            if fields.text(field)?.is_some_and(|told| told != *own) {
+                let problem = "the answer is about another agent or key than the one asked about";
+                return Err(fields.fault(ProtocolFault::Other(problem)));
+            }
         }
         Ok(Answer::Done(Some(ResourceTokenClaims {
             resource: fields.text("resource")?,
@@ -142,7 +149,8 @@ impl Operation for VerifyAuthToken {
             delegate: fields.text("agent_delegate")?,
             resource,
             subject: fields.text("sub")?,
-            scopes: fields.text("scope")?.map(Scopes::from).unwrap_or_default(),
+            scopes: fields.text("scope")?.map(Scopes::from),
+            expires_at: fields.timestamp("exp")?,
             thumbprint: fields.text("cnf_jkt")?,
             actors,
             extra: fields.rest(),
@@ -162,8 +170,10 @@ pub struct AuthTokenClaims {
     pub resource: Option<String>,
     /// The person who consented.
     pub subject: Option<String>,
-    /// The scopes that were granted.
-    pub scopes: Scopes,
+    /// The scopes that it has now. An empty set is none; `None` says nothing about them.
+    pub scopes: Option<Scopes>,
+    /// When it is over.
+    pub expires_at: Option<Timestamp>,
     /// The thumbprint of the key that requests must be signed with.
     pub thumbprint: Option<String>,
     /// The chain of actors, outermost first.
@@ -197,9 +207,18 @@ mod tests {
             (Some("https://api.example.com"), "read".into())
         );
         assert_eq!(reads(&verify, 200, r#"{"active":false,"error":"expired"}"#).unwrap(), None);
-        for body in [r#"{"active":"true"}"#, r#"{"active":1}"#, "{}", r#"{"active":true,"resource":1}"#] {
+        for body in [
+            r#"{"active":"true"}"#,
+            r#"{"active":1}"#,
+            "{}",
+            r#"{"active":true,"resource":1}"#,
+            r#"{"active":true,"agent":"https://other.example"}"#,
+            r#"{"active":true,"agent_jkt":"other"}"#,
+        ] {
             assert!(matches!(reads(&verify, 200, body), Err(Error::Protocol(_))), "{body}");
         }
+        let echoed = json!({"active": true, "agent": "https://agent.example", "agent_jkt": JKT}).to_string();
+        assert!(reads(&verify, 200, &echoed).unwrap().is_some());
         assert!(reads(&verify, 403, r#"{"error":"access_denied"}"#).unwrap_err().is_forbidden());
     }
 
@@ -218,6 +237,12 @@ mod tests {
             (Some("user:alice"), Some("j"))
         );
         assert_eq!((claims.actors.len(), &claims.extra["x"]), (1, &json!(1)));
+        assert_eq!((claims.scopes, claims.expires_at), (Some("read".into()), None));
+        let scopes = |body: &str| reads(&verify, 200, body).unwrap().unwrap().scopes;
+        assert_eq!(scopes(r#"{"active":true,"scope":""}"#), Some(Scopes::none()));
+        assert_eq!(scopes(r#"{"active":true}"#), None);
+        let ends = reads(&verify, 200, r#"{"active":true,"exp":1750000000}"#).unwrap().unwrap().expires_at;
+        assert_eq!(ends, Some(Timestamp::from_unix(1_750_000_000)));
         assert!(reads(&verify, 200, r#"{"active":false}"#).unwrap().is_none());
         for (from, to) in [
             ("\"pop_required\":true", "\"pop_required\":false"),
@@ -226,6 +251,7 @@ mod tests {
             ("{\"sub\":\"a\"}", "\"a\""),
             ("\"read\"", "[\"read\"]"),
             ("\"active\":true", "\"active\":null"),
+            ("\"x\":1", "\"exp\":\"soon\""),
         ] {
             let body = good.replace(from, to);
             assert!(matches!(reads(&verify, 200, &body), Err(Error::Protocol(_))), "{body}");

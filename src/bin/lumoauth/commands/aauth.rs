@@ -81,7 +81,7 @@ pub fn run(settings: &SettingsArgs, signer: &SignerArgs, command: &AauthCommand)
             };
             Ok(Ended::line(json!({
                 "active": true, "agent": claims.agent, "agent_delegate": claims.delegate, "resource": claims.resource,
-                "sub": claims.subject, "scope": claims.scopes.to_string(), "cnf_jkt": claims.thumbprint,
+                "sub": claims.subject, "scope": claims.scopes.map(|own| own.to_string()), "cnf_jkt": claims.thumbprint,
             })))
         }
     }
