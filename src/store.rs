@@ -11,13 +11,28 @@
 pub(crate) mod asynchronous;
 #[cfg(feature = "blocking")]
 pub(crate) mod blocking;
+#[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
+mod broken;
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod clock;
 mod key;
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod memory;
 mod record;
 
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use blocking::Store;
+#[cfg(all(feature = "blocking", feature = "contract"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "contract"))))]
+pub use blocking::contract;
+#[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub use broken::Broken;
 pub use key::{Prefix, Shelf, StoreKey};
+#[cfg(any(feature = "blocking", feature = "async"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
+pub use memory::MemoryStore;
 pub use record::{Page, Record, Version};
 
 pub use crate::error::{StoreError, StoreFault};

@@ -92,7 +92,12 @@ pub mod aauth {
 /// The store for the async clients: the twin of [`crate::store`].
 pub mod store {
     pub use crate::store::asynchronous::Store;
-    pub use crate::store::{Page, Prefix, Record, Shelf, StoreError, StoreFault, StoreKey, Version};
+    #[cfg(feature = "contract")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+    pub use crate::store::{Broken, asynchronous::contract};
+    pub use crate::store::{
+        MemoryStore, Page, Prefix, Record, Shelf, StoreError, StoreFault, StoreKey, Version,
+    };
 }
 
 /// What an async transport gives back.

@@ -3,10 +3,24 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "contract")]
+use std::task::Poll;
 use std::time::Duration;
 
-use super::{Page, Prefix, Record, StoreKey, Version};
+#[cfg(feature = "contract")]
+use super::broken::Change;
+use super::{MemoryStore, Page, Prefix, Record, StoreKey, Version};
 use crate::error::StoreError;
+
+#[cfg(feature = "contract")]
+#[allow(clippy::duplicate_mod)] // mounted here as async code, in blocking.rs as blocking code
+#[path = "contract.rs"]
+mod contract;
+
+#[cfg(feature = "contract")]
+pub use contract::contract;
+#[cfg(feature = "contract")]
+use maybe_async::must_be_async as dual;
 
 /// What a method gives back.
 type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -84,3 +98,68 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).keys(prefix, after, within)
     }
 }
+
+impl Store for MemoryStore {
+    fn load<'a>(&'a self, key: &'a StoreKey, _: Duration) -> Io<'a, Option<Record>> {
+        Box::pin(async move { Ok(self.get(key)) })
+    }
+
+    fn save_if<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        version: Option<Version>,
+        bytes: &'a [u8],
+        keep: Option<Duration>,
+        _: Duration,
+    ) -> Io<'a, Option<Version>> {
+        Box::pin(async move { self.put(key, version, bytes, keep) })
+    }
+
+    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, _: Duration) -> Io<'a, bool> {
+        Box::pin(async move { Ok(self.remove(key, version)) })
+    }
+
+    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, _: Duration) -> Io<'a, Page> {
+        Box::pin(async move { Ok(self.list(prefix, after)) })
+    }
+}
+
+/// Several callers change one record at the same time. True for those who succeed.
+#[cfg(feature = "contract")]
+async fn at_once<S: Store + ?Sized>(
+    store: &S,
+    key: &StoreKey,
+    version: Option<Version>,
+    changes: Vec<Change>,
+    within: Duration,
+) -> Vec<Result<bool, StoreError>> {
+    let mut racers: Vec<Racer<'_>> = Vec::new();
+    for (racer, change) in (0_u8..).zip(changes) {
+        racers.push((
+            Box::pin(async move {
+                match (change, version) {
+                    (Change::Remove, Some(version)) => store.remove_if(key, version, within).await,
+                    _ => {
+                        let bytes = [racer];
+                        Ok(store.save_if(key, version, &bytes, None, within).await?.is_some())
+                    }
+                }
+            }),
+            None,
+        ));
+    }
+    std::future::poll_fn(|context| {
+        for (future, answer) in racers.iter_mut().filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(ready) = future.as_mut().poll(context) {
+                *answer = Some(ready);
+            }
+        }
+        if racers.iter().all(|(_, answer)| answer.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    racers.into_iter().filter_map(|(_, answer)| answer).collect()
+}
+
+/// One of them, and its answer when it has one.
+#[cfg(feature = "contract")]
+type Racer<'a> = (Io<'a, bool>, Option<Result<bool, StoreError>>);

@@ -3,8 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Page, Prefix, Record, StoreKey, Version};
+#[cfg(feature = "contract")]
+use super::broken::Change;
+use super::{MemoryStore, Page, Prefix, Record, StoreKey, Version};
 use crate::error::StoreError;
+
+#[cfg(feature = "contract")]
+#[allow(clippy::duplicate_mod)] // mounted here as blocking code, in asynchronous.rs as async code
+#[path = "contract.rs"]
+mod contract;
+
+#[cfg(feature = "contract")]
+pub use contract::contract;
+#[cfg(feature = "contract")]
+use maybe_async::must_be_sync as dual;
 
 /// Keeps records that several clients, threads and processes share.
 ///
@@ -77,4 +89,56 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
         (**self).keys(prefix, after, within)
     }
+}
+
+impl Store for MemoryStore {
+    fn load(&self, key: &StoreKey, _: Duration) -> Result<Option<Record>, StoreError> {
+        Ok(self.get(key))
+    }
+
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        _: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        self.put(key, version, bytes, keep)
+    }
+
+    fn remove_if(&self, key: &StoreKey, version: Version, _: Duration) -> Result<bool, StoreError> {
+        Ok(self.remove(key, version))
+    }
+
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, _: Duration) -> Result<Page, StoreError> {
+        Ok(self.list(prefix, after))
+    }
+}
+
+/// Several callers change one record at the same time. True for those who succeed.
+#[cfg(feature = "contract")]
+fn at_once<S: Store + ?Sized>(
+    store: &S,
+    key: &StoreKey,
+    version: Option<Version>,
+    changes: Vec<Change>,
+    within: Duration,
+) -> Vec<Result<bool, StoreError>> {
+    let start = std::sync::Barrier::new(changes.len());
+    let start = &start;
+    std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (racer, change) in (0_u8..).zip(changes) {
+            threads.push(scope.spawn(move || {
+                start.wait();
+                match (change, version) {
+                    (Change::Remove, Some(version)) => store.remove_if(key, version, within),
+                    _ => store.save_if(key, version, &[racer], None, within).map(|saved| saved.is_some()),
+                }
+            }));
+        }
+        let panicked = |_| Err(StoreError::unavailable("the store panicked"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+    })
 }

@@ -1,0 +1,6 @@
+//! Stores: what all of them promise, and what each does by itself.
+#![cfg(all(feature = "blocking", feature = "async", feature = "contract"))]
+
+mod contract;
+mod memory;
+mod support;
