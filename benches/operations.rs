@@ -40,7 +40,7 @@ fn ask(session: &Session, now: &Now) -> Decision {
             }
             Step::Do(Action::Wait(_))
             | Step::Do(Action::Join(_))
-            | Step::Do(Action::Subject)
+            | Step::Do(Action::Given(_))
             | Step::Do(Action::Sign(_)) => {
                 unreachable!("one caller, no failure")
             }

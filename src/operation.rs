@@ -11,6 +11,7 @@ use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::origin::Origin;
 use crate::route::Route;
+use crate::secret::Secret;
 use crate::site::Site;
 use crate::time::{Now, hex};
 use crate::token::AccessToken;
@@ -76,6 +77,9 @@ pub enum Auth {
     Token(AccessToken),
     /// The agent's own access token, placed in the body by the operation itself ([`Context::token`]).
     InBody,
+    /// The platform's token of this workload, asked for anew for every attempt and placed in the body by the operation itself
+    /// ([`Context::given`]).
+    Workload,
     /// Signed with the client's own key, over another credential or none (AAuth).
     Signed(Signing),
 }
@@ -193,18 +197,25 @@ impl fmt::Debug for AttemptId {
 pub struct Context<'a> {
     site: &'a Site,
     token: Option<&'a AccessToken>,
+    given: Option<&'a Secret>,
     attempt_id: Option<AttemptId>,
 }
 
 impl<'a> Context<'a> {
     /// The context of a call to this site.
     pub const fn new(site: &'a Site) -> Self {
-        Context { site, token: None, attempt_id: None }
+        Context { site, token: None, given: None, attempt_id: None }
     }
 
     /// With the agent's current access token, for operations with [`Auth::InBody`].
     pub const fn with_token(mut self, token: &'a AccessToken) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// With the platform's token of this workload, for operations with [`Auth::Workload`].
+    pub const fn with_given(mut self, given: &'a Secret) -> Self {
+        self.given = Some(given);
         self
     }
 
@@ -235,6 +246,11 @@ impl<'a> Context<'a> {
     /// The agent's current access token, if the operation's terms ask for it.
     pub const fn token(&self) -> Option<&'a AccessToken> {
         self.token
+    }
+
+    /// The platform's token of this workload, if the operation's terms ask for it.
+    pub const fn given(&self) -> Option<&'a Secret> {
+        self.given
     }
 
     /// Names the call in logs and idempotency keys; stable over its attempts. None outside of a session. It is a name and no

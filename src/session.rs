@@ -3,16 +3,17 @@
 //! A driver owns the I/O and turns a [`Call`]: it hands in the time and what arrived, and does what comes back.
 //! Everything that decides (when a token is renewed and by whom, what is repeated, when it is over) is in this room.
 
-mod acquire;
 mod attach;
-mod cache;
 mod call;
 #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
 mod claims;
 mod identity;
-mod lifecycle;
+pub(crate) mod keep;
+mod kinds;
+pub(crate) mod part;
 mod retry;
 mod signature;
+mod token;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,29 +21,28 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 
-pub use acquire::TokenCall;
 pub use call::Call;
+pub use keep::Ticket;
 #[cfg_attr(not(feature = "verify"), allow(unused_imports))]
 // tokens are not all that one call fetches for many
-pub(crate) use lifecycle::Flights;
-pub use lifecycle::Ticket;
+pub(crate) use keep::Flights;
 pub use signature::ToSign;
+pub use token::TokenCall;
 
 use crate::credentials::{ClientAuth, Credentials, Workload};
-use crate::error::{ConfigError, Error, SignerError, TransportError, TransportFault, WorkloadError};
+use crate::error::{ConfigError, Error, SignerError, TransportError, TransportFault};
 use crate::operation::Operation;
 use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::site::Site;
 use crate::time::{Deadline, Now};
-use crate::token::{AccessToken, Held};
+use crate::token::AccessToken;
 use crate::wire::{Request, Response};
-use cache::{TokenCache, TokenKey};
 pub(crate) use claims::Claim;
 use claims::Claims;
-use identity::{Identity, Owner};
-use lifecycle::Slot;
+use identity::{Identity, Owner, TokenKey};
+use keep::{Keeper, Slot};
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -56,10 +56,18 @@ pub enum Action {
     /// Another call is fetching the token: wait until it has settled, at most for [`Ticket::within`], and step again
     /// with nothing.
     Join(Ticket),
-    /// Get the platform's token of this workload ([`Settings::workload`]), and step again with [`Arrived::Subject`].
-    Subject,
+    /// Get what only the driver's surroundings can give, and step again with [`Arrived::Given`].
+    Given(Giver),
     /// Sign this with the client's own key, wherever that lives, and step again with [`Arrived::Signature`].
     Sign(ToSign),
+}
+
+/// Who is asked for something that no request of this library brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Giver {
+    /// The platform, for its token of this workload ([`Settings::workload`]).
+    Workload,
 }
 
 /// What a step of a machine came to.
@@ -72,15 +80,15 @@ pub enum Step<T> {
     Done(T),
 }
 
-/// What came of an [`Action::Send`], [`Action::Subject`] or [`Action::Sign`]. Exhaustive on purpose.
+/// What came of an [`Action::Send`], [`Action::Given`] or [`Action::Sign`]. Exhaustive on purpose.
 #[derive(Debug)]
 pub enum Arrived {
     /// A whole response.
     Response(Response),
     /// No whole response.
     Failed(TransportError),
-    /// The platform's token, or why there is none.
-    Subject(Result<Secret, WorkloadError>),
+    /// What was given, or why nothing was.
+    Given(Result<Secret, Error>),
     /// The signature, or why there is none.
     Signature(Result<Vec<u8>, SignerError>),
 }
@@ -219,7 +227,7 @@ pub struct Session {
 struct Wanted {
     scopes: Scopes,
     key: Option<Arc<TokenKey>>,
-    slot: Option<Arc<Slot>>,
+    slot: Option<Arc<Slot<AccessToken>>>,
 }
 
 impl Wanted {
@@ -233,7 +241,7 @@ struct Shared {
     owner: Mutex<Owner>,
     /// The owner's, to be read without the lock.
     epoch: AtomicU64,
-    tokens: TokenCache,
+    tokens: Keeper<Arc<TokenKey>, AccessToken>,
     claims: Arc<Claims>,
     quota: Quota,
 }
@@ -248,7 +256,7 @@ impl Session {
             settings,
             owner,
             epoch: AtomicU64::default(),
-            tokens: TokenCache::default(),
+            tokens: Keeper::default(),
             claims: Arc::default(),
             quota: Quota::default(),
         };
@@ -278,7 +286,7 @@ impl Session {
     /// The token held at the moment, if it may still be used.
     pub fn current_token(&self, now: &Now) -> Option<AccessToken> {
         let (key, _) = self.key(&self.scopes()).ok()?;
-        self.shared.tokens.peek(&key, now).map(|held: Held| held.token)
+        self.shared.tokens.peek(&key, now)
     }
 
     /// How many tokens (and remembered failures) are held, for all scopes and siblings together. At most 1,024.
@@ -367,7 +375,7 @@ impl Session {
     }
 
     /// The slot of the agent's own token with the scopes wanted.
-    fn wanted_slot(&self, now: &Now) -> Result<Arc<Slot>, Error> {
+    fn wanted_slot(&self, now: &Now) -> Result<Arc<Slot<AccessToken>>, Error> {
         let (epoch, tokens) = (self.epoch(), &self.shared.tokens);
         let scopes = {
             let wanted = lock(&self.wanted);

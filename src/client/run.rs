@@ -6,7 +6,7 @@ use super::workload::WorkloadSource;
 use super::{Signer, Transport, dual};
 use crate::error::{Error, SignerError, TransportError, WorkloadError};
 use crate::operation::{Operation, Terms};
-use crate::session::{Action, Arrived, Machine, Session, Step};
+use crate::session::{Action, Arrived, Giver, Machine, Session, Step};
 use crate::time::{Deadline, Now};
 
 /// A session, the transport that carries it, where a workload's token comes from, and who signs.
@@ -106,12 +106,12 @@ where
             }
             Step::Do(Action::Wait(duration)) => transport.sleep(duration).await,
             Step::Do(Action::Join(ticket)) => transport.join(ticket).await,
-            Step::Do(Action::Subject) => {
+            Step::Do(Action::Given(Giver::Workload)) => {
                 let subject = match workload {
                     Some(source) => source.token().await,
                     None => Err(WorkloadError::NoSource),
                 };
-                arrived = Some(Arrived::Subject(subject));
+                arrived = Some(Arrived::Given(subject.map_err(Error::from)));
             }
             Step::Do(Action::Sign(to_sign)) => {
                 let signature = match signer {

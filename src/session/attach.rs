@@ -17,21 +17,32 @@ use crate::secret::Secret;
 use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 
+/// What an attempt may carry.
+#[derive(Clone, Copy)]
+pub(super) struct Carried<'a> {
+    /// The agent's own token.
+    pub(super) token: Option<&'a AccessToken>,
+    /// What the driver's surroundings gave.
+    pub(super) given: Option<&'a Secret>,
+    /// The client's credentials, if they are not the session's of the moment.
+    pub(super) credentials: Option<&'a Credentials>,
+}
+
 /// Makes the request of one attempt: built anew, with its credential and its limits.
 pub(super) fn prepare<O: Operation>(
     session: &Session,
     operation: &O,
     terms: &Terms,
-    token: Option<&AccessToken>,
-    credentials: Option<&Credentials>,
+    Carried { token, given, credentials }: Carried<'_>,
     attempt_id: Option<AttemptId>,
     time: Duration,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let request = unattached(session, operation, terms, token, attempt_id)?;
+    let request = unattached(session, operation, terms, token, given, attempt_id)?;
     let request = match terms.auth.credential() {
         // Nothing is signed twice.
         Auth::None | Auth::Signed(_) => request,
+        Auth::Workload => given.into_iter().fold(request, |request, given| request.carries(given)),
         Auth::Client => match credentials {
             Some(credentials) => client(request, settings.client_auth, credentials)?,
             None => client(request, settings.client_auth, &*session.credentials()?)?,
@@ -57,6 +68,7 @@ pub(super) fn unattached<O: Operation>(
     operation: &O,
     terms: &Terms,
     token: Option<&AccessToken>,
+    given: Option<&Secret>,
     attempt_id: Option<AttemptId>,
 ) -> Result<Request, Error> {
     let settings = session.settings();
@@ -66,6 +78,9 @@ pub(super) fn unattached<O: Operation>(
     }
     if let Some(token) = token {
         context = context.with_token(token);
+    }
+    if let Some(given) = given {
+        context = context.with_given(given);
     }
     let request = operation.request(&context)?;
     let is_own = settings.site.origin().is_of(request.url());
@@ -91,7 +106,7 @@ pub(super) fn unattached<O: Operation>(
         {
             return Ok(request);
         }
-        Auth::Client | Auth::ClientBy(_) => {
+        Auth::Client | Auth::ClientBy(_) | Auth::Workload => {
             "is on another origin than the service's, and the client's secret goes nowhere else"
         }
         _ if is_allowed => return Ok(request),

@@ -4,19 +4,25 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::acquire::{self, Acquire};
-use super::lifecycle::Loan;
-use super::retry::{Failure, Verdict, verdict};
+use super::identity::Identity;
+use super::keep::{Keep, Lead, Loan, Policy};
+use super::kinds::{self, Own};
+use super::part::{Failed, Open, Part, Whose};
+use super::retry::{ATTEMPTS, Failure, Verdict, verdict};
 use super::signature::Unsigned;
-use super::{Action, Arrived, Machine, Session, Step, attach, ended, nothing_arrived};
-use crate::error::{ApiError, Error, Redactor, SignerError};
+use super::{Action, Arrived, Giver, Machine, Session, Step, attach, ended, nothing_arrived};
+use crate::error::{ApiError, Error, Redactor, SignerError, WorkloadError};
 use crate::operation::{Answer, AttemptId, Auth, Effect, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
+use crate::token::AccessToken;
 use crate::wire::{Limits, Request, Response};
 
 /// The shortest pause between two polls, whatever the operation says.
 const SHORTEST_POLL: Duration = Duration::from_millis(100);
+
+/// One attempt of a renewal that nobody has to wait for.
+const EARLY_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// The machine for one call of an operation. Turn it with [`Machine::step`]; dropping it hurts nobody.
 pub struct Call<O: Operation> {
@@ -26,12 +32,22 @@ pub struct Call<O: Operation> {
     deadline: Option<Deadline>,
     /// Given with the first step.
     attempt_id: Option<AttemptId>,
+    /// Whose credentials it travels with, if not the session's of the moment.
+    identity: Option<Identity>,
     phase: Phase,
-    loan: Option<Loan>,
+    loan: Option<Loan<AccessToken>>,
+    /// What the driver's surroundings gave for this attempt.
+    given: Option<Secret>,
     /// Attempts of the operation since it last got an answer.
     attempts: u32,
+    /// One short attempt is all that it has.
+    early: bool,
+    /// The attempt had less time than an attempt should have, because the deadline is near.
+    hurried: bool,
     /// The token was refused once; a second refusal is the answer.
     refused: bool,
+    /// The last action brings something.
+    expects: bool,
     last: Option<Error>,
 }
 
@@ -39,7 +55,9 @@ enum Phase {
     /// Nothing has happened.
     Start,
     /// Getting the token.
-    Token(Box<Acquire>),
+    Token(Box<Keep<Own>>),
+    /// Something is asked of the driver's surroundings, for this attempt.
+    Giving,
     /// The request waits for its signature.
     Signing(Box<Unsigned>),
     /// The request has left: what must not be shown, and where it went.
@@ -59,12 +77,29 @@ impl<O: Operation> Call<O> {
             terms,
             deadline,
             attempt_id: None,
+            identity: None,
             phase: Phase::Start,
             loan: None,
+            given: None,
             attempts: 0,
+            early: false,
+            hurried: false,
             refused: false,
+            expects: false,
             last: None,
         }
+    }
+
+    /// For all who want the same: with what others have tried already, and one short attempt if there is no haste.
+    pub(crate) fn leading(session: &Session, operation: O, lead: Lead) -> Self {
+        let call = Call::new(session.clone(), operation, None);
+        Call { attempts: lead.tried, early: lead.early, ..call }
+    }
+
+    /// With these credentials, whatever the session's become meanwhile.
+    pub(super) fn by(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
     }
 
     /// The operation's name.
@@ -81,58 +116,93 @@ impl<O: Operation> Call<O> {
         matches!(self.terms.auth.credential(), Auth::Bearer | Auth::InBody)
     }
 
-    fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Error> {
+    fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
         if !self.needs_token() {
-            return self.send(now, deadline);
+            return self.ask(now, deadline);
         }
-        if let Some(loan) = acquire::ready(&self.session, now) {
+        if let Some(loan) = kinds::own_at_hand(&self.session, now) {
             self.loan = Some(loan);
-            return self.send(now, deadline);
+            return self.ask(now, deadline);
         }
-        let acquire = Box::new(Acquire::new(&self.session, false));
-        let action = self.acquire(acquire, now, None, deadline)?;
+        let step = self.look(Box::new(Keep::new(Own::new(&self.session))), now, None, deadline)?;
         if let (Phase::Token(_), Auth::Bearer) = (&self.phase, self.terms.auth.credential()) {
             // A wrong argument is the answer before any request, and before any waiting for a token.
             let attempt_id = self.attempt_id;
-            let request = attach::unattached(&self.session, &self.operation, &self.terms, None, attempt_id);
+            let request =
+                attach::unattached(&self.session, &self.operation, &self.terms, None, None, attempt_id);
             if let Err(error) = request {
                 self.phase = Phase::Over;
-                return Err(error);
+                return Err(error.into());
             }
         }
-        Ok(action)
+        Ok(step)
     }
 
-    fn acquire(
+    fn look(
         &mut self,
-        mut acquire: Box<Acquire>,
+        mut keep: Box<Keep<Own>>,
         now: &Now,
         arrived: Option<Arrived>,
         deadline: &Deadline,
-    ) -> Result<Step<O::Output>, Error> {
-        let action = match acquire.step(now, arrived, deadline)? {
-            Step::Done(loan) => {
-                self.loan = Some(loan);
-                return if deadline.passed(now) {
-                    Err(self.late("getting a token", deadline))
-                } else {
-                    self.send(now, deadline)
-                };
+    ) -> Result<Step<O::Output>, Failed> {
+        match keep.step(now, arrived, deadline)? {
+            Step::Done(loan) => self.loan = Some(loan),
+            Step::Do(action) => {
+                self.phase = Phase::Token(keep);
+                return Ok(Step::Do(action));
             }
-            Step::Do(action) => Step::Do(action),
-        };
-        self.phase = Phase::Token(acquire);
-        Ok(action)
+        }
+        if deadline.passed(now) {
+            return Err(self.late("getting a token", deadline));
+        }
+        self.ask(now, deadline)
     }
 
-    fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Error> {
+    /// What an attempt needs of the driver's surroundings is asked for anew each time: a platform replaces its token now and
+    /// then.
+    fn ask(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
+        match self.terms.auth.credential() {
+            Auth::Workload => {
+                self.phase = Phase::Giving;
+                Ok(Step::Do(Action::Given(Giver::Workload)))
+            }
+            _ => self.send(now, deadline),
+        }
+    }
+
+    fn given(
+        &mut self,
+        arrived: Option<Arrived>,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Result<Step<O::Output>, Failed> {
+        if deadline.passed(now) {
+            return Err(self.late("getting the workload token", deadline));
+        }
+        self.given = Some(match arrived {
+            Some(Arrived::Given(given)) => given?,
+            _ => return Err(Error::from(WorkloadError::NoSource).into()),
+        });
+        self.send(now, deadline)
+    }
+
+    fn send(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
+        let remaining = deadline.remaining(now);
         let attempt = self.session.settings().attempt.filter(|_| !self.terms.own_times);
-        let attempt = attempt.unwrap_or(self.terms.attempt);
-        let time = attempt.min(deadline.remaining(now));
-        let token = self.loan.as_ref().map(|loan| &loan.held.token);
-        let attempt_id = self.attempt_id;
+        let wanted = attempt.unwrap_or(self.terms.attempt);
+        let time = if self.early {
+            // The call itself has to fit in as well.
+            EARLY_ATTEMPT.min(remaining.checked_div(2).unwrap_or_default())
+        } else {
+            wanted.min(remaining)
+        };
+        self.hurried = time < wanted;
+        let token = self.loan.as_ref().map(|loan| &loan.value);
+        let credentials = self.identity.as_ref().and_then(Identity::credentials);
+        let (given, attempt_id) = (self.given.as_ref(), self.attempt_id);
+        let carried = attach::Carried { token, given, credentials };
         let request =
-            attach::prepare(&self.session, &self.operation, &self.terms, token, None, attempt_id, time)?;
+            attach::prepare(&self.session, &self.operation, &self.terms, carried, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);
         log::debug!("{}: attempt {} ({})", self.terms.name, self.attempts, self.attempt_id());
         let Auth::Signed(signing) = &self.terms.auth else { return Ok(self.sent(request)) };
@@ -153,10 +223,10 @@ impl<O: Operation> Call<O> {
         arrived: Option<Arrived>,
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Step<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Failed> {
         let signature = match arrived {
-            Some(Arrived::Signature(signature)) => signature?,
-            _ => return Err(SignerError::NoSigner.into()),
+            Some(Arrived::Signature(signature)) => signature.map_err(Error::from)?,
+            _ => return Err(Error::from(SignerError::NoSigner).into()),
         };
         if deadline.passed(now) {
             return Err(self.late("signing the request", deadline));
@@ -173,7 +243,7 @@ impl<O: Operation> Call<O> {
         (secrets, url): (Vec<Secret>, Uri),
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Step<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Failed> {
         match arrived {
             Some(Arrived::Response(response)) => {
                 self.answered(&response.received_at(now.wall).answering(secrets).from_url(url), now, deadline)
@@ -182,7 +252,7 @@ impl<O: Operation> Call<O> {
                 let error = Error::Transport(error.of_operation(self.terms.name));
                 self.failed(error.redacted(&Redactor::new(&secrets)), now, deadline)
             }
-            Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => {
+            Some(Arrived::Given(_) | Arrived::Signature(_)) | None => {
                 self.failed(nothing_arrived(), now, deadline)
             }
         }
@@ -193,20 +263,21 @@ impl<O: Operation> Call<O> {
         response: &Response,
         now: &Now,
         deadline: &Deadline,
-    ) -> Result<Step<O::Output>, Error> {
+    ) -> Result<Step<O::Output>, Failed> {
         let status = response.status();
         log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id());
         let refused = status == 401 && self.token_was_refused(now);
         if refused && !deadline.passed(now) {
             return self.begin(now, deadline);
         }
+        let mut whose = Whose::Everybody;
         if status.is_client_error() || status.is_server_error() {
             let error = Error::Api(ApiError::read(self.terms.name, response))
                 .redacted(&Redactor::new(response.secrets()));
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
                 Verdict::Unknown => return Err(self.unknown(error)),
-                Verdict::Stop | Verdict::NoTime(_) => {}
+                verdict => whose = self.whose(verdict, false),
             }
         }
         match self.operation.response(response) {
@@ -224,7 +295,10 @@ impl<O: Operation> Call<O> {
                 self.attempts = 0;
                 self.pause(pause, None, now)
             }
-            Err(error) => Err(error.redacted(&Redactor::new(response.secrets()))),
+            Err(error) => {
+                let failed = Failed::from(error.redacted(&Redactor::new(response.secrets())));
+                Err(if failed.whose == Whose::Caller { failed } else { Failed { whose, ..failed } })
+            }
         }
     }
 
@@ -235,23 +309,42 @@ impl<O: Operation> Call<O> {
         }
         let Some(loan) = self.loan.take() else { return false };
         self.refused = true;
-        loan.refused(now)
+        loan.refused(&Policy::TOKENS, now)
     }
 
-    fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Error> {
+    fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
         log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id());
-        match self.verdict(&error, now, deadline) {
-            Verdict::After(pause) => self.pause(pause, Some(error), now),
-            Verdict::Unknown => Err(self.unknown(error)),
-            _ if error.is_timeout() && deadline.passed(now) => {
-                self.last = Some(error);
-                Err(self.late("waiting for the answer", deadline))
+        let verdict = match self.verdict(&error, now, deadline) {
+            Verdict::After(pause) => return self.pause(pause, Some(error), now),
+            Verdict::Unknown => return Err(self.unknown(error)),
+            verdict => verdict,
+        };
+        let whose = self.whose(verdict, error.is_timeout());
+        if error.is_timeout() && deadline.passed(now) {
+            self.last = Some(error);
+            return Err(Failed { whose, ..self.late("waiting for the answer", deadline) });
+        }
+        Err(Failed { error, whose })
+    }
+
+    /// Whom it concerns that no more attempts are made.
+    fn whose(&self, verdict: Verdict, timeout: bool) -> Whose {
+        match verdict {
+            // One attempt is all that an early renewal has. Who waits for its end has the others.
+            _ if self.early => Whose::Open(Open { tried: 1, pause: Duration::ZERO }),
+            // The caller ran out of its own time; that says nothing about the service.
+            _ if self.hurried && timeout => {
+                Whose::Open(Open { tried: self.attempts.saturating_sub(1), pause: Duration::ZERO })
             }
-            Verdict::Stop | Verdict::NoTime(_) => Err(error),
+            Verdict::NoTime(pause) => Whose::Open(Open { tried: self.attempts.min(ATTEMPTS), pause }),
+            _ => Whose::Everybody,
         }
     }
 
     fn verdict(&self, error: &Error, now: &Now, deadline: &Deadline) -> Verdict {
+        if self.early {
+            return Verdict::Stop;
+        }
         let failure = match error {
             Error::Transport(error) => Failure::Transport(error),
             Error::Api(error) => Failure::Answer(error),
@@ -261,23 +354,68 @@ impl<O: Operation> Call<O> {
         verdict(failure, effect, self.attempts, remaining, now, &self.session.shared.quota)
     }
 
-    fn pause(&mut self, pause: Duration, last: Option<Error>, now: &Now) -> Result<Step<O::Output>, Error> {
+    fn pause(&mut self, pause: Duration, last: Option<Error>, now: &Now) -> Result<Step<O::Output>, Failed> {
         self.last = last;
         self.phase = Phase::Pausing { until: now.monotonic.saturating_add(pause) };
         Ok(Step::Do(Action::Wait(pause)))
     }
 
-    fn unknown(&self, source: Error) -> Error {
-        Error::OutcomeUnknown {
+    fn unknown(&self, source: Error) -> Failed {
+        Failed::from(Error::OutcomeUnknown {
             operation: self.terms.name,
             attempt_id: self.attempt_id().to_string(),
             source: Box::new(source),
-        }
+        })
     }
 
-    fn late(&mut self, phase: &'static str, deadline: &Deadline) -> Error {
+    fn late(&mut self, phase: &'static str, deadline: &Deadline) -> Failed {
         let last = self.last.take().map(Box::new);
-        Error::DeadlineExceeded { operation: self.terms.name, total: deadline.total(), phase, last }
+        let error =
+            Error::DeadlineExceeded { operation: self.terms.name, total: deadline.total(), phase, last };
+        let open = Open { tried: self.attempts.min(ATTEMPTS), pause: Duration::ZERO };
+        Failed::open(error, open)
+    }
+}
+
+impl<O: Operation> Part for Call<O> {
+    type Output = O::Output;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        deadline: &Deadline,
+    ) -> Result<Step<O::Output>, Failed> {
+        self.attempt_id.get_or_insert_with(|| AttemptId::of(now));
+        let phase = std::mem::replace(&mut self.phase, Phase::Over);
+        // What has arrived is looked at even if it is late; nothing new is begun.
+        if arrived.is_none() && deadline.passed(now) {
+            return Err(match phase {
+                Phase::Sent(..) => match self.failed(nothing_arrived(), now, deadline) {
+                    Err(failed) => failed,
+                    Ok(_) => nothing_arrived().into(),
+                },
+                Phase::Token(_) => self.late("getting a token", deadline),
+                Phase::Giving => self.late("getting the workload token", deadline),
+                Phase::Signing(_) => self.late("signing the request", deadline),
+                Phase::Pausing { .. } => self.late("waiting before the next attempt", deadline),
+                Phase::Start => self.late("starting", deadline),
+                Phase::Over => ended().into(),
+            });
+        }
+        match phase {
+            Phase::Start => self.begin(now, deadline),
+            Phase::Token(keep) => self.look(keep, now, arrived, deadline),
+            Phase::Giving => self.given(arrived, now, deadline),
+            Phase::Pausing { until } if now.monotonic < until => {
+                self.phase = Phase::Pausing { until };
+                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
+            }
+            Phase::Pausing { .. } => self.begin(now, deadline),
+            Phase::Signing(unsigned) => self.signed(*unsigned, arrived, now, deadline),
+            Phase::Sent(secrets, url) => self.arrived(arrived, (secrets, url), now, deadline),
+            Phase::Over => Err(ended().into()),
+        }
     }
 }
 
@@ -292,38 +430,12 @@ impl<O: Operation> Machine for Call<O> {
     fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<O::Output>, Error> {
         let total = self.session.total.filter(|_| !self.terms.own_times).unwrap_or(self.terms.total);
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::start(now, total));
-        self.attempt_id.get_or_insert_with(|| AttemptId::of(now));
-        let phase = std::mem::replace(&mut self.phase, Phase::Over);
-        let is_sent = match &phase {
-            Phase::Sent(..) | Phase::Signing(_) => true,
-            Phase::Token(acquire) => acquire.is_sent(),
-            Phase::Start | Phase::Pausing { .. } | Phase::Over => false,
-        };
-        let arrived = arrived.filter(|_| is_sent);
-        // What has arrived is looked at even if it is late; nothing new is begun.
-        if arrived.is_none() && deadline.passed(now) {
-            return Err(match phase {
-                Phase::Sent(..) => {
-                    self.failed(nothing_arrived(), now, &deadline).err().unwrap_or_else(nothing_arrived)
-                }
-                Phase::Token(_) => self.late("getting a token", &deadline),
-                Phase::Signing(_) => self.late("signing the request", &deadline),
-                Phase::Pausing { .. } => self.late("waiting before the next attempt", &deadline),
-                Phase::Start => self.late("starting", &deadline),
-                Phase::Over => ended(),
-            });
-        }
-        match phase {
-            Phase::Start => self.begin(now, &deadline),
-            Phase::Token(acquire) => self.acquire(acquire, now, arrived, &deadline),
-            Phase::Pausing { until } if now.monotonic < until => {
-                self.phase = Phase::Pausing { until };
-                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
+        match Part::step(self, now, arrived.filter(|_| self.expects), &deadline) {
+            Ok(step) => {
+                self.expects = matches!(&step, Step::Do(action) if action.brings());
+                Ok(step)
             }
-            Phase::Pausing { .. } => self.begin(now, &deadline),
-            Phase::Signing(unsigned) => self.signed(*unsigned, arrived, now, &deadline),
-            Phase::Sent(secrets, url) => self.arrived(arrived, (secrets, url), now, &deadline),
-            Phase::Over => Err(ended()),
+            Err(failed) => Err(failed.error),
         }
     }
 }

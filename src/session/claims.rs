@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::lifecycle::{Flights, Ticket, Wake};
+use super::keep::{Flights, Ticket, Wake};
 use super::lock;
 use crate::time::{Deadline, Now};
 

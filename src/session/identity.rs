@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::cache::{Grant, TokenKey};
 use crate::credentials::{Credentials, Workload};
 use crate::error::{ConfigError, Error, WorkloadError};
-use crate::operation::{Answer, Context, Operation, Terms};
+use crate::operation::{Answer, Auth, Context, Operation, Terms};
 use crate::operations::{ClientCredentials, Exchange, ExchangeTokenType};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -14,6 +13,24 @@ use crate::wire::{Request, Response};
 
 /// The longest platform's token that is exchanged, in bytes.
 const LONGEST_SUBJECT: usize = 16 * 1024;
+
+/// Everything that makes an agent's own token what it is. Two keys are the same token only if all of it is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TokenKey {
+    /// Counts how often the credentials were replaced: what the old ones leave behind never touches the new ones.
+    pub(super) epoch: u64,
+    client_id: String,
+    grant: Grant,
+    /// Sorted.
+    scopes: Vec<String>,
+}
+
+/// How a token is obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Grant {
+    ClientCredentials,
+    Workload,
+}
 
 /// Who the agent is to the service.
 #[derive(Clone, Debug)]
@@ -104,57 +121,66 @@ fn nobody() -> Error {
 }
 
 /// The request for the agent's own token.
-pub(super) enum OwnToken {
+pub(crate) enum OwnToken {
     Client(ClientCredentials),
-    Workload(Box<Exchange>),
+    /// By an exchange of the platform's token.
+    Workload(Arc<Workload>, Scopes),
 }
 
 impl OwnToken {
-    /// By an exchange of the platform's token.
-    pub(super) fn by_exchange(
-        workload: &Workload,
-        subject: &Secret,
-        scopes: &Scopes,
-    ) -> Result<Self, WorkloadError> {
-        let subject = subject.expose().trim();
-        if subject.is_empty() {
-            return Err(WorkloadError::Empty);
+    pub(super) fn of(identity: &Identity, scopes: &Scopes) -> Self {
+        match identity {
+            Identity::Client(_) => OwnToken::Client(ClientCredentials::new(scopes)),
+            Identity::Workload(workload) => OwnToken::Workload(Arc::clone(workload), scopes.clone()),
         }
-        if subject.len() > LONGEST_SUBJECT {
-            return Err(WorkloadError::TooLong);
-        }
-        if !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(WorkloadError::BadText);
-        }
-        let exchange = Exchange::new(subject).subject_type(ExchangeTokenType::Jwt);
-        Ok(OwnToken::Workload(Box::new(exchange.subject_issuer(workload.provider()).scopes(scopes))))
     }
+}
+
+fn exchange(workload: &Workload, subject: &Secret, scopes: &Scopes) -> Result<Exchange, WorkloadError> {
+    let subject = subject.expose().trim();
+    if subject.is_empty() {
+        return Err(WorkloadError::Empty);
+    }
+    if subject.len() > LONGEST_SUBJECT {
+        return Err(WorkloadError::TooLong);
+    }
+    if !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(WorkloadError::BadText);
+    }
+    let exchange = Exchange::new(subject).subject_type(ExchangeTokenType::Jwt);
+    Ok(exchange.subject_issuer(workload.provider()).scopes(scopes))
 }
 
 impl Operation for OwnToken {
     type Output = AccessToken;
 
     fn terms(&self) -> Terms {
+        let terms = ClientCredentials::default().terms();
         match self {
-            OwnToken::Client(operation) => operation.terms(),
-            OwnToken::Workload(operation) => operation.terms(),
+            OwnToken::Client(_) => terms,
+            OwnToken::Workload(..) => Terms { auth: Auth::Workload, ..terms },
         }
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         match self {
             OwnToken::Client(operation) => operation.request(context),
-            OwnToken::Workload(operation) => operation.request(context),
+            OwnToken::Workload(workload, scopes) => {
+                let subject = context.given().ok_or(WorkloadError::NoSource)?;
+                exchange(workload, subject, scopes)?.request(context)
+            }
         }
     }
 
     fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
         match self {
             OwnToken::Client(operation) => operation.response(response),
-            OwnToken::Workload(operation) => Ok(match operation.response(response)? {
-                Answer::Done(tokens) => Answer::Done(tokens.access),
-                Answer::Again(pause) => Answer::Again(pause),
-            }),
+            OwnToken::Workload(_, scopes) => {
+                Ok(match Exchange::new("").scopes(scopes).response(response)? {
+                    Answer::Done(tokens) => Answer::Done(tokens.access),
+                    Answer::Again(pause) => Answer::Again(pause),
+                })
+            }
         }
     }
 }

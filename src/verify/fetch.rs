@@ -106,7 +106,7 @@ impl Fetch {
         let response = match arrived {
             Some(Arrived::Response(response)) => Ok(response),
             Some(Arrived::Failed(error)) => Err(error),
-            Some(Arrived::Subject(_) | Arrived::Signature(_)) | None => {
+            Some(Arrived::Given(_) | Arrived::Signature(_)) | None => {
                 Err(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
             }
         };

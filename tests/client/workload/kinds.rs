@@ -68,7 +68,7 @@ fn the_platforms_token_is_in_no_text() {
     let error = agent.info().unwrap_err();
     assert_eq!(seen.lock().unwrap().len(), 1);
     assert!(form(&seen.lock().unwrap()[0]).iter().any(|(_, value)| value == CANARY));
-    let arrived = Arrived::Subject(Ok(Secret::new(CANARY)));
+    let arrived = Arrived::Given(Ok(Secret::new(CANARY)));
     let seen = seen.lock().unwrap();
     let text = format!("{error} {error:?} {error:#?} {agent:?} {arrived:?} {:?}", seen[0]);
     for at in 0..CANARY.len() - 12 {
@@ -145,11 +145,11 @@ fn the_session_asks_for_the_token_and_takes_nothing_else_for_it() {
     for arrived in [
         None,
         Some(Arrived::Response(Response::new(StatusCode::OK, HeaderMap::new(), "{}"))),
-        Some(Arrived::Subject(Err(WorkloadError::new("the metadata service is down")))),
+        Some(Arrived::Given(Err(WorkloadError::new("the metadata service is down").into()))),
     ] {
-        let (session, was_told) = (session(), matches!(arrived, Some(Arrived::Subject(_))));
+        let (session, was_told) = (session(), matches!(arrived, Some(Arrived::Given(_))));
         let mut call = session.token();
-        assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Subject))));
+        assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Given(_)))));
         // Whoever comes meanwhile waits.
         assert!(matches!(session.token().step(&now, None), Ok(Step::Do(Action::Join(_)))));
         let error = call.step(&now, arrived).unwrap_err();
@@ -158,16 +158,16 @@ fn the_session_asks_for_the_token_and_takes_nothing_else_for_it() {
     }
     let session = session();
     let mut call = session.token();
-    assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Subject))));
-    let subject = Arrived::Subject(Ok(Secret::new(CANARY)));
+    assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Given(_)))));
+    let subject = Arrived::Given(Ok(Secret::new(CANARY)));
     assert!(matches!(call.step(&now, Some(subject)), Ok(Step::Do(Action::Send(_)))));
     // Too late: nothing is sent, and the next caller takes over.
     drop(call);
     let mut late = session.token();
-    assert!(matches!(late.step(&now, None), Ok(Step::Do(Action::Subject))));
+    assert!(matches!(late.step(&now, None), Ok(Step::Do(Action::Given(_)))));
     let hour = Duration::from_secs(3600);
     let then = Now::new(now.wall.saturating_add(hour), now.monotonic + hour, [8; 32]);
-    let error = late.step(&then, Some(Arrived::Subject(Ok(Secret::new(CANARY))))).unwrap_err();
+    let error = late.step(&then, Some(Arrived::Given(Ok(Secret::new(CANARY))))).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
-    assert!(matches!(session.token().step(&then, None), Ok(Step::Do(Action::Subject))));
+    assert!(matches!(session.token().step(&then, None), Ok(Step::Do(Action::Given(_)))));
 }

@@ -1,0 +1,17 @@
+//! One life for everything that one call fetches for many: a bounded, keyed keeper, and the machine that looks into it.
+
+mod keeper;
+mod life;
+mod look;
+mod numbers;
+mod policy;
+mod slot;
+mod ticket;
+
+pub(crate) use keeper::Keeper;
+pub(crate) use life::Life;
+pub(crate) use look::{Keep, Kind, Lead};
+pub(crate) use policy::Policy;
+pub(crate) use slot::{Loan, Slot};
+pub use ticket::Ticket;
+pub(crate) use ticket::{Flights, Wake};
