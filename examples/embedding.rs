@@ -71,7 +71,9 @@ impl Stack {
                 Step::Do(Action::Wait(pause)) => std::thread::sleep(pause),
                 Step::Do(Action::Join(ticket)) => wait(&ticket),
                 // A stack that runs as a workload reads its platform's token here.
-                Step::Do(Action::Given(_)) => arrived = Some(Arrived::Given(Err(WorkloadError::NoSource))),
+                Step::Do(Action::Given(_)) => {
+                    arrived = Some(Arrived::Given(Err(WorkloadError::NoSource.into())))
+                }
                 // A stack that holds an agent's key signs `to_sign.base()` here.
                 Step::Do(Action::Sign(_)) => arrived = Some(Arrived::Signature(Err(SignerError::NoSigner))),
                 Step::Done(output) => return Ok(output),

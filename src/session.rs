@@ -8,8 +8,10 @@ mod call;
 #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
 mod claims;
 mod identity;
+#[allow(dead_code)] // the other kinds follow
 pub(crate) mod keep;
 mod kinds;
+#[allow(dead_code)]
 pub(crate) mod part;
 mod retry;
 mod signature;
@@ -22,10 +24,10 @@ use std::time::Duration;
 use http::header::HeaderValue;
 
 pub use call::Call;
-pub use keep::Ticket;
 #[cfg_attr(not(feature = "verify"), allow(unused_imports))]
 // tokens are not all that one call fetches for many
 pub(crate) use keep::Flights;
+pub use keep::Ticket;
 pub use signature::ToSign;
 pub use token::TokenCall;
 

@@ -11,6 +11,7 @@ use crate::time::{Now, Timestamp};
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Clocks that drift apart by less, in milliseconds, are taken to agree: they are not read at the same instant.
+#[allow(dead_code)]
 const NOTICED: u64 = 1000;
 
 /// How a token is presented (`token_type`, RFC 6749 section 7.1).
@@ -135,6 +136,7 @@ impl fmt::Debug for AccessToken {
 
 /// A token as a token cache holds it: with the two instants at which it stops being fresh.
 #[derive(Clone, Debug)]
+#[allow(dead_code)]
 pub(crate) struct Held {
     pub(crate) token: AccessToken,
     /// Counts up with every token of its key.
@@ -150,6 +152,7 @@ pub(crate) struct Held {
 
 /// How a held token stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)]
 pub(crate) enum Freshness {
     /// Use it.
     Fresh,
@@ -159,6 +162,7 @@ pub(crate) enum Freshness {
     Expired,
 }
 
+#[allow(dead_code)]
 impl Held {
     /// `asked` is when the token was asked for: its life cannot have begun earlier.
     pub(crate) fn new(token: AccessToken, generation: u64, asked: &Now) -> Self {
@@ -194,6 +198,7 @@ impl Held {
     }
 }
 
+#[allow(dead_code)]
 fn ahead(now: &Now) -> i64 {
     let millis = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX);
     let (seconds, rest) = (now.monotonic.as_secs(), u64::from(now.monotonic.subsec_millis()));

@@ -256,7 +256,8 @@ impl<V: Clone + Send + 'static> Slot<V> {
                 Some(_) if rest.is_zero() => {}
                 None if rest.is_zero() && !was_there => {}
                 open => {
-                    let whose = open.map_or(Whose::Everybody, |tried| Whose::Open(Open { tried, pause: rest }));
+                    let whose =
+                        open.map_or(Whose::Everybody, |tried| Whose::Open(Open { tried, pause: rest }));
                     return Need::Fail(Failed { error: memo.error.clone(), whose });
                 }
             }
@@ -338,8 +339,7 @@ impl<V> Lease<V> {
         self.settled = true;
         let number = self.slot.numbers.next();
         self.slot.settle(self.flight, |state| {
-            let at_hand =
-                state.held.as_mut().is_some_and(|held| held.freshness(now) != Freshness::Expired);
+            let at_hand = state.held.as_mut().is_some_and(|held| held.freshness(now) != Freshness::Expired);
             let memory = (policy.memory)(error, Failures { before: state.failures, at_hand });
             let until = now.monotonic.saturating_add(memory);
             if policy.turn.is_some() {
