@@ -526,3 +526,59 @@ fn every_operation_names_its_route_and_every_route_is_listed() {
         assert!(listed > 10 && listed < constants);
     }
 }
+
+/// The floors of the emulator, from the ground up. A file names its own floor and those below.
+const FLOORS: [&str; 6] = ["values", "state", "call", "services", "engine", "faces"];
+
+/// The places inside the emulator that a file of it names: by its whole path, or upwards from its own.
+fn named_in_the_emulator(code: &str, depth: usize) -> BTreeSet<String> {
+    let mut names = named(code, "crate::emulator::");
+    names.extend(named(code, &"super::".repeat(depth)));
+    names.remove("super");
+    names
+}
+
+/// What a file of a floor names above it. What is none of the floors is a name that the emulator's face hands out.
+fn above(floor: usize, names: &BTreeSet<String>) -> Vec<&String> {
+    let floor_of = |name: &String| FLOORS.iter().position(|own| own == name).unwrap_or(FLOORS.len());
+    names.iter().filter(|name| floor_of(name) > floor).collect()
+}
+
+#[test]
+fn the_floors_of_the_emulator() {
+    let folder = root().join("src/emulator");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    assert!(files.len() > 50, "the sources were not found");
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for file in files {
+        let relative = file.strip_prefix(&folder).unwrap().with_extension("");
+        let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        let Some(floor) = FLOORS.iter().position(|own| *own == parts[0]) else {
+            wrong.push(format!("{} is on no floor", file.display()));
+            continue;
+        };
+        seen.insert(floor);
+        let names = named_in_the_emulator(&code(&file), parts.len());
+        let up = above(floor, &names).into_iter().map(|name| format!("{} names {name}", file.display()));
+        wrong.extend(up);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(seen.len(), FLOORS.len(), "a floor has no files");
+}
+
+#[test]
+fn a_floor_above_is_seen_in_every_way_of_writing_it() {
+    for (code, depth, expected) in [
+        ("use crate::emulator::engine::reply;", 2, "engine"),
+        ("use super::super::faces::builder;", 2, "faces"),
+        ("use super::{call::Call, engine};", 1, "engine"),
+        ("fn f() { crate::emulator::Emulator::demo(); }", 2, "Emulator"),
+    ] {
+        let names = named_in_the_emulator(code, depth);
+        assert_eq!(above(3, &names), [expected], "{code}");
+    }
+    let fine = "use super::super::values::answer; use crate::emulator::services::issue; use super::page;";
+    assert!(above(3, &named_in_the_emulator(fine, 2)).is_empty());
+}

@@ -1,4 +1,4 @@
-//! One request in, one reply out: route, fault rules, rate limit, handler, log. No clock, no socket.
+//! One request in, one reply out: service, fault rules, rate limit, log. No clock, no socket.
 
 use std::time::Duration;
 use std::time::UNIX_EPOCH;
@@ -6,64 +6,28 @@ use std::time::UNIX_EPOCH;
 use http::header::{DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
+use super::call::{Call, Service};
+use super::state::State;
+use super::state::log::LogEntry;
+use super::state::quota::{Quota, Window};
+use super::values::answer::{Answer, Reply};
+use super::values::faults::{self, Order};
+use super::values::incoming::Incoming;
+use super::values::settings::Settings;
 use crate::crypto::KeyPair;
-use crate::emulator::log::LogEntry;
-use crate::emulator::route::{self, Entry, Place, Target};
-use crate::emulator::state::{Quota, State, Window};
-use crate::emulator::values::answer::{Answer, Reply};
-use crate::emulator::values::faults::{self, Order};
-use crate::emulator::values::incoming::Incoming;
-use crate::emulator::values::layout;
-use crate::emulator::values::layout::Prefix;
-use crate::emulator::values::settings::Settings;
-use crate::emulator::{aauth, agents, ask, authorize, device, discovery, documents, inspect, mcp, token};
 use crate::operations::routes;
 use crate::time::Timestamp;
 use crate::wire::Response;
 
+pub(crate) mod route;
+
+use route::Target;
+
 /// The last second of the year 9999, which is as far as HTTP dates go.
 const LAST_DATE: u64 = 253_402_300_799;
 
-/// One request on its way to a handler.
-pub(super) struct Call<'a> {
-    pub incoming: &'a Incoming<'a>,
-    pub now: Timestamp,
-    pub place: Place,
-    /// The id in the path, where the route has one.
-    pub id: &'a str,
-    pub prefix: Prefix,
-    /// The tenant, as its place in the list.
-    pub tenant: usize,
-    pub slug: &'a str,
-    pub key: &'a KeyPair,
-    /// The key of the tenant's AAuth tokens.
-    pub aauth_key: &'a KeyPair,
-    pub settings: &'a Settings,
-    /// The agent, as soon as it is known. For the log.
-    pub client_id: Option<String>,
-}
-
-impl Call<'_> {
-    /// The API base as a path on the host.
-    pub(super) fn api_base(&self) -> String {
-        layout::api_base(self.prefix, self.slug)
-    }
-
-    /// The issuer, by the layout that the request used.
-    pub(super) fn issuer(&self) -> String {
-        format!("{}{}", self.incoming.base, self.api_base())
-    }
-
-    /// The names of this one server that a token may be addressed to: its issuer by the layout in use, and those of the
-    /// layouts that name the tenant. They are as good as each other, since the documents at the root know only one.
-    pub(super) fn names(&self) -> [String; 3] {
-        let layout = |prefix| format!("{}{}", self.incoming.base, layout::api_base(prefix, self.slug));
-        [self.issuer(), layout(Prefix::Tenant), layout(Prefix::Organization)]
-    }
-}
-
 /// Answers one request. `path` is the request's path behind the base URL's own; none if it is not below it.
-pub(super) fn reply(
+pub(crate) fn reply(
     state: &mut State,
     incoming: &Incoming<'_>,
     path: Option<&str>,
@@ -72,15 +36,15 @@ pub(super) fn reply(
     now: Timestamp,
 ) -> Reply {
     let target = path.and_then(route::find);
-    let entry = target.as_ref().and_then(|target| target.entry);
-    let name = entry.map_or(route::UNKNOWN, |entry| entry.name);
+    let service = target.as_ref().and_then(|target| target.service);
+    let name = service.map_or(route::UNKNOWN, |service| service.route.name());
     let order = faults::due(&mut state.world.rules, name);
     if let Some(order) = order.as_ref().filter(|order| order.is_not_sent()) {
         let response = Response::new(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Vec::new());
         return Reply { response, fault: order.fault(0) };
     }
     let tenant = target.as_ref().and_then(|target| find_tenant(state, target));
-    let quota = tenant.as_ref().and_then(|(index, _)| limit(state, *index, entry, settings, now));
+    let quota = tenant.as_ref().and_then(|(index, _)| limit(state, *index, service, settings, now));
     let mut client_id = None;
     let mut answer = if quota.as_ref().is_some_and(|quota| quota.refused) {
         Answer::too_many_requests()
@@ -90,13 +54,12 @@ pub(super) fn reply(
         match (target, tenant) {
             (None, _) => not_found(),
             (Some(_), None) => Answer::invalid_tenant(),
-            (Some(target), Some((index, slug))) => match target.entry {
+            (Some(target), Some((index, slug))) => match target.service {
                 None => not_found(),
-                Some(entry) => {
+                Some(service) => {
                     let mut call = Call {
                         incoming,
                         now,
-                        place: entry.place,
                         id: target.id,
                         prefix: target.prefix,
                         tenant: index,
@@ -106,7 +69,7 @@ pub(super) fn reply(
                         settings,
                         client_id: None,
                     };
-                    let answer = dispatch(state, &mut call, entry);
+                    let answer = dispatch(state, &mut call, service);
                     client_id = call.client_id;
                     answer
                 }
@@ -147,57 +110,25 @@ fn not_found() -> Answer {
     Answer::plain(StatusCode::NOT_FOUND, "resource_not_found", "There is no such route")
 }
 
-fn dispatch(state: &mut State, call: &mut Call<'_>, entry: &Entry) -> Answer {
-    if !entry.allow.split(", ").any(|method| method == call.incoming.method.as_str()) {
-        return Answer::method_not_allowed(entry.allow);
+fn dispatch(state: &mut State, call: &mut Call<'_>, service: &Service) -> Answer {
+    if !service.allow.split(", ").any(|method| method == call.incoming.method.as_str()) {
+        return Answer::method_not_allowed(service.allow);
     }
     if call.incoming.body.is_none() {
         return Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is too large");
     }
-    let either = |result: Result<Answer, Answer>| result.unwrap_or_else(|refusal| refusal);
-    let route = match entry.place {
-        Place::Known(route) => route,
-        Place::DevicePage => return device::shown(state, call),
-        Place::Documents => return either(documents::documents(state, call)),
-        Place::McpServers => return either(mcp::list(state, call)),
-        Place::McpServer => return either(mcp::get(state, call)),
-        Place::McpChallenge => return either(mcp::challenged(state, call)),
-        Place::McpMetadata => return either(mcp::metadata(state, call)),
-        Place::AAuthPortal => return aauth::portal(state, call),
-        Place::AAuthAgentKeys => return either(aauth::agent_keys(state, call)),
-        Place::AAuthAgentDocument => return either(aauth::agent_document(state, call)),
-        Place::AAuthResourceKeys => return either(aauth::resource_keys(state, call)),
-        Place::AAuthResourceDocument => return either(aauth::resource_document(state, call)),
-        Place::AAuthDemo(demo) => return aauth::demo(state, call, demo),
-    };
-    match route {
-        routes::TOKEN => token::token(state, call),
-        routes::AUTHORIZE => authorize::authorize(state, call),
-        routes::PUSHED_AUTHORIZATION => either(authorize::push(state, call)),
-        routes::DEVICE_AUTHORIZATION => either(device::begin(state, call)),
-        routes::REVOKE => either(inspect::revoke(state, call)),
-        routes::INTROSPECT => either(inspect::introspect(state, call)),
-        routes::USERINFO => either(agents::userinfo(state, call)),
-        routes::ASK => either(ask::ask(state, call)),
-        routes::ME => either(agents::me(state, call)),
-        routes::REGISTER => either(agents::register(state, call)),
-        routes::OPENID_CONFIGURATION => discovery::openid_configuration(call),
-        routes::AUTHORIZATION_SERVER => discovery::authorization_server(call),
-        routes::JWKS => discovery::jwks(call),
-        routes::PROTECTED_RESOURCE => either(mcp::root(state, call)),
-        _ => aauth::answer(state, call, route).unwrap_or_else(not_found),
-    }
+    (service.handler)(state, call).unwrap_or_else(|refusal| refusal)
 }
 
 /// Counts the request. The token endpoint has a window of its own.
 fn limit(
     state: &mut State,
     tenant: usize,
-    entry: Option<&'static Entry>,
+    service: Option<&Service>,
     settings: &Settings,
     now: Timestamp,
 ) -> Option<Quota> {
-    let is_token = entry.is_some_and(|entry| entry.place == Place::Known(routes::TOKEN));
+    let is_token = service.is_some_and(|service| service.route == routes::TOKEN);
     let limit = if is_token { settings.token_rate_limit } else { settings.rate_limit }?;
     let window = state.world.windows.entry((tenant, is_token)).or_insert_with(|| Window::new(now));
     Some(window.take(limit, now))

@@ -196,7 +196,7 @@ impl AgentSeed {
 
     /// Lets it sign in with a platform's token (workload identity federation). `provider` is `kubernetes`, `aws`, `gcp`,
     /// `azure` or `oidc`; the token must be of this issuer, subject and audience. The emulator has a key for each issuer:
-    /// [`Emulator::workload_token`](super::Emulator::workload_token).
+    /// [`Emulator::workload_token`](crate::emulator::Emulator::workload_token).
     pub fn workload(
         mut self,
         provider: impl Into<String>,

@@ -36,7 +36,7 @@ pub struct AAuthAgentSeed {
 
 impl AAuthAgentSeed {
     /// An agent of this id (letters, digits and `-_.~`) and identifier: an https URL, compared byte for byte. Without a key
-    /// of yours, one is made at each start: [`Emulator::aauth_key`](super::super::Emulator::aauth_key).
+    /// of yours, one is made at each start: [`Emulator::aauth_key`](crate::emulator::Emulator::aauth_key).
     pub fn new(id: impl Into<String>, identifier: impl Into<String>) -> Self {
         AAuthAgentSeed {
             id: id.into(),

@@ -1,0 +1,83 @@
+//! What a service is given, and what a service is: a route and who answers there.
+
+use super::state::State;
+use super::values::answer::Answer;
+use super::values::incoming::Incoming;
+use super::values::layout::{Prefix, api_base};
+use super::values::settings::Settings;
+use crate::crypto::KeyPair;
+use crate::route::{Base, Piece, Route};
+use crate::time::Timestamp;
+
+/// One request on its way to a service.
+pub(crate) struct Call<'a> {
+    pub incoming: &'a Incoming<'a>,
+    pub now: Timestamp,
+    /// The id in the path, where the route has one.
+    pub id: &'a str,
+    pub prefix: Prefix,
+    /// The tenant, as its place in the list.
+    pub tenant: usize,
+    pub slug: &'a str,
+    pub key: &'a KeyPair,
+    /// The key of the tenant's AAuth tokens.
+    pub aauth_key: &'a KeyPair,
+    pub settings: &'a Settings,
+    /// The agent, as soon as it is known. For the log.
+    pub client_id: Option<String>,
+}
+
+impl Call<'_> {
+    /// The API base as a path on the host.
+    pub(crate) fn api_base(&self) -> String {
+        api_base(self.prefix, self.slug)
+    }
+
+    /// The issuer, by the layout that the request used.
+    pub(crate) fn issuer(&self) -> String {
+        format!("{}{}", self.incoming.base, self.api_base())
+    }
+
+    /// The names of this one server that a token may be addressed to: its issuer by the layout in use, and those of the
+    /// layouts that name the tenant. They are as good as each other, since the documents at the root know only one.
+    pub(crate) fn names(&self) -> [String; 3] {
+        let layout = |prefix| format!("{}{}", self.incoming.base, api_base(prefix, self.slug));
+        [self.issuer(), layout(Prefix::Tenant), layout(Prefix::Organization)]
+    }
+}
+
+/// Answers a request. A refusal is an answer too.
+pub(crate) type Handler = fn(&mut State, &mut Call<'_>) -> Result<Answer, Answer>;
+
+/// A route and who answers there.
+pub(crate) struct Service {
+    pub route: Route,
+    /// The methods it takes, as `Allow` lists them (RFC 9110 section 10.2.1).
+    pub allow: &'static str,
+    pub handler: Handler,
+}
+
+impl Service {
+    pub(crate) const fn of(route: Route, allow: &'static str, handler: Handler) -> Service {
+        Service { route, allow, handler }
+    }
+
+    /// True for a page for people, which is behind `/orgs/{slug}/`, beside the API base.
+    pub(crate) fn is_page(&self) -> bool {
+        self.route.base() == Base::Tenant
+    }
+
+    /// The id in the path, if the path is this service's; empty for services without one. An id is one whole segment.
+    pub(crate) fn id<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let mut id = "";
+        let mut segments = path.split('/');
+        for piece in self.route.pieces() {
+            match (piece, segments.next()?) {
+                (Piece::Fixed(own), segment) if own == segment => {}
+                (Piece::Id(_), segment) if !segment.is_empty() => id = segment,
+                _ => return None,
+            }
+        }
+        segments.next().is_none().then_some(id)
+    }
+}

@@ -1,0 +1,8 @@
+//! How people and programs reach the emulator: its builder, what tests do beside requests, the transport in process, HTTP.
+
+pub(crate) mod builder;
+pub(crate) mod control;
+pub(crate) mod emulator;
+pub(crate) mod http;
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) mod in_process;

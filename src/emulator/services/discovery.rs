@@ -1,0 +1,71 @@
+//! What the tenant says about itself: OpenID and RFC 8414 metadata, the keys of its tokens.
+
+use serde_json::{Value, json};
+
+use crate::crypto::JwkSet;
+use crate::emulator::call::{Call, Service};
+use crate::emulator::services::token::GRANT_TYPES;
+use crate::emulator::state::State;
+use crate::emulator::values::answer::Answer;
+use crate::emulator::values::seed::STANDARD_SCOPES;
+use crate::operations::routes;
+use crate::route::Route;
+
+/// The keys that access tokens are signed with (RFC 7517 section 5).
+fn jwks(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    Ok(Answer::cacheable(&JwkSet::new([call.key.public_jwk().clone()]).to_json()))
+}
+
+/// The metadata of RFC 8414 section 2. It names what the emulator has, and nothing else.
+fn authorization_server(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    Ok(Answer::cacheable(&common(call)))
+}
+
+/// The metadata of OpenID Connect Discovery 1.0 section 3.
+fn openid_configuration(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    let mut body = common(call);
+    if let Some(fields) = body.as_object_mut() {
+        let url = |route: Route| format!("{}/{}", call.issuer(), route.path());
+        fields.insert("userinfo_endpoint".into(), json!(url(routes::USERINFO)));
+        fields.insert("subject_types_supported".into(), json!(["public"]));
+        fields.insert("id_token_signing_alg_values_supported".into(), json!([call.key.algorithm().name()]));
+        fields.insert("entity_profiles_supported".into(), json!(["user", "ai_agent", "workload"]));
+    }
+    Ok(Answer::cacheable(&body))
+}
+
+fn common(call: &Call<'_>) -> Value {
+    let issuer = call.issuer();
+    let url = |route: Route| format!("{issuer}/{}", route.path());
+    let with_secret = ["client_secret_basic", "client_secret_post"];
+    let any = ["client_secret_basic", "client_secret_post", "none"];
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": url(routes::AUTHORIZE),
+        "token_endpoint": url(routes::TOKEN),
+        "jwks_uri": url(routes::JWKS),
+        "pushed_authorization_request_endpoint": url(routes::PUSHED_AUTHORIZATION),
+        "device_authorization_endpoint": url(routes::DEVICE_AUTHORIZATION),
+        "revocation_endpoint": url(routes::REVOKE),
+        "introspection_endpoint": url(routes::INTROSPECT),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": GRANT_TYPES,
+        "scopes_supported": STANDARD_SCOPES,
+        "token_endpoint_auth_methods_supported": any,
+        "revocation_endpoint_auth_methods_supported": any,
+        "introspection_endpoint_auth_methods_supported": with_secret,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "resource_indicators_supported": true,
+    })
+}
+
+/// The services of this family.
+pub(crate) const SERVICES: &[Service] = &[
+    Service::of(routes::OPENID_CONFIGURATION, "GET, HEAD", openid_configuration),
+    Service::of(routes::AUTHORIZATION_SERVER, "GET, HEAD", authorization_server),
+    Service::of(routes::JWKS, "GET, HEAD", jwks),
+];
