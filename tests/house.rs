@@ -2,6 +2,10 @@
 
 #[path = "house/advisories.rs"]
 mod advisories;
+#[path = "house/circles.rs"]
+mod circles;
+#[path = "house/names.rs"]
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
