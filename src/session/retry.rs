@@ -9,7 +9,7 @@ use crate::time::Now;
 
 /// Attempts of one step, the first included.
 pub(super) const ATTEMPTS: u32 = 3;
-/// The longest `Retry-After` that is waited for.
+/// The longest `Retry-After` that is waited for; up to a tenth is added.
 const LONGEST: Duration = Duration::from_secs(60);
 /// The longest pause of our own.
 const CEILING: Duration = Duration::from_secs(5);
@@ -74,9 +74,10 @@ pub(super) fn verdict(
     let own = doubled.min(CEILING).mul_f64(now.fraction(0));
     let pause = match asked {
         Some(asked) if asked > LONGEST => return Verdict::Stop,
-        // Ten percent around what was asked for, so that those who were refused together do not return together.
-        // Asking for a moment does not do away with the pause of our own.
-        Some(asked) if asked >= own => asked.mul_f64(0.9 + 0.2 * now.fraction(0)).min(LONGEST),
+        // Never earlier than asked: a limiter may begin its window anew for whoever is. Up to ten percent later, so
+        // that those who were refused together do not return together. Asking for a moment does not do away with the
+        // pause of our own.
+        Some(asked) if asked >= own => asked.saturating_add(asked.mul_f64(0.1 * now.fraction(0))),
         _ => own,
     };
     if pause >= remaining {
@@ -164,7 +165,7 @@ mod tests {
     fn retry_after_is_obeyed_within_bounds() {
         assert_eq!(
             answered(429, Some("3"), Effect::Read),
-            Verdict::After(Duration::from_secs(3).mul_f64(0.9 + 0.2 * now(128).fraction(0)))
+            Verdict::After(Duration::from_secs(3) + Duration::from_secs(3).mul_f64(0.1 * now(128).fraction(0)))
         );
         assert!(
             matches!(answered(503, Some("2.5"), Effect::Read), Verdict::After(pause) if pause < Duration::from_secs(3))
@@ -182,6 +183,28 @@ mod tests {
             assert!(verdict == Verdict::Stop || long == "1e400", "{long}: {verdict:?}");
         }
         assert_eq!(refused(429, Some("3600"), "").retry_after(), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn nobody_returns_earlier_than_asked() {
+        for (value, asked) in [("0.5", 500), ("1", 1000), ("2.5", 2500), ("59", 59_000), ("60", 60_000)] {
+            let (asked, mut seen) = (Duration::from_millis(asked), Vec::new());
+            for status in [429, 503] {
+                for byte in 0..=255 {
+                    let error = refused(status, Some(value), "{}");
+                    let failure = Failure::Answer(&error);
+                    let verdict = verdict(failure, Effect::Read, 1, LEFT, &now(byte), &Quota::default());
+                    let Verdict::After(pause) = verdict else { panic!("{status}, {value}: {verdict:?}") };
+                    assert!(pause >= asked, "{status}, {value}, {byte}: {pause:?}");
+                    assert!(pause <= asked.mul_f64(1.1).max(BASE_RATE), "{status}, {value}, {byte}: {pause:?}");
+                    seen.push(pause);
+                }
+            }
+            seen.sort();
+            // They do not return together either: the whole tenth is used.
+            let spread = seen[seen.len() - 1] - seen[0];
+            assert!(spread >= asked.mul_f64(0.099), "{value}: {spread:?}");
+        }
     }
 
     #[test]

@@ -108,9 +108,14 @@ fn f5_retry_after_cannot_hang_a_call() {
                 let slept = took.saturating_sub(Duration::from_millis(10));
                 longest.set(longest.get().max(slept));
                 assert!(
-                    slept <= Duration::from_secs(60).min(Duration::from_millis(total)),
+                    slept <= Duration::from_secs(66).min(Duration::from_millis(total)),
                     "{value}: {slept:?}"
                 );
+                if let (Ok(_), Ok(asked)) = (&result, value.parse::<f64>())
+                    && asked > 0.0
+                {
+                    assert!(slept.as_secs_f64() >= asked, "{value}: came back after {slept:?}");
+                }
                 if let Err(error) = result {
                     assert_eq!(took, Duration::from_millis(5), "{value}: at once");
                     assert!(error.is_rate_limited());
@@ -158,6 +163,37 @@ fn f5_retry_after_cannot_hang_a_token_request() {
         "F5: {} values on the token endpoint, longest call {longest:?}, longest memory {remembered:?}",
         RETRY_AFTER.len()
     );
+}
+
+#[test]
+fn f5_nobody_returns_earlier_than_asked() {
+    let mut pauses = Vec::new();
+    for status in [429, 503] {
+        for seed in 0..100 {
+            let (mut world, session) = (World::new(seed), session());
+            world.server.on_token(move |hit| match hit.count == 1 {
+                true => reply(status, "{}").header("retry-after", "4"),
+                false => mint(hit, "3600"),
+            });
+            world.server.on_call(move |hit| match hit.count == 1 {
+                true => reply(status, "{}").header("retry-after", "60"),
+                false => reply(200, "{}"),
+            });
+            let begin = world.truth;
+            world.run(session.token()).unwrap();
+            let token = world.truth - begin;
+            assert!(token >= Duration::from_secs(4), "{status} at the token endpoint: {token:?}");
+            let begin = world.truth;
+            world.run(session.call(read().total(300_000))).unwrap();
+            let call = world.truth - begin;
+            assert!(call >= Duration::from_secs(60), "{status} at the API: {call:?}");
+            pauses.push(call);
+        }
+    }
+    let (least, most) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+    println!("F5: 60 s asked, 200 repetitions: after {least:?} to {most:?}");
+    assert!(*most <= Duration::from_secs(66) + Duration::from_millis(10), "{most:?}");
+    assert!(*most - *least >= Duration::from_secs(5), "they return together");
 }
 
 #[test]
