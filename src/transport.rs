@@ -2,17 +2,17 @@
 
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod framing;
-#[cfg(feature = "ureq")]
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod names;
 mod options;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod statistics;
-#[cfg(feature = "ureq")]
-mod tcp;
-#[cfg(feature = "ureq")]
-mod tls;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod target;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod trust;
 #[cfg(feature = "ureq")]

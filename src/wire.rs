@@ -42,7 +42,7 @@ impl Default for Limits {
 }
 
 /// Headers that a request has room for from the start.
-const HEADERS: usize = 6;
+const HEADERS: usize = 8;
 
 /// One HTTP request, whole, with its limits. Send it with anything.
 ///
@@ -74,6 +74,8 @@ impl Request {
             secrets: Vec::new(),
         }))
         .header(http::header::ACCEPT, HeaderValue::from_static("application/json"))
+        // Nothing here decodes, and what some server or proxy encodes unasked could not be read.
+        .header(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
     }
 
     /// Sets a header, in place of any of the same name.

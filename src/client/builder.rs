@@ -43,14 +43,15 @@ impl AgentBuilder {
     }
 
     /// Takes every setting that is in the environment and not set yet: `LUMOAUTH_URL`, `LUMOAUTH_TENANT` (else
-    /// `LUMOAUTH_ORG_ID`), `AGENT_CLIENT_ID`, `AGENT_CLIENT_SECRET`, and the proxy that the usual variables name.
+    /// `LUMOAUTH_ORG_ID`), `AGENT_CLIENT_ID`, `AGENT_CLIENT_SECRET`, the proxy that the usual variables
+    /// name, and the certificates to trust besides (`SSL_CERT_FILE`, `SSL_CERT_DIR`). See [`TransportOptions`] for both.
     pub fn environment(mut self) -> Self {
         let Variables { base_url, layout, client_id, client_secret } = Variables::read(environment::variable);
         self.base_url = self.base_url.or(base_url);
         self.layout = self.layout.or(layout);
         self.client_id = self.client_id.or(client_id);
         self.client_secret = self.client_secret.or(client_secret);
-        self.transport = self.transport.proxy_from_environment();
+        self.transport = self.transport.proxy_from_environment().root_certificates_from_environment();
         self
     }
 

@@ -165,7 +165,9 @@ mod tests {
     fn retry_after_is_obeyed_within_bounds() {
         assert_eq!(
             answered(429, Some("3"), Effect::Read),
-            Verdict::After(Duration::from_secs(3) + Duration::from_secs(3).mul_f64(0.1 * now(128).fraction(0)))
+            Verdict::After(
+                Duration::from_secs(3) + Duration::from_secs(3).mul_f64(0.1 * now(128).fraction(0))
+            )
         );
         assert!(
             matches!(answered(503, Some("2.5"), Effect::Read), Verdict::After(pause) if pause < Duration::from_secs(3))
@@ -196,7 +198,10 @@ mod tests {
                     let verdict = verdict(failure, Effect::Read, 1, LEFT, &now(byte), &Quota::default());
                     let Verdict::After(pause) = verdict else { panic!("{status}, {value}: {verdict:?}") };
                     assert!(pause >= asked, "{status}, {value}, {byte}: {pause:?}");
-                    assert!(pause <= asked.mul_f64(1.1).max(BASE_RATE), "{status}, {value}, {byte}: {pause:?}");
+                    assert!(
+                        pause <= asked.mul_f64(1.1).max(BASE_RATE),
+                        "{status}, {value}, {byte}: {pause:?}"
+                    );
                     seen.push(pause);
                 }
             }

@@ -1,7 +1,5 @@
 //! What a ready transport can be told.
 
-use crate::client::environment;
-use crate::error::ConfigError;
 use crate::secret::Secret;
 
 /// Extra root certificates, and the proxy. Everything else of a transport is fixed: TLS is verified, redirects are not
@@ -10,6 +8,8 @@ use crate::secret::Secret;
 pub struct TransportOptions {
     #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(super) roots: Vec<Vec<u8>>,
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
+    pub(super) environment_roots: bool,
     #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
     pub(super) proxy: Proxy,
 }
@@ -35,46 +35,34 @@ impl TransportOptions {
         self
     }
 
+    /// Trusts the certificates that the environment names in addition to the built-in roots: those of the file
+    /// `SSL_CERT_FILE`, and of the files in the folders `SSL_CERT_DIR`. A company's proxy that looks into TLS is often
+    /// made known so.
+    ///
+    /// A file that cannot be read or has no certificate is an error when the transport is made. Folders that are not
+    /// there, and files in them that are no certificates, are passed over.
+    pub fn root_certificates_from_environment(mut self) -> Self {
+        self.environment_roots = true;
+        self
+    }
+
     /// Goes through this proxy. Its URL may hold a password, so it is kept as a secret.
     pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
         self.proxy = Proxy::Url(url.into());
         self
     }
 
-    /// Goes through the proxy that the environment names (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), unless one was set.
+    /// Goes through the proxy that the environment names, unless one was set: the first that is not empty of
+    /// `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`. `HTTP_PROXY` is for plain http, which goes to this machine
+    /// only and never through a proxy.
+    ///
+    /// `no_proxy` or `NO_PROXY` says who is reached without it, as curl reads it: names with all below them
+    /// (`corp.example` is for `id.corp.example` too), addresses, networks (`10.0.0.0/8`, `2001:db8::/32`), `*` for all;
+    /// besides, `*.corp.example`, `host:8443` and IPv6 addresses in brackets.
     pub fn proxy_from_environment(mut self) -> Self {
         if matches!(self.proxy, Proxy::None) {
             self.proxy = Proxy::Environment;
         }
         self
     }
-
-    /// Refuses a proxy that cannot be meant as it is written: HTTP stacks go without one, or to another port, silently.
-    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
-    pub(super) fn check_proxy(&self) -> Result<(), ConfigError> {
-        let problem = "write it as http://host:port";
-        match &self.proxy {
-            Proxy::Url(url) if !has_host_and_port(url.expose()) => {
-                Err(ConfigError::BadUrl { setting: "proxy", problem })
-            }
-            Proxy::Environment if !environment::proxies().iter().all(|url| has_host_and_port(url)) => {
-                Err(ConfigError::BadUrl { setting: "the environment's proxy", problem })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// True if there is a host, and the port, if any, is one.
-#[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
-fn has_host_and_port(proxy: &str) -> bool {
-    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit('@').next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
-    !host.trim_matches(['[', ']']).is_empty() && port.is_none_or(is_port)
 }

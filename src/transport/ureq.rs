@@ -1,34 +1,39 @@
 //! The blocking transport: ureq, told exactly what it may do.
 
+mod attempt;
+mod resolver;
+mod tcp;
+mod tls;
+
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use http::response::Parts;
 use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector};
 use ureq::{AsSendBody, Timeout};
 use zeroize::Zeroizing;
 
-use super::framing::{Framing, too_large};
-use super::names::{Names, SharedNames};
-use super::options::{Proxy, TransportOptions};
+use self::attempt::{Attempting, Watched};
+use self::resolver::{Marked, SharedNames, marked};
+use self::tcp::Tcp;
+use self::tls::TlsConnector;
+use super::framing::{Framing, HEAD, too_large};
+use super::names::Names;
+use super::options::TransportOptions;
+use super::proxy::{Proxies, Via};
 use super::statistics::Statistics;
-use super::tcp::Tcp;
-use super::tls::TlsConnector;
+use super::target::target;
 use super::trust;
 use crate::client::{blocking::Transport, clock};
-use crate::error::{ConfigError, TransportError, TransportFault};
-use crate::origin::Origin;
+use crate::error::{ConfigError, Sent, TransportError, TransportFault};
 use crate::time::Now;
 use crate::wire::{Limits, Request, Response};
 
 const IDLE_AGE: Duration = Duration::from_secs(10);
 const IDLE_PER_HOST: usize = 32;
 const IDLE: usize = 128;
-/// Holds the largest head that is read.
-const INPUT: usize = 32 * 1024;
 const OUTPUT: usize = 16 * 1024;
 
 /// The transport behind the blocking clients: verified TLS, kept connections, no redirects, no compression, limits on
@@ -36,10 +41,10 @@ const OUTPUT: usize = 16 * 1024;
 #[derive(Clone, Debug)]
 pub struct UreqTransport {
     agent: ureq::Agent,
-    names: Arc<Names>,
+    names: Names,
     connections: Arc<AtomicU64>,
     received: Arc<AtomicU64>,
-    proxied: bool,
+    proxies: Proxies,
 }
 
 impl UreqTransport {
@@ -48,26 +53,9 @@ impl UreqTransport {
     /// # Errors
     /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
     pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
-        options.check_proxy()?;
-        let proxy = match &options.proxy {
-            Proxy::None => None,
-            Proxy::Environment => ureq::Proxy::try_from_env(),
-            Proxy::Url(url) => Some(ureq::Proxy::new(url.expose()).map_err(|_| ConfigError::BadUrl {
-                setting: "proxy",
-                problem: "write it as http://host:port",
-            })?),
-        };
-        // Without this, a SOCKS proxy would be ignored or abort the process, both without a word.
-        if proxy.as_ref().is_some_and(|proxy| {
-            !matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https)
-        }) {
-            return Err(ConfigError::BadUrl {
-                setting: "proxy",
-                problem: "only http and https proxies are supported",
-            });
-        }
-        let proxied = proxy.is_some();
-        let named = proxy.as_ref().map(|proxy| (proxy.host().to_owned(), proxy.port()));
+        let proxies = Proxies::read(options)?;
+        let proxy = proxies.via().map(proxy).transpose()?;
+        let named = proxies.via().map(|via| (via.host().to_owned(), via.port()));
         let limits = Limits::default();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -84,20 +72,20 @@ impl UreqTransport {
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE_PER_HOST)
             .max_idle_age(IDLE_AGE)
-            .input_buffer_size(INPUT)
+            .input_buffer_size(HEAD)
             .output_buffer_size(OUTPUT)
             .build();
-        let (names, connections) = (Arc::new(Names::default()), Arc::new(AtomicU64::new(0)));
+        let (names, connections) = (Names::default(), Arc::new(AtomicU64::new(0)));
         let received = Arc::new(AtomicU64::new(0));
         let chain =
             ().chain(ConnectProxyConnector::default())
                 .chain(Tcp { received: Arc::clone(&received) })
                 .chain(TlsConnector(trust::client_config(options)?));
         let via = named.as_ref().map(|(host, _)| host.clone());
-        let dial = Dial { chain, names: Arc::clone(&names), connections: Arc::clone(&connections), via };
-        let resolver = SharedNames { names: Arc::clone(&names), proxy: named };
+        let dial = Dial { chain, names: names.clone(), connections: Arc::clone(&connections), via };
+        let resolver = SharedNames { names: names.clone(), proxy: named };
         let agent = ureq::Agent::with_parts(config, dial, resolver);
-        Ok(UreqTransport { agent, names, connections, received, proxied })
+        Ok(UreqTransport { agent, names, connections, received, proxies })
     }
 
     /// What it has done so far.
@@ -123,7 +111,7 @@ impl UreqTransport {
                 .timeout_global(Some(limits.total))
                 .timeout_connect(Some(limits.connect))
                 .timeout_resolve(Some(limits.connect))
-                .max_response_header_size(limits.head.min(INPUT));
+                .max_response_header_size(limits.head.min(HEAD));
             if limits.fresh_connection {
                 // A configuration that the pool's connections do not have: neither taken from it nor given back.
                 config = config.output_buffer_size(OUTPUT.saturating_add(1));
@@ -135,6 +123,16 @@ impl UreqTransport {
         }
         self.agent.run(request)
     }
+}
+
+/// The proxy in ureq's words.
+fn proxy(via: &Via) -> Result<ureq::Proxy, ConfigError> {
+    let protocol = if via.is_https() { ureq::ProxyProtocol::Https } else { ureq::ProxyProtocol::Http };
+    let mut builder = ureq::Proxy::builder(protocol).host(via.host()).port(via.port());
+    if let Some((user, password)) = via.credentials() {
+        builder = builder.username(user).password(password);
+    }
+    builder.build().map_err(|_| Via::UNUSABLE)
 }
 
 /// About how many bytes the head of a request has: ureq cannot send one that its buffer does not hold.
@@ -166,8 +164,9 @@ impl Transport for UreqTransport {
             let message = "the head of the request is larger than 16 KiB";
             return Err(TransportError::not_sent(TransportFault::Refused, message));
         }
-        // A proxy is never asked for this machine.
-        let direct = self.proxied && Origin::of(request.url()).is_none_or(|origin| origin.is_loopback());
+        let target = target(request.url())?;
+        let direct = self.proxies.via().is_some() && self.proxies.of(&target).is_none();
+        let attempting = attempt::begin(&method, &limits);
         let (head, body) = request.into_head_and_body();
         let answer = if body.is_empty() && !matches!(method, Method::POST | Method::PUT | Method::PATCH) {
             self.run(head, &limits, direct)
@@ -175,7 +174,7 @@ impl Transport for UreqTransport {
             self.run(head.map(|()| body.as_slice()), &limits, direct)
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
-        let mut body = read(&parts, &method, body, &limits)?;
+        let mut body = read(&attempting, body, &limits)?;
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }
 
@@ -186,12 +185,13 @@ impl Transport for UreqTransport {
 
 /// Reads the whole body, and only if it is certain where it ends.
 fn read(
-    parts: &Parts,
-    method: &Method,
+    attempting: &Attempting,
     mut body: ureq::Body,
     limits: &Limits,
 ) -> Result<Zeroizing<Vec<u8>>, TransportError> {
-    let framing = Framing::of(method, parts.version, parts.status, &parts.headers)?;
+    let framing = attempting.framing().ok_or_else(|| {
+        TransportError::unknown(TransportFault::Framing, "the answer does not say where it ends")
+    })?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(framing.room(limits.body)?));
     if framing == Framing::Nothing {
         return Ok(bytes);
@@ -204,48 +204,37 @@ fn read(
     Ok(bytes)
 }
 
-/// Marks a failure that happened before anything was sent.
-#[derive(Debug)]
-pub(super) struct NotSent(pub(super) TransportError);
-
-impl std::fmt::Display for NotSent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for NotSent {}
-
 /// Opens connections. Whatever fails in here failed before a byte of the request left.
 #[derive(Debug)]
 struct Dial<C> {
     chain: C,
-    names: Arc<Names>,
+    names: Names,
     connections: Arc<AtomicU64>,
     /// The proxy's host: its address may be the one that is old.
     via: Option<String>,
 }
 
 impl<C: Connector<()>> Connector<()> for Dial<C> {
-    type Out = C::Out;
+    type Out = Watched<C::Out>;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
         chained: Option<()>,
-    ) -> Result<Option<C::Out>, ureq::Error> {
-        let _limit = super::tcp::limit_connecting(details);
+    ) -> Result<Option<Watched<C::Out>>, ureq::Error> {
+        let limit = tcp::limit_connecting(details);
         match self.chain.connect(details, chained) {
             Ok(connection) => {
                 self.connections.fetch_add(1, Ordering::Relaxed);
-                Ok(connection)
+                let looks = !limit.is_nested();
+                Ok(connection.map(|inner| Watched { inner, looks }))
             }
             Err(error) => {
                 self.names.forget(details.uri.host().unwrap_or_default());
                 if let Some(via) = &self.via {
                     self.names.forget(via);
                 }
-                Err(ureq::Error::Other(Box::new(NotSent(not_connected(error)))))
+                Err(marked(not_connected(error)))
             }
         }
     }
@@ -267,8 +256,12 @@ fn not_connected(error: ureq::Error) -> TransportError {
         ureq::Error::ConnectProxyFailed(_) => {
             TransportError::not_sent(TransportFault::Connect, "the proxy made no connection")
         }
-        ureq::Error::Other(inner) => match inner.downcast::<NotSent>() {
-            Ok(marked) => marked.0,
+        ureq::Error::Other(inner) => match inner.downcast::<Marked>() {
+            Ok(marked) if marked.0.sent() == Sent::NotSent => marked.0,
+            Ok(_) => TransportError::not_sent(
+                TransportFault::Connect,
+                "no connection: there was no end of its beginning",
+            ),
             Err(_) => TransportError::not_sent(TransportFault::Connect, "no connection"),
         },
         _ => TransportError::not_sent(TransportFault::Connect, "no connection"),
@@ -283,7 +276,7 @@ fn tls_error(error: &std::io::Error) -> Option<rustls::Error> {
 /// ureq's errors as ours. Their texts stay out: some contain the URL.
 fn failed(error: ureq::Error) -> TransportError {
     match error {
-        ureq::Error::Other(inner) => match inner.downcast::<NotSent>() {
+        ureq::Error::Other(inner) => match inner.downcast::<Marked>() {
             Ok(marked) => marked.0,
             Err(_) => TransportError::unknown(TransportFault::Other, "the transport failed"),
         },

@@ -46,7 +46,7 @@ fn s2_no_secret_in_the_log_even_at_trace() {
         assert!(agent.is_allowed("read").await.unwrap());
         assert_eq!(agent.request(Method::GET, "agents/ask?q=canary-query-9").await.unwrap().status(), 200);
     });
-    assert!(log.heard("reqwest"), "the log was not read");
+    assert!(log.heard("lumoauth"), "the log was not read");
     let told = log.told("canary");
     assert!(told.is_empty(), "{told:#?}");
 }

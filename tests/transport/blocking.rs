@@ -91,7 +91,7 @@ mod ordinary {
             .match_header("accept", "application/json")
             .match_header("user-agent", &*format!("my-agent/1.2 lumoauth-rust/{version}"))
             .match_header("x-trace", "7")
-            .match_header("accept-encoding", Matcher::Missing)
+            .match_header("accept-encoding", "identity")
             .match_header("content-length", Matcher::Missing)
             .match_header("cookie", Matcher::Missing)
             .with_header("x-answer", "yes")

@@ -178,7 +178,7 @@ fn s6_credentials_and_scopes_stay_what_they_are() {
         if !words.is_empty() {
             expected.extend(owned(&[("scope", &words)]));
         }
-        let mut headers = vec!["accept", "cache-control", "content-type", "user-agent"];
+        let mut headers = vec!["accept", "accept-encoding", "cache-control", "content-type", "user-agent"];
         match how {
             ClientAuth::Post => expected.extend(owned(&[("client_id", &id), ("client_secret", &secret)])),
             _ => {
@@ -232,7 +232,7 @@ fn s6_questions_and_registrations_stay_what_they_are() {
         let request = kept.lock().unwrap().pop().unwrap();
         let body = std::str::from_utf8(request.body()).unwrap();
         assert_eq!(json::parse(body).unwrap(), json::Json::from(&expected), "{body}");
-        let mut headers = vec!["accept", "authorization", "content-type", "user-agent"];
+        let mut headers = vec!["accept", "accept-encoding", "authorization", "content-type", "user-agent"];
         if round % 2 == 0 {
             headers.push("cache-control");
         }
@@ -282,7 +282,7 @@ fn s6_raw_requests_stay_what_they_are() {
         assert_eq!(normal(before), normal(own_query), "{path:?} {query}");
         assert_eq!(request.body(), body.as_bytes());
         let lower = header.to_ascii_lowercase();
-        let headers = ["accept", "authorization", "content-type", "user-agent", &lower];
+        let headers = ["accept", "accept-encoding", "authorization", "content-type", "user-agent", &lower];
         assert_eq!(names(&request), sorted(headers.to_vec()));
         assert_eq!(request.headers()[&lower].as_bytes(), header_value.as_bytes());
         assert_eq!(request.headers()["content-type"].as_bytes(), content_type.as_bytes());
@@ -335,8 +335,16 @@ fn s6_on_the_wire_nothing_is_added() {
         let mut names: Vec<String> =
             request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         names.sort();
-        let expected =
-            ["accept", "authorization", "content-length", "content-type", "host", "user-agent", "x-own"];
+        let expected = [
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent",
+            "x-own",
+        ];
         let mut expected: Vec<&str> = expected.to_vec();
         if value.is_empty() {
             expected.retain(|name| *name != "content-type" || names.iter().any(|own| own == "content-type"));

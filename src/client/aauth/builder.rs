@@ -55,7 +55,8 @@ connection! {
     layout(layout: Layout);
     /// The base URL is a domain of the tenant's own: paths are `/api/v1`.
     custom_domain();
-    /// Takes the base URL, the tenant and the proxy from the environment, as far as they are not set yet.
+    /// Takes the base URL, the tenant and the proxy from the environment, as far as they are not set yet, and the
+    /// certificates to trust besides (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
     environment();
     /// The whole time of every call, in place of each operation's own.
     timeout(total: Duration);

@@ -158,7 +158,7 @@ fn what_fails_before_the_request_left_is_known_as_not_sent() {
     for url in ["http://example.com", "http://192.0.2.1", "https://127.1"] {
         assert_eq!(ends(get(url).limits(limits())), (TransportFault::Refused, Sent::NotSent), "{url}");
     }
-    for path in ["/a/%2e%2e/b", "/a/../b", "/a?b='"] {
+    for path in ["/a/%2e%2e/b", "/a/../b", "/a/."] {
         let rewritten = Request::new(Method::GET, format!("http://127.0.0.1:1{path}").parse().unwrap());
         assert_eq!(ends(rewritten.limits(limits())), (TransportFault::Refused, Sent::NotSent), "{path}");
     }
@@ -173,7 +173,7 @@ fn redirects_are_handed_over_and_nothing_is_decoded() {
         let response = carry(&TransportOptions::new(), get(server.url()).limits(limits())).unwrap();
         assert_eq!((response.status().as_u16(), server.requests().len()), (status, 1));
         let seen = &server.requests()[0];
-        assert_eq!(seen.header("Accept-Encoding"), None);
+        assert_eq!(seen.header("Accept-Encoding"), Some("identity"));
         assert_eq!(seen.header("Referer"), None);
     }
     assert_eq!(elsewhere.connections(), 0);

@@ -59,7 +59,7 @@ pub(super) fn verify(
     issuer: &str,
     audience: &str,
 ) -> Result<Ended, Failure> {
-    let mut options = TransportOptions::new().proxy_from_environment();
+    let mut options = TransportOptions::new().proxy_from_environment().root_certificates_from_environment();
     if let Some(file) = &settings.ca_file {
         options = options.root_certificates(read_text(file)?);
     }

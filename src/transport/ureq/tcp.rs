@@ -1,7 +1,7 @@
 //! TCP for the ureq transport, in place of ureq's own, which reports the end of the stream as an end of the answer (a
 //! last chunk without its final line break was believed; here it is an error) and sends head and body of a request in
 //! two packets, where one is enough. Besides, a write counts its time over all its pieces, and the bytes received are
-//! counted.
+//! counted and bounded.
 
 use std::cell::Cell;
 use std::io::{Error as IoError, ErrorKind, Read, Write};
@@ -15,6 +15,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
 };
 use zeroize::Zeroizing;
+
+use super::attempt;
 
 /// What is held back at most, to leave together.
 const TOGETHER: usize = 16 * 1024;
@@ -123,11 +125,13 @@ impl Transport for TcpConnection {
         let budget = Budget::start(timeout.for_read());
         loop {
             self.stream.set_read_timeout(budget.left()?.map(|left| left.max(SHORTEST)))?;
-            match self.stream.read(self.buffers.input_append_buf()) {
-                Ok(0) if self.buffers.input_append_buf().is_empty() => return Ok(false),
+            let room = attempt::room(self.buffers.input_append_buf().len())?;
+            match self.stream.read(self.buffers.input_append_buf().get_mut(..room).unwrap_or_default()) {
+                Ok(0) if room == 0 => return Ok(false),
                 Ok(0) => return Err(ended()),
                 Ok(amount) => {
                     self.received.fetch_add(amount as u64, Ordering::Relaxed);
+                    attempt::received(amount);
                     self.buffers.input_appended(amount);
                     self.has_just_read = true;
                     return Ok(true);
@@ -186,6 +190,13 @@ pub(super) fn limit_connecting(details: &ConnectionDetails) -> ConnectLimit {
     };
     CONNECTING.set(outer.or(own));
     ConnectLimit { outer }
+}
+
+impl ConnectLimit {
+    /// True if this connection is made for another one: it leads to the proxy.
+    pub(super) fn is_nested(&self) -> bool {
+        self.outer.is_some()
+    }
 }
 
 impl Drop for ConnectLimit {
