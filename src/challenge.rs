@@ -3,6 +3,7 @@
 //! Reading follows the grammar of RFC 9110 section 11.6.1 to the letter: several challenges in a field, several fields,
 //! parameters in any order, quoted texts with escapes, `token68`, blanks around `=`, empty list elements, folded lines
 //! (RFC 9112 section 5.2). A parameter given twice is refused (RFC 9110 section 11.2): which one counts is anybody's guess.
+//! What is refused in an answer hides nothing else of it: servers, gateways and proxies each add challenges of their own.
 //! Rendering escapes, so that no text can end a parameter or a field.
 
 use std::fmt;
@@ -66,57 +67,44 @@ impl Challenge {
         self
     }
 
-    /// All challenges in the `WWW-Authenticate` fields of an answer, in order (RFC 9110 section 11.6.1).
-    ///
-    /// # Errors
-    /// [`ChallengeError`] if a field is not a list of challenges.
-    pub fn read(headers: &HeaderMap) -> Result<Vec<Self>, ChallengeError> {
+    /// The challenges in the `WWW-Authenticate` fields of an answer that can be read, in order (RFC 9110 section 11.6.1): 32 at
+    /// most, out of 16 KiB at most. One that cannot be read is left out, with what stands behind it in its field if its end cannot
+    /// be found either.
+    pub fn read(headers: &HeaderMap) -> Vec<Self> {
         let mut found = Vec::new();
         let mut length = 0_usize;
         for value in headers.get_all(WWW_AUTHENTICATE) {
             length = length.saturating_add(value.len());
-            if length > LONGEST {
-                return Err(ChallengeError::new("is too long"));
+            if length > LONGEST || found.len() >= MOST {
+                break;
             }
             // Bytes beyond ASCII are allowed in quoted texts only (obs-text); each is read as one character.
             let text: String = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
-            found.extend(Challenge::parse(&text)?);
-            if found.len() > MOST {
-                return Err(ChallengeError::new("list has too many challenges"));
-            }
+            let Ok(text) = unfold(&text) else { continue };
+            found.extend(
+                Readable(Reader { rest: &text })
+                    .filter_map(Result::ok)
+                    .take(MOST.saturating_sub(found.len())),
+            );
         }
-        Ok(found)
+        found
     }
 
     /// All challenges in the text of one field (RFC 9110 section 11.6.1).
     ///
     /// # Errors
-    /// [`ChallengeError`] if it is not a list of challenges.
+    /// [`ChallengeError`] if it is not a list of challenges, or has more than 32.
     pub fn parse(text: &str) -> Result<Vec<Self>, ChallengeError> {
         if text.len() > LONGEST {
             return Err(ChallengeError::new("is too long"));
         }
         let text = unfold(text)?;
-        let mut reader = Reader { rest: &text };
-        let mut found: Vec<Challenge> = Vec::new();
-        loop {
-            reader.skip(|c| c == ',' || is_blank(c));
-            if reader.rest.is_empty() {
-                return Ok(found);
-            }
-            if let Some(parameter) = reader.parameter()? {
-                found.last_mut().ok_or(ChallengeError::new("has no scheme"))?.add(parameter)?;
-            } else {
-                if found.len() >= MOST {
-                    return Err(ChallengeError::new("list has too many challenges"));
-                }
-                found.push(reader.challenge()?);
-            }
-            reader.skip(is_blank);
-            if !reader.rest.is_empty() && !reader.rest.starts_with(',') {
-                return Err(ChallengeError::new("has something behind a parameter"));
-            }
+        let found =
+            Readable(Reader { rest: &text }).take(MOST.saturating_add(1)).collect::<Result<Vec<_>, _>>()?;
+        if found.len() > MOST {
+            return Err(ChallengeError::new("list has too many challenges"));
         }
+        Ok(found)
     }
 
     fn add(&mut self, (name, value): (&str, String)) -> Result<(), ChallengeError> {
@@ -206,10 +194,11 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// Line breaks with a blank behind them become blanks (RFC 9112 section 5.2); any other control character is refused.
+/// Line breaks with a blank behind them become blanks (RFC 9112 section 5.2); any other control character is refused. (What
+/// is beyond ASCII are bytes of a longer character: a dash has some that would be controls by themselves.)
 fn unfold(text: &str) -> Result<String, ChallengeError> {
     let text = text.replace("\r\n ", " ").replace("\r\n\t", " ").replace("\n ", " ").replace("\n\t", " ");
-    if text.chars().any(|c| c.is_control() && c != '\t') {
+    if text.chars().any(|c| c.is_ascii_control() && c != '\t') {
         return Err(ChallengeError::new("has a control character"));
     }
     Ok(text)
@@ -222,6 +211,27 @@ const fn is_blank(character: char) -> bool {
 /// A character of a token (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The challenges of a field, one by one. What is wrong with one of them is said in its place; after a fault that hides where it
+/// ends, there are no more.
+struct Readable<'a>(Reader<'a>);
+
+impl Iterator for Readable<'_> {
+    type Item = Result<Challenge, ChallengeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Readable(reader) = self;
+        reader.skip(|c| c == ',' || is_blank(c));
+        if reader.rest.is_empty() {
+            return None;
+        }
+        let read = reader.whole();
+        if read.is_err() {
+            reader.rest = "";
+        }
+        Some(read.and_then(std::convert::identity))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -288,6 +298,28 @@ impl<'a> Reader<'a> {
         Err(ChallengeError::new("has a quoted text without end"))
     }
 
+    /// A challenge with all its parameters; inside, what is wrong with it although its end was found.
+    fn whole(&mut self) -> Result<Result<Challenge, ChallengeError>, ChallengeError> {
+        if self.parameter()?.is_some() {
+            return Err(ChallengeError::new("has no scheme"));
+        }
+        let mut challenge = self.challenge()?;
+        let mut wrong = None;
+        loop {
+            self.skip(is_blank);
+            if !self.rest.is_empty() && !self.rest.starts_with(',') {
+                return Err(ChallengeError::new("has something behind a parameter"));
+            }
+            self.skip(|c| c == ',' || is_blank(c));
+            let Some(parameter) = self.parameter()? else {
+                return Ok(wrong.map_or(Ok(challenge), Err));
+            };
+            if let Err(error) = challenge.add(parameter) {
+                wrong.get_or_insert(error);
+            }
+        }
+    }
+
     /// A scheme with what belongs to it up to the next comma.
     fn challenge(&mut self) -> Result<Challenge, ChallengeError> {
         let mut challenge = Challenge::of(self.token())?;
@@ -343,7 +375,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"x\""));
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_bytes(b"Bearer realm=\"\xe9\"").unwrap());
-        assert_eq!(Challenge::read(&headers).unwrap()[1].get("realm"), Some("é"));
+        assert_eq!(Challenge::read(&headers)[1].get("realm"), Some("é"));
         assert_eq!(Challenge::parse(" , ,").unwrap(), []);
     }
 
@@ -369,6 +401,47 @@ mod tests {
         assert!(Challenge::parse(&"a,".repeat(33)).is_err());
         assert!(Challenge::parse(&"a".repeat(17_000)).is_err());
         assert_eq!(one("Bearer realm").token68(), Some("realm"));
+    }
+
+    #[test]
+    fn a_broken_challenge_hides_no_other() {
+        let read = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_bytes(field.as_bytes()).unwrap());
+            }
+            Challenge::read(&headers).iter().map(Challenge::to_string).collect::<Vec<_>>()
+        };
+        let good = "Bearer error=\"insufficient_scope\", scope=\"w\"";
+        // In its own field, whatever is wrong with it.
+        for bad in [
+            "Bearer realm=\"a\", realm=\"b\"",
+            "realm=\"a\"",
+            "Bearer realm=\"a",
+            "Bearer realm=\"a\" b",
+            "Bearer abc==, realm=\"a\"",
+            "Bearer =",
+            "\"Bearer\"",
+            "Be(arer x=y",
+        ] {
+            assert_eq!(read(&[bad]), [""; 0], "{bad:?}");
+            assert_eq!(read(&[bad, good]), [good], "{bad:?}");
+            assert_eq!(read(&[good, bad]), [good], "{bad:?}");
+        }
+        // In one field with others, as proxies fold them together: if it can be seen where it ends.
+        for bad in ["Bearer realm=\"a\", realm=\"b\"", "Bearer abc==, realm=\"a\""] {
+            assert_eq!(read(&[&format!("{bad}, {good}")]), [good], "{bad:?}");
+            assert_eq!(read(&[&format!("Basic, {good}, {bad}, Negotiate")]), ["Basic", good, "Negotiate"]);
+        }
+        let twice = format!("Bearer {}x=1, {good}", "a=1, A=2, ".repeat(40));
+        assert_eq!(read(&[&twice]), [good]);
+        assert_eq!(read(&["Bearer realm=\"a – b\", scope=\"w\""]), ["Bearer realm=\"a ??? b\", scope=\"w\""]);
+        // What was read before a fault without end is there.
+        assert_eq!(read(&[&format!("{good}, Bearer realm=\"a")]), [good]);
+        // Bounds hold over all fields.
+        assert_eq!(read(&[&"a,".repeat(20), &"b,".repeat(20)]).len(), 32);
+        let long = format!("a b=\"{}\"", "x".repeat(10_000));
+        assert_eq!(read(&[&long, good, &long, good]).len(), 2);
     }
 
     #[test]

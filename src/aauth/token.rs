@@ -1,5 +1,6 @@
 //! An agent's authorization for a resource (`auth+jwt`), checked.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,7 +94,10 @@ impl VerifiedToken {
             && told_text(self.subject(), told.subject.as_deref())
             && told_text(Some(self.audience()), told.resource.as_deref())
             && told.expires_at.is_none_or(|own| own.unix() == self.expires_at.unix())
-            && told.scopes.as_ref().is_none_or(|own| self.scopes.iter().all(|scope| own.contains(scope)))
+            && told.scopes.as_ref().is_none_or(|own| {
+                let own: HashSet<&str> = own.iter().collect();
+                self.scopes.iter().all(|scope| own.contains(scope))
+            })
             && (told.actors.is_empty() || self.actors.is_empty() || told.actors == self.actors)
             && rest.all(|(name, value)| match name.as_str() {
                 "iss" => *value == self.issuer.as_str(),

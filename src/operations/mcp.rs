@@ -236,7 +236,8 @@ impl ResourceMetadata {
     }
 
     /// Makes sure that the configured service is one that the resource takes tokens of: by its issuer, byte for byte as
-    /// the service's own metadata says it, or by the URL of that metadata.
+    /// the service's own metadata says it, or by the URL of that metadata. One slash behind an empty path does not count, here
+    /// alone: tokens and answers are of the issuer that the metadata names.
     ///
     /// # Errors
     /// [`ProtocolFault::ForeignAuthorizationServer`] if it is not: the agent's credentials belong to no other service.
@@ -244,7 +245,8 @@ impl ResourceMetadata {
     pub fn check_authorization_server(&self, site: &Site, service: &ServerMetadata) -> Result<(), Error> {
         let fault = |fault| Error::from(ProtocolError::new(PROTECTED_RESOURCE.name(), 200, fault));
         let metadata_url = site.url(AUTHORIZATION_SERVER).to_string();
-        if !self.authorization_servers.iter().any(|own| own == service.issuer() || *own == metadata_url) {
+        if !self.authorization_servers.iter().any(|own| names(own, service.issuer()) || *own == metadata_url)
+        {
             let origin = self.authorization_servers.first().and_then(|url| Origin::parse(url).ok());
             let origin = origin.map_or_else(|| "none".to_owned(), |origin| origin.to_string());
             return Err(fault(ProtocolFault::ForeignAuthorizationServer { origin }));
@@ -255,6 +257,22 @@ impl ResourceMetadata {
         }
         Ok(())
     }
+}
+
+/// True if an entry of `authorization_servers` names this issuer. An origin is written with a slash behind it or without, by programs
+/// that normalise URLs and by people who do not.
+fn names(entry: &str, issuer: &str) -> bool {
+    let bare = |url: &'_ str| -> Option<usize> {
+        let (scheme, rest) = url.split_once("://")?;
+        let host = rest.strip_suffix('/').unwrap_or(rest);
+        let plain = !host.is_empty() && !host.contains(['/', '?', '#']);
+        plain.then(|| scheme.len().saturating_add(3).saturating_add(host.len()))
+    };
+    entry == issuer
+        || match (bare(entry), bare(issuer)) {
+            (Some(own), Some(other)) => entry.get(..own) == issuer.get(..other),
+            _ => false,
+        }
 }
 
 /// Where a resource's description is looked for, in order (RFC 9728 section 3.1): with the resource's path behind the
@@ -313,6 +331,42 @@ mod tests {
     }
 
     #[test]
+    fn an_authorization_server_is_named_by_its_issuer_with_or_without_one_slash_behind_an_empty_path() {
+        let (bare, path) = ("https://id.example", "https://id.example/t/acme");
+        for (entry, issuer) in [
+            (bare, bare),
+            ("https://id.example/", bare),
+            (bare, "https://id.example/"),
+            ("https://id.example:8443/", "https://id.example:8443"),
+            (path, path),
+        ] {
+            assert!(names(entry, issuer), "{entry} {issuer}");
+        }
+        for (entry, issuer) in [
+            ("https://id.example//", bare),
+            ("https://id.example/", path),
+            ("https://id.example/t/acme/", path),
+            (path, "https://id.example/t/acme/"),
+            ("https://id.example/?", bare),
+            ("https://id.example?/", bare),
+            ("https://id.example#/", bare),
+            ("https://id.example/.", bare),
+            ("https://ID.example/", bare),
+            ("HTTPS://id.example/", bare),
+            ("http://id.example/", bare),
+            ("https://id.example:443/", bare),
+            ("https://id.example.evil.test/", bare),
+            ("https://id.example\\/", bare),
+            ("https://", "https:///"),
+            ("id.example/", "id.example"),
+            ("/", ""),
+            ("", bare),
+        ] {
+            assert!(!names(entry, issuer), "{entry} {issuer}");
+        }
+    }
+
+    #[test]
     fn an_unbound_token_is_refused() {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -330,6 +384,9 @@ mod tests {
             (uri, r#"{"aud":"https://files.example/mcp/"}"#),
             (uri, r#"{"aud":"https://files.example"}"#),
             (uri, r#"{"aud":["x","https://files.example/mcp"]}"#),
+            (uri, r#"{"aud":["https://files.example/mcp","another"]}"#),
+            (uri, r#"{"aud":["https://files.example/mcp","https://files.example/mcp"]}"#),
+            ("files", r#"{"aud":["mcp_files","another"]}"#),
             (uri, r#"{"aud":"https://files.example/mcp","act":5}"#),
             (uri, r#"{"aud":"https://files.example/mcp","aud":"https://files.example/mcp"}"#),
             (uri, r#"{"aud":[]}"#),
