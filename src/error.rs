@@ -10,6 +10,7 @@ mod workload;
 
 use std::time::Duration;
 
+pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
 pub use protocol::{ProtocolError, ProtocolFault};
 pub use signer::SignerError;

@@ -1,5 +1,7 @@
 //! Requests and responses as values, and the one fork between success and failure.
 
+mod refusal;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -1,38 +1,33 @@
-//! The service's refusals: seven envelopes (`docs/wire.md`, errors) read into one type.
+//! The service's refusals, as one type; `wire` reads them.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{DATE, RETRY_AFTER};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::text::{Redactor, inert};
-use crate::json;
 use crate::time::Timestamp;
-use crate::wire::Response;
-
-/// How much of a text body is kept as its description, in characters (`docs/wire.md`, E-message).
-const TEXT_KEPT: usize = 500;
 
 /// A refusal or failure that the service put into words. Cheap to clone.
 ///
 /// What the service wrote is shown escaped and cut, with the request's own secrets taken out of it.
 #[derive(Clone)]
-pub struct ApiError(Arc<Inner>);
+pub struct ApiError(Arc<Refusal>);
 
-#[derive(Clone)]
-struct Inner {
-    operation: &'static str,
-    status: u16,
-    code: Option<String>,
-    description: Option<String>,
-    uri: Option<String>,
-    details: Option<Value>,
-    required_scopes: Vec<String>,
-    granted_scopes: Vec<String>,
-    retry_after: Option<Duration>,
-    rate_limit: Option<RateLimit>,
+/// What an answer says of a refusal, as it was read.
+#[derive(Clone, Default)]
+pub(crate) struct Refusal {
+    pub(crate) operation: &'static str,
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) uri: Option<String>,
+    pub(crate) details: Option<Value>,
+    pub(crate) required_scopes: Vec<String>,
+    pub(crate) granted_scopes: Vec<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) rate_limit: Option<RateLimit>,
 }
 
 /// The `X-RateLimit-*` headers (`docs/wire.md`, E-rate). A hint, never a promise.
@@ -48,32 +43,8 @@ pub struct RateLimit {
 }
 
 impl ApiError {
-    /// Reads the refusal out of an answer, whatever its content type says.
-    pub fn read(operation: &'static str, response: &Response) -> Self {
-        let status = response.status().as_u16();
-        let mut inner = Inner {
-            operation,
-            status,
-            code: None,
-            description: None,
-            uri: None,
-            details: None,
-            required_scopes: Vec::new(),
-            granted_scopes: Vec::new(),
-            retry_after: retry_after(response),
-            rate_limit: rate_limit(response),
-        };
-        match json::parse(response.body()) {
-            Ok(Value::Object(map)) => inner.fill(&map),
-            Ok(Value::String(text)) => inner.description = Some(kept(&text)),
-            Ok(_) => {}
-            Err(_) => {
-                let text = String::from_utf8_lossy(response.body());
-                let text = text.trim();
-                inner.description = (!text.is_empty()).then(|| kept(text));
-            }
-        }
-        ApiError(Arc::new(inner))
+    pub(crate) fn of(refusal: Refusal) -> Self {
+        ApiError(Arc::new(refusal))
     }
 
     /// The operation that was refused.
@@ -158,63 +129,10 @@ impl ApiError {
     }
 }
 
-impl Inner {
-    /// Envelopes A to F. The message is the first text of the four keys, the code is a text or nothing.
-    fn fill(&mut self, map: &Map<String, Value>) {
-        let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
-        self.description =
-            ["error_description", "message", "detail", "error"].iter().find_map(|key| text(key));
-        self.code = text("code").or_else(|| text("error"));
-        self.uri = text("error_uri");
-        self.details = map.get("details").filter(|details| !details.is_null()).cloned();
-        let scopes = |key: &str| {
-            let listed = map.get("details").and_then(|details| details.get(key)).and_then(Value::as_array);
-            listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
-        };
-        self.required_scopes = scopes("required_scopes");
-        self.granted_scopes = scopes("granted_scopes");
-    }
-}
-
-fn kept(text: &str) -> String {
-    text.chars().take(TEXT_KEPT).collect()
-}
-
-/// `Retry-After` as a length of time; a date in the past or anything else is none.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.header(RETRY_AFTER)?.trim();
-    if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        // Decimals are not HTTP, but they are seen. What does not fit into a Duration is "very long".
-        let seconds: f64 = value.parse().ok()?;
-        return Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
-    }
-    let at = date(value)?;
-    // The service's own Date is the clock that its Retry-After was written by.
-    let from = response.header(DATE).and_then(date).or(response.received())?;
-    let wait = at.saturating_since(from);
-    (!wait.is_zero()).then_some(wait)
-}
-
-fn date(value: &str) -> Option<Timestamp> {
-    let at = httpdate::parse_http_date(value).ok()?;
-    let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_unix(since.as_secs()))
-}
-
-fn rate_limit(response: &Response) -> Option<RateLimit> {
-    let number = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    let limit = RateLimit {
-        limit: number("x-ratelimit-limit"),
-        remaining: number("x-ratelimit-remaining"),
-        reset: number("x-ratelimit-reset").map(Timestamp::from_unix),
-    };
-    (limit.limit.is_some() || limit.remaining.is_some() || limit.reset.is_some()).then_some(limit)
-}
-
 impl fmt::Display for ApiError {
     /// `agents.ask: invalid_request (HTTP 400): Missing required field: action`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { operation, status, code, description, .. } = &*self.0;
+        let Refusal { operation, status, code, description, .. } = &*self.0;
         write!(f, "{operation}: ")?;
         match code {
             Some(code) => write!(f, "{} (HTTP {status})", inert(code))?,
@@ -229,7 +147,7 @@ impl fmt::Display for ApiError {
 
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
+        let Refusal {
             operation,
             status,
             code,
