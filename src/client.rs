@@ -1,13 +1,44 @@
 //! The people's face: one source for the blocking and the async clients, mounted twice.
 //!
-//! `run.rs`, `agent.rs` and `builder.rs` are written once, as async code. `blocking.rs` and `asynchronous.rs` each
-//! mount them and bring what differs: the transport trait, waiting for another call, and the shape of the examples.
+//! `run.rs`, `agent.rs` and the others of the list below are written once, as async code. `blocking.rs` and `asynchronous.rs`
+//! each mount them beside what they have alone. `cargo fmt` does not see what a macro mounts: format those files by name.
 
-pub(crate) mod clock;
-pub(crate) mod environment;
 mod held;
 mod store;
 mod token_file;
+
+/// What is written once.
+macro_rules! mounted_twice {
+    () => {
+        #[cfg(feature = "aauth")]
+        #[allow(clippy::duplicate_mod)]
+        #[path = "aauth.rs"]
+        mod aauth_client;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "agent.rs"]
+        mod agent;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "builder.rs"]
+        mod builder;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "delegation.rs"]
+        mod delegation;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "mcp.rs"]
+        mod mcp;
+        #[cfg(feature = "aauth")]
+        #[allow(clippy::duplicate_mod)]
+        #[path = "request_verifier.rs"]
+        mod request_verifier;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "run.rs"]
+        mod run;
+        #[cfg(feature = "verify")]
+        #[allow(clippy::duplicate_mod)]
+        #[path = "verifier.rs"]
+        mod verifier;
+    };
+}
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

@@ -37,16 +37,17 @@ pub struct ErrorsDocument;
 #[doc = include_str!("../docs/aauth.md")]
 pub struct AauthDocument;
 
-#[cfg(feature = "aauth")]
-#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
-pub mod aauth;
 pub mod challenge;
 pub mod claims;
 pub mod error;
 mod json;
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod mount;
 mod origin;
 mod path;
 mod pkce;
+#[cfg(feature = "aauth")]
+mod profile;
 mod route;
 mod scopes;
 mod secret;
@@ -76,6 +77,40 @@ mod client;
 #[cfg(any(feature = "blocking", feature = "async"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
 pub mod transport;
+
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub mod aauth {
+    //! AAuth: an agent with a key of its own signs its requests, and whoever receives them can prove who sent them.
+    //!
+    //! LumoAuth's profile of HTTP message signatures (RFC 9421; `docs/wire.md`, aauth rows). Everything here is pure: time and
+    //! nonces are arguments, keys sign bytes, headers are values.
+    //!
+    //! ```
+    //! use lumoauth::aauth::{AgentKey, Message, Nonce};
+    //! use lumoauth::http::{Method, Request};
+    //! use lumoauth::time::Timestamp;
+    //!
+    //! let key = AgentKey::generate()?;
+    //! let message = Message::new(Method::GET, "https://API.example.com:443/v1/data?limit=2")?;
+    //! # let (unix_seconds, sixteen_random_bytes) = (1_750_000_000, [7; 16]);
+    //! let headers = message.sign(&key, Timestamp::from_unix(unix_seconds), &Nonce::from_random(&sixteen_random_bytes))?;
+    //!
+    //! // Anybody's request becomes the signed one.
+    //! let mut request = Request::new(());
+    //! headers.apply(&mut request)?;
+    //! assert_eq!(request.uri(), "https://api.example.com/v1/data?limit=2");
+    //! assert!(request.headers().contains_key("signature"));
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    #[cfg(feature = "blocking")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+    pub use crate::client::blocking::aauth::{
+        AgentTokenSource, Client, ClientBuilder, ReplayStore, Verifier,
+    };
+    pub use crate::profile::*;
+}
 
 #[cfg(feature = "async")]
 #[cfg_attr(docsrs, doc(cfg(feature = "async")))]

@@ -1,5 +1,11 @@
 //! The transports: the only I/O. They know limits and bytes, and nothing of operations.
 
+#[cfg(feature = "async")]
+pub(crate) mod asynchronous;
+#[cfg(feature = "blocking")]
+pub(crate) mod blocking;
+pub(crate) mod clock;
+pub(crate) mod environment;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod framing;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::dual;
 use super::run::Driver;
+use super::{dual, example};
 use crate::error::{ConfigError, Error, InputError};
 use crate::operation::Operation;
 use crate::operations::aauth::{

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::builder::AgentBuilder;
-use super::dual;
 use super::mcp::{self, McpServer, McpTokens};
 use super::run::Driver;
+use super::{dual, example};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
@@ -46,11 +45,6 @@ struct CachedInfo {
 }
 
 impl Agent {
-    /// Starts building an agent.
-    pub fn builder() -> AgentBuilder {
-        AgentBuilder::new()
-    }
-
     pub(super) fn driver(&self) -> &Driver {
         &self.driver
     }

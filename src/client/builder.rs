@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::run::Driver;
 use super::workload::WorkloadSource;
 use super::{Agent, Signer, Transport};
-use crate::client::environment;
 use crate::credentials::{ClientAuth, Credentials, Variables, Workload};
 use crate::error::{ConfigError, Error};
 use crate::origin::Origin;
@@ -15,7 +14,7 @@ use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::{Session, Settings};
 use crate::site::{DEFAULT_BASE_URL, Layout, Site};
-use crate::transport::TransportOptions;
+use crate::transport::{TransportOptions, environment};
 
 /// Builds an [`Agent`]. Only the tenant and the credentials (or a workload's token) are required.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +34,13 @@ pub struct AgentBuilder {
     user_agent: Option<String>,
     signer: Option<Arc<dyn Signer>>,
     transport: TransportOptions,
+}
+
+impl Agent {
+    /// Starts building an agent.
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder::new()
+    }
 }
 
 impl AgentBuilder {

@@ -17,7 +17,7 @@ use http::Method;
 use super::super::held::HeldTokens;
 use super::agent::Agent;
 use super::run::Driver;
-use super::{MemoryStore, SessionStore, dual};
+use super::{MemoryStore, SessionStore, dual, example};
 use crate::credentials::ClientAuth;
 use crate::error::{ConfigError, ConsentError, Error, InputError};
 use crate::operation::{AttemptId, Operation};

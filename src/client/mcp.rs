@@ -8,8 +8,8 @@ use http::Uri;
 
 use super::super::held::HeldTokens;
 use super::agent::Agent;
-use super::dual;
 use super::run::Driver;
+use super::{dual, example};
 use crate::challenge::Challenge;
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::operation::Operation;

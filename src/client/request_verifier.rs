@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::aauth_client::Client;
 use super::replay::ReplayStore;
 use super::run::turn;
-use super::{Transport, dual};
-use crate::aauth::{
+use super::{Transport, dual, example};
+use crate::error::{ConfigError, Error};
+use crate::operations::aauth::VerifyAuthToken;
+use crate::profile::{
     IncomingMessage, MemoryReplayStore, RequestError, RequestVerifier, VerifiedRequest, VerifiedToken,
     VerifierConfig,
 };
-use crate::error::{ConfigError, Error};
-use crate::operations::aauth::VerifyAuthToken;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::verify::{VerifyError, bearer};

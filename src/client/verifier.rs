@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::agent::Agent;
 use super::run::turn;
-use super::{Transport, dual};
+use super::{Transport, dual, example};
 use crate::error::ConfigError;
 use crate::secret::Secret;
 use crate::verify::{

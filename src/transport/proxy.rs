@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use http::uri::Authority;
 
+use super::environment;
 use super::options::{Proxy, TransportOptions};
-use crate::client::environment;
 use crate::error::ConfigError;
 use crate::origin::Origin;
 use crate::secret::Secret;

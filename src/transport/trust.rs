@@ -9,8 +9,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::environment;
 use super::options::TransportOptions;
-use crate::client::environment;
 use crate::error::ConfigError;
 
 /// The TLS settings of a client: TLS 1.2 and 1.3, built-in roots plus the extra ones.

@@ -10,10 +10,10 @@ use super::super::run::Driver;
 use super::super::{Signer, Transport};
 use super::source::{AgentTokens, Source};
 use super::{Client, Role};
-use crate::aauth::{self, AgentServer, Delegate};
 use crate::error::{ConfigError, Error};
 use crate::operations::aauth::identifier;
 use crate::operations::check_redirect_uri;
+use crate::profile::{self, AgentServer, Delegate};
 use crate::secret::Secret;
 use crate::session::Session;
 use crate::site::Layout;
@@ -140,7 +140,7 @@ impl ClientBuilder {
         let missing = |setting, hint| ConfigError::Missing { setting, hint };
         let key =
             key.ok_or_else(|| missing("key", "set the agent's or resource's AgentKey on the builder"))?;
-        let names = aauth::names(&key.public_jwk());
+        let names = profile::names(&key.public_jwk());
         let problem = "has a public half that is no Ed25519 or RSA key with a kid, for signing messages";
         let names = names.ok_or(ConfigError::BadText { setting: "key", problem })?;
         if let Some(redirect_uri) = &redirect_uri {

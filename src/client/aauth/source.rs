@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::agent_token::AgentTokenSource;
-use crate::aauth::{AgentServer, Delegate};
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::operations::aauth::AgentToken;
+use crate::profile::{AgentServer, Delegate};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::time::Now;

@@ -1,8 +1,8 @@
 //! Where a resource remembers signatures, in the async mount.
 
 use super::Io;
-use crate::aauth::{MemoryReplayStore, Reservation, Reserved};
 use crate::error::StoreError;
+use crate::profile::{MemoryReplayStore, Reservation, Reserved};
 use crate::time::Now;
 
 /// Remembers which signatures were taken. Several processes that serve one resource share one.

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::operations::aauth::AgentToken;
 
-/// Where the agent token (`agent+jwt`) of an [`Client`](super::Client) comes from. A closure is one.
+/// Where the agent token (`agent+jwt`) of an [`Client`](super::aauth::Client) comes from. A closure is one.
 pub trait AgentTokenSource: Send + Sync {
     /// A token that is good now, for the client's key. Asked again before it ends, by one thread for all.
     ///

@@ -1,7 +1,7 @@
 //! Where a resource remembers signatures, in the blocking mount.
 
-use crate::aauth::{MemoryReplayStore, Reservation, Reserved};
 use crate::error::StoreError;
+use crate::profile::{MemoryReplayStore, Reservation, Reserved};
 use crate::time::Now;
 
 /// Remembers which signatures were taken. Several processes that serve one resource share one.

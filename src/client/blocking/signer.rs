@@ -48,12 +48,12 @@ impl fmt::Debug for dyn Signer {
 
 #[cfg(feature = "aauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
-impl Signer for crate::aauth::AgentKey {
+impl Signer for crate::profile::AgentKey {
     fn public_jwk(&self) -> Value {
-        crate::aauth::AgentKey::public_jwk(self)
+        crate::profile::AgentKey::public_jwk(self)
     }
 
     fn sign(&self, base: &[u8]) -> Result<Vec<u8>, SignerError> {
-        crate::aauth::AgentKey::sign(self, base).map_err(|_| SignerError::new("the key refused"))
+        crate::profile::AgentKey::sign(self, base).map_err(|_| SignerError::new("the key refused"))
     }
 }

@@ -71,9 +71,10 @@ impl Emulator {
 #[cfg(feature = "blocking")]
 mod blocking {
     use super::{Duration, InProcess, Now, Request, Response, TransportError};
-    use crate::client::blocking::{Agent, Transport};
+    use crate::client::blocking::Agent;
     use crate::emulator::faces::emulator::Emulator;
     use crate::error::Error;
+    use crate::transport::blocking::Transport;
 
     impl Transport for InProcess {
         fn send(&self, request: Request) -> Result<Response, TransportError> {
@@ -106,10 +107,11 @@ mod blocking {
 #[cfg(feature = "async")]
 mod asynchronous {
     use super::{Duration, InProcess, Now, Request, Response, TransportError};
-    use crate::client::asynchronous::{Agent, Io, Settled, Transport};
+    use crate::client::asynchronous::Agent;
     use crate::emulator::faces::emulator::Emulator;
     use crate::error::Error;
     use crate::session::Ticket;
+    use crate::transport::asynchronous::{Io, Settled, Transport};
 
     impl Transport for InProcess {
         fn send(&self, request: Request) -> Io<'_, Result<Response, TransportError>> {

@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::RedeemCode;
-use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault};
+use super::token::TOKEN;
+use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::json::Fields;
-use crate::operations::consent::Callback;
 use crate::operations::token::lifetime;
 use crate::origin::Origin;
 use crate::route::Route;
@@ -26,11 +25,11 @@ pub(super) const ROUTES: &[Route] = &[CONSENT];
 #[derive(Clone)]
 pub struct Consent {
     url: Option<String>,
-    request_token: Option<Secret>,
+    pub(super) request_token: Option<Secret>,
     expires_at: Option<Timestamp>,
-    redirect_uri: Option<String>,
-    state: Option<Secret>,
-    scopes: Scopes,
+    pub(super) redirect_uri: Option<String>,
+    pub(super) state: Option<Secret>,
+    pub(super) scopes: Scopes,
     /// Clones share it: one consent gives one code.
     used: Arc<AtomicBool>,
 }
@@ -55,7 +54,7 @@ impl Consent {
             None => None,
             Some(value) => {
                 let map = serde_json::Map::from_iter([("expires_in".to_owned(), value)]);
-                Some(lifetime(&mut Fields::new(super::token::TOKEN.name(), response.status().as_u16(), map))?)
+                Some(lifetime(&mut Fields::new(TOKEN.name(), response.status().as_u16(), map))?)
             }
         };
         let expires_at = expires_in.map(|left| response.received().unwrap_or_default().saturating_add(left));
@@ -78,7 +77,7 @@ impl Consent {
     pub fn url(&self, site: &Site) -> Result<String, Error> {
         let bad = |problem| {
             let fault = ProtocolFault::Other(problem);
-            Error::Protocol(ProtocolError::new(super::token::TOKEN.name(), 200, fault))
+            Error::Protocol(ProtocolError::new(TOKEN.name(), 200, fault))
         };
         let mut url = match (&self.url, &self.request_token) {
             (Some(url), _) => url.clone(),
@@ -109,6 +108,11 @@ impl Consent {
         Ok(url)
     }
 
+    /// True for the first that comes with what fits.
+    pub(super) fn use_up(&self) -> bool {
+        !self.used.swap(true, Ordering::SeqCst)
+    }
+
     /// Names the request at the service.
     pub fn request_token(&self) -> Option<&Secret> {
         self.request_token.as_ref()
@@ -122,43 +126,6 @@ impl Consent {
     /// The state that the answer has to carry, if the request was made with one.
     pub fn state(&self) -> Option<&Secret> {
         self.state.as_ref()
-    }
-
-    /// The next step with a code whose state and issuer **you have checked yourself**.
-    ///
-    /// # Errors
-    /// [`InputError`] if the request had no redirect URI.
-    pub fn redeem(&self, code: impl Into<Secret>) -> Result<RedeemCode, InputError> {
-        let missing =
-            || InputError::new("redirect_uri", "is missing: set it on the request for authorization");
-        let redirect_uri = self.redirect_uri.clone().ok_or_else(missing)?;
-        let mut redeem = RedeemCode::new(code, redirect_uri).scopes(&self.scopes);
-        if let Some(request_token) = &self.request_token {
-            redeem = redeem.request_token(request_token.clone());
-        }
-        Ok(redeem)
-    }
-
-    /// The next step with what came back to the redirect URI, if it fits: the state, the issuer byte for byte (`required`
-    /// if the service says that answers carry it), no refusal. The first that fits uses the consent up.
-    ///
-    /// # Errors
-    /// [`ConsentError`] if it does not fit, was used before, or is a refusal; [`InputError`] if the request had no redirect
-    /// URI or no state.
-    pub fn accept(
-        &self,
-        callback: Callback,
-        issuer: Option<&str>,
-        required: bool,
-    ) -> Result<RedeemCode, Error> {
-        let missing = || InputError::new("state", "is missing: set it on the request for authorization");
-        let state = self.state.as_ref().ok_or_else(missing)?;
-        let accepted = callback.accept(state, issuer, required);
-        let fits = accepted.is_ok() || matches!(accepted, Err(ConsentError::Refused { .. }));
-        if fits && self.used.swap(true, Ordering::SeqCst) {
-            return Err(ConsentError::WrongState.into());
-        }
-        Ok(self.redeem(accepted?)?)
     }
 }
 
@@ -177,14 +144,14 @@ impl fmt::Debug for Consent {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::reads;
     use super::super::{Authorization, Authorize};
     use super::*;
 
-    const GOOD: &str = r#"{"request_token":"rt-1","authorization_uri":"https://app.lumoauth.dev/orgs/acme/portal/aauth/authorize?request_token=rt-1","expires_in":600}"#;
+    pub(in crate::operations::aauth) const GOOD: &str = r#"{"request_token":"rt-1","authorization_uri":"https://app.lumoauth.dev/orgs/acme/portal/aauth/authorize?request_token=rt-1","expires_in":600}"#;
 
-    fn consent(body: &str) -> Consent {
+    pub(in crate::operations::aauth) fn consent(body: &str) -> Consent {
         let authorize = Authorize::new("r").redirect_uri("https://agent.example/cb").state("s-1");
         match reads(&authorize, 200, body).unwrap() {
             Authorization::Consent(consent) => consent,
@@ -234,25 +201,5 @@ mod tests {
     fn it_prints_without_its_secrets() {
         let shown = format!("{:?}", consent(GOOD));
         assert!(!shown.contains("rt-1") && !shown.contains("s-1"), "{shown}");
-    }
-
-    #[test]
-    fn the_callback_is_checked_and_counts_once() {
-        let consent = consent(GOOD);
-        assert_eq!(consent.expires_at(), Some(Timestamp::from_unix(1_600)));
-        let end = |url: &str| consent.accept(Callback::read(url).unwrap(), Some("https://i"), false);
-        assert!(matches!(
-            end("https://agent.example/cb?code=c&state=other"),
-            Err(Error::Consent(ConsentError::WrongState))
-        ));
-        assert!(matches!(
-            end("https://agent.example/cb?code=c&state=s-1&iss=https://other"),
-            Err(Error::Consent(ConsentError::WrongIssuer))
-        ));
-        assert!(end("https://agent.example/cb?code=c&state=s-1&iss=https://i").is_ok());
-        assert!(matches!(
-            end("https://agent.example/cb?code=c&state=s-1"),
-            Err(Error::Consent(ConsentError::WrongState))
-        ));
     }
 }

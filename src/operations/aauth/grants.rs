@@ -1,11 +1,12 @@
 //! What follows a request for authorization: the code, the renewal, and the next hop.
 
 use super::authorize::{Authorization, authorization, granted};
+use super::consent::Consent;
 use super::token::{AuthToken, TOKEN};
 use super::{Body, terms};
-use crate::error::Error;
+use crate::error::{ConsentError, Error, InputError};
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
-use crate::operations::consent::check_redirect_uri;
+use crate::operations::consent::{Callback, check_redirect_uri};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::wire::{Request, Response};
@@ -231,10 +232,51 @@ impl Operation for Exchange {
     }
 }
 
+impl Consent {
+    /// The next step with a code whose state and issuer **you have checked yourself**.
+    ///
+    /// # Errors
+    /// [`InputError`] if the request had no redirect URI.
+    pub fn redeem(&self, code: impl Into<Secret>) -> Result<RedeemCode, InputError> {
+        let missing =
+            || InputError::new("redirect_uri", "is missing: set it on the request for authorization");
+        let redirect_uri = self.redirect_uri.clone().ok_or_else(missing)?;
+        let mut redeem = RedeemCode::new(code, redirect_uri).scopes(&self.scopes);
+        if let Some(request_token) = &self.request_token {
+            redeem = redeem.request_token(request_token.clone());
+        }
+        Ok(redeem)
+    }
+
+    /// The next step with what came back to the redirect URI, if it fits: the state, the issuer byte for byte (`required`
+    /// if the service says that answers carry it), no refusal. The first that fits uses the consent up.
+    ///
+    /// # Errors
+    /// [`ConsentError`] if it does not fit, was used before, or is a refusal; [`InputError`] if the request had no redirect
+    /// URI or no state.
+    pub fn accept(
+        &self,
+        callback: Callback,
+        issuer: Option<&str>,
+        required: bool,
+    ) -> Result<RedeemCode, Error> {
+        let missing = || InputError::new("state", "is missing: set it on the request for authorization");
+        let state = self.state.as_ref().ok_or_else(missing)?;
+        let accepted = callback.accept(state, issuer, required);
+        let fits = accepted.is_ok() || matches!(accepted, Err(ConsentError::Refused { .. }));
+        if fits && !self.use_up() {
+            return Err(ConsentError::WrongState.into());
+        }
+        Ok(self.redeem(accepted?)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::consent::tests::{GOOD, consent};
     use super::super::tests::{reads, sent};
     use super::*;
+    use crate::time::Timestamp;
     use serde_json::json;
 
     #[test]
@@ -289,5 +331,25 @@ mod tests {
         assert!(reads(&exchange, 200, r#"{"auth_token":"t"}"#).unwrap().granted().is_some());
         assert!(reads(&exchange, 401, r#"{"request_token":"q"}"#).unwrap().consent().is_some());
         assert!(reads(&exchange, 401, r#"{"error":"invalid_signature"}"#).is_err());
+    }
+
+    #[test]
+    fn the_callback_is_checked_and_counts_once() {
+        let consent = consent(GOOD);
+        assert_eq!(consent.expires_at(), Some(Timestamp::from_unix(1_600)));
+        let end = |url: &str| consent.accept(Callback::read(url).unwrap(), Some("https://i"), false);
+        assert!(matches!(
+            end("https://agent.example/cb?code=c&state=other"),
+            Err(Error::Consent(ConsentError::WrongState))
+        ));
+        assert!(matches!(
+            end("https://agent.example/cb?code=c&state=s-1&iss=https://other"),
+            Err(Error::Consent(ConsentError::WrongIssuer))
+        ));
+        assert!(end("https://agent.example/cb?code=c&state=s-1&iss=https://i").is_ok());
+        assert!(matches!(
+            end("https://agent.example/cb?code=c&state=s-1"),
+            Err(Error::Consent(ConsentError::WrongState))
+        ));
     }
 }

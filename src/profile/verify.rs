@@ -105,7 +105,7 @@ impl VerifierConfig {
 }
 
 /// Verifies signed requests. Pure: [`RequestVerifier::check`] gives a machine that says when keys must be fetched;
-/// [`super::Verifier`] turns it. Cheap to clone; clones share keys.
+/// [`crate::aauth::Verifier`] turns it. Cheap to clone; clones share keys.
 #[derive(Clone)]
 pub struct RequestVerifier(Arc<Inner>);
 

@@ -1,0 +1,77 @@
+//! The clients on the transport that is built in, in the async mount.
+
+use super::{Agent, AgentBuilder};
+use crate::error::Error;
+use crate::transport::ReqwestTransport;
+
+impl AgentBuilder {
+    /// An agent on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<Agent, Error> {
+        let transport = ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
+
+impl Agent {
+    /// An agent with every setting from the environment: [`AgentBuilder::environment`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the variable that is missing or wrong. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn from_env() -> Result<Agent, Error> {
+        Agent::builder().environment().build()
+    }
+}
+
+#[cfg(feature = "verify")]
+impl super::TokenVerifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, Error> {
+        Ok(Self::build_with(config, ReqwestTransport::new(&Default::default())?)?)
+    }
+}
+
+#[cfg(feature = "verify")]
+impl super::IdTokenVerifier {
+    /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::verify::IdVerifierConfig) -> Result<Self, Error> {
+        Ok(Self::build_with(config, ReqwestTransport::new(&Default::default())?)?)
+    }
+}
+
+#[cfg(feature = "aauth")]
+impl super::aauth::Verifier {
+    /// A verifier on the built-in transport, which remembers nonces in this process' memory. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn new(config: crate::profile::VerifierConfig) -> Result<Self, Error> {
+        Ok(Self::build_with(config, ReqwestTransport::new(&Default::default())?)?)
+    }
+}
+
+#[cfg(feature = "aauth")]
+impl super::aauth::ClientBuilder {
+    /// A client on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<super::aauth::Client, Error> {
+        let transport = ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}

@@ -1,0 +1,77 @@
+//! The clients on the transport that is built in, in the blocking mount.
+
+use super::{Agent, AgentBuilder};
+use crate::error::Error;
+use crate::transport::UreqTransport;
+
+impl AgentBuilder {
+    /// An agent on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn build(self) -> Result<Agent, Error> {
+        let transport = UreqTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
+
+impl Agent {
+    /// An agent with every setting from the environment: [`AgentBuilder::environment`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the variable that is missing or wrong. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn from_env() -> Result<Agent, Error> {
+        Agent::builder().environment().build()
+    }
+}
+
+#[cfg(feature = "verify")]
+impl super::TokenVerifier {
+    /// A verifier on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, Error> {
+        Ok(Self::build_with(config, UreqTransport::new(&Default::default())?)?)
+    }
+}
+
+#[cfg(feature = "verify")]
+impl super::IdTokenVerifier {
+    /// A verifier on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn new(config: crate::verify::IdVerifierConfig) -> Result<Self, Error> {
+        Ok(Self::build_with(config, UreqTransport::new(&Default::default())?)?)
+    }
+}
+
+#[cfg(feature = "aauth")]
+impl super::aauth::Verifier {
+    /// A verifier on the built-in transport, which remembers nonces in this process' memory.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn new(config: crate::profile::VerifierConfig) -> Result<Self, Error> {
+        Ok(Self::build_with(config, UreqTransport::new(&Default::default())?)?)
+    }
+}
+
+#[cfg(feature = "aauth")]
+impl super::aauth::ClientBuilder {
+    /// A client on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn build(self) -> Result<super::aauth::Client, Error> {
+        let transport = UreqTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
