@@ -112,6 +112,9 @@ pub struct Terms {
     pub body_limit: usize,
     /// The caller has set the times of this very call: settings of the client do not change them.
     pub own_times: bool,
+    /// It waits for a person, and this is the pause between two questions: a failure that passes does not end it. After each one in a
+    /// row the pause doubles, until the time is over.
+    pub waits: Option<Duration>,
     /// One more origin that this very call may go to: a resource that the caller named. Neither the client's secret nor
     /// the agent's own token goes there; [`Auth::None`] and [`Auth::Token`] do.
     pub named_origin: Option<Origin>,
@@ -128,6 +131,7 @@ impl Terms {
             attempt: Duration::from_secs(5),
             body_limit: 64 * 1024,
             own_times: false,
+            waits: None,
             named_origin: None,
         }
     }
@@ -147,6 +151,13 @@ impl Terms {
     /// Says that the times are this very call's: settings of the client do not change them.
     pub fn own_times(mut self) -> Self {
         self.own_times = true;
+        self
+    }
+
+    /// Says that it waits for a person, with this pause between two questions; failures that pass make the pause longer and do not
+    /// end it.
+    pub fn waits(mut self, pause: Duration) -> Self {
+        self.waits = Some(pause);
         self
     }
 

@@ -95,7 +95,7 @@ pub struct DeviceCode {
 }
 
 impl DeviceCode {
-    /// Waits for the person: run it within a deadline of [`DeviceCode::expires_in`] at most.
+    /// Waits for the person, for [`DeviceCode::expires_in`] from when it is run.
     pub fn poll(&self) -> PollDevice {
         PollDevice {
             code: self.code.clone(),
@@ -107,6 +107,9 @@ impl DeviceCode {
 }
 
 /// Polls the token endpoint until the person has decided (RFC 8628 section 3.4). `POST oauth/token`.
+///
+/// Failures that pass (no connection, timeouts, 429, 5xx) do not end it: the pause doubles with each one in a row, up to a minute, until
+/// the code is over (section 3.5). Its time is the code's: the client's own timeout is for calls that answer at once.
 #[derive(Debug)]
 pub struct PollDevice {
     code: Secret,
@@ -120,7 +123,9 @@ impl Operation for PollDevice {
     type Output = TokenSet;
 
     fn terms(&self) -> Terms {
-        Terms::new(TOKEN.name(), Effect::Repeatable, Auth::Client).total(self.total)
+        let interval = Duration::from_secs(self.interval.load(Ordering::Relaxed));
+        let terms = Terms::new(TOKEN.name(), Effect::Repeatable, Auth::Client);
+        terms.total(self.total).own_times().waits(interval)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {

@@ -8,7 +8,7 @@ use super::identity::Identity;
 use super::keep::{Keep, Lead, Loan, Policy};
 use super::kinds::{self, Own};
 use super::part::{Failed, Open, Part, Whose};
-use super::retry::{ATTEMPTS, Failure, Verdict, verdict};
+use super::retry::{ATTEMPTS, Failure, Verdict, patience, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Giver, Machine, Session, Step, attach, ended, nothing_arrived};
 use crate::error::{ApiError, Error, Redactor, SignerError, WorkloadError};
@@ -40,6 +40,8 @@ pub struct Call<O: Operation> {
     given: Option<Secret>,
     /// Attempts of the operation since it last got an answer.
     attempts: u32,
+    /// Failures in a row that something which waits for a person has survived.
+    failures: u32,
     /// One short attempt is all that it has.
     early: bool,
     /// The attempt had less time than an attempt should have, because the deadline is near.
@@ -82,6 +84,7 @@ impl<O: Operation> Call<O> {
             loan: None,
             given: None,
             attempts: 0,
+            failures: 0,
             early: false,
             hurried: false,
             refused: false,
@@ -145,12 +148,13 @@ impl<O: Operation> Call<O> {
         arrived: Option<Arrived>,
         deadline: &Deadline,
     ) -> Result<Step<O::Output>, Failed> {
-        match keep.step(now, arrived, deadline)? {
-            Step::Done(loan) => self.loan = Some(loan),
-            Step::Do(action) => {
+        match keep.step(now, arrived, deadline) {
+            Ok(Step::Done(loan)) => self.loan = Some(loan),
+            Ok(Step::Do(action)) => {
                 self.phase = Phase::Token(keep);
                 return Ok(Step::Do(action));
             }
+            Err(failed) => return self.outlive(&failed.error, now, deadline).unwrap_or(Err(failed)),
         }
         if deadline.passed(now) {
             return Err(self.late("getting a token", deadline));
@@ -271,7 +275,8 @@ impl<O: Operation> Call<O> {
             return self.begin(now, deadline);
         }
         let mut whose = Whose::Everybody;
-        if status.is_client_error() || status.is_server_error() {
+        let failed = status.is_client_error() || status.is_server_error();
+        if failed && self.terms.waits.is_none() {
             let error = Error::Api(ApiError::read(self.terms.name, response))
                 .redacted(&Redactor::new(response.secrets()));
             match self.verdict(&error, now, deadline) {
@@ -292,12 +297,38 @@ impl<O: Operation> Call<O> {
                 if pause >= deadline.remaining(now) {
                     return Err(self.late("polling", deadline));
                 }
-                self.attempts = 0;
+                (self.attempts, self.failures) = (0, 0);
+                self.terms.waits = self.terms.waits.map(|_| pause);
                 self.pause(pause, None, now)
             }
             Err(error) => {
-                let failed = Failed::from(error.redacted(&Redactor::new(response.secrets())));
+                let error = error.redacted(&Redactor::new(response.secrets()));
+                if let Some(step) = self.outlive(&error, now, deadline) {
+                    return step;
+                }
+                let failed = Failed::from(error);
                 Err(if failed.whose == Whose::Caller { failed } else { Failed { whose, ..failed } })
+            }
+        }
+    }
+
+    /// What follows a failure that passes, for something that waits for a person: the next question, after a longer pause.
+    fn outlive(
+        &mut self,
+        error: &Error,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Option<Result<Step<O::Output>, Failed>> {
+        let usual = self.terms.waits.filter(|_| error.is_temporary())?;
+        log::debug!("{}: it goes on waiting: {error} ({})", self.terms.name, self.attempt_id());
+        self.failures = self.failures.saturating_add(1);
+        self.attempts = 0;
+        let asked = error.retry_after();
+        match patience(usual, self.failures, asked, deadline.remaining(now), now) {
+            Some(pause) => Some(self.pause(pause, Some(error.clone()), now)),
+            None => {
+                self.last = Some(error.clone());
+                Some(Err(self.late("polling", deadline)))
             }
         }
     }
@@ -314,6 +345,9 @@ impl<O: Operation> Call<O> {
 
     fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
         log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id());
+        if let Some(step) = self.outlive(&error, now, deadline) {
+            return step;
+        }
         let verdict = match self.verdict(&error, now, deadline) {
             Verdict::After(pause) => return self.pause(pause, Some(error), now),
             Verdict::Unknown => return Err(self.unknown(error)),

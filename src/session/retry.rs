@@ -13,6 +13,8 @@ pub(super) const ATTEMPTS: u32 = 3;
 const LONGEST: Duration = Duration::from_secs(60);
 /// The longest pause of our own.
 const CEILING: Duration = Duration::from_secs(5);
+/// The longest pause of something that waits for a person, unless its usual one is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Pause base for broken connections and 5xx.
 const BASE: Duration = Duration::from_millis(100);
 /// Pause base for 429.
@@ -87,6 +89,24 @@ pub(super) fn verdict(
     } else {
         Verdict::Stop
     }
+}
+
+/// The pause after this many failures in a row of something that waits for a person, of `usual` between two questions (RFC 8628
+/// section 3.5): it doubles, and is never shorter than asked. None if there is no time left for another question.
+pub(super) fn patience(
+    usual: Duration,
+    failures: u32,
+    asked: Option<Duration>,
+    remaining: Duration,
+    now: &Now,
+) -> Option<Duration> {
+    let longest = LONGEST_WAIT.max(usual);
+    let doubled = usual.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(longest);
+    let later = |pause: Duration| pause.saturating_add(pause.mul_f64(0.1 * now.fraction(0)));
+    // Near the end there is one more question rather than a longer pause.
+    let own = [later(doubled), usual].into_iter().find(|pause| *pause < remaining)?;
+    let pause = asked.filter(|asked| *asked > own).map_or(own, later);
+    (pause < remaining).then_some(pause)
 }
 
 /// What all calls of a client together may spend on repeating: a burst of ten, then about one in ten.
@@ -210,6 +230,28 @@ mod tests {
             let spread = seen[seen.len() - 1] - seen[0];
             assert!(spread >= asked.mul_f64(0.099), "{value}: {spread:?}");
         }
+    }
+
+    #[test]
+    fn who_waits_for_a_person_waits_longer_after_each_failure() {
+        let usual = Duration::from_secs(5);
+        let pause =
+            |failures, asked, left| patience(usual, failures, asked, Duration::from_secs(left), &now(0));
+        let seconds: Vec<u64> =
+            (1..8).filter_map(|at| pause(at, None, 900)).map(|own| own.as_secs()).collect();
+        assert_eq!(seconds, [10, 20, 40, 60, 60, 60, 60]);
+        assert_eq!(pause(u32::MAX, None, 900), Some(LONGEST_WAIT));
+        // Never earlier than asked, however long that is; near the end once more rather than never.
+        let asked = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(pause(1, asked(2), 900), asked(10));
+        assert_eq!(pause(1, asked(300), 900), asked(300));
+        assert_eq!(pause(1, asked(300), 300), None);
+        assert_eq!((pause(4, None, 60), pause(4, None, 6), pause(4, None, 5)), (asked(5), asked(5), None));
+        let slow = Duration::from_secs(120);
+        assert_eq!(patience(slow, 3, None, LEFT.saturating_mul(9), &now(0)), Some(slow));
+        // Those who failed together do not come back together.
+        let late = patience(usual, 1, asked(100), Duration::from_secs(900), &now(255)).unwrap();
+        assert!(late > Duration::from_secs(109) && late <= Duration::from_secs(110), "{late:?}");
     }
 
     #[test]
