@@ -9,6 +9,7 @@ pub(crate) mod aauth;
 pub(crate) mod clock;
 pub(crate) mod grants;
 pub(crate) mod ids;
+pub(crate) mod kept;
 pub(crate) mod log;
 pub(crate) mod quota;
 pub(crate) mod tenants;

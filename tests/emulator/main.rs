@@ -5,5 +5,6 @@ mod agency;
 #[path = "http.rs"]
 mod http_face;
 mod in_process;
+mod strangers;
 mod strict;
 mod support;

@@ -1,7 +1,7 @@
 //! What the RFCs refuse is refused here too, and nothing that arrives makes the engine panic.
 
 use lumoauth::Site;
-use lumoauth::emulator::{AgentSeed, Emulator, Tenant};
+use lumoauth::emulator::{AgentSeed, Emulator, McpServerSeed, Tenant};
 use lumoauth::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
 use lumoauth::http::{Method, Uri};
 use lumoauth::operations::routes;
@@ -276,5 +276,48 @@ proptest! {
             prop_assert_ne!(reply.response.status().as_u16(), 500);
         }
         prop_assert_eq!(emulator.log().len(), if signed_in { 3 } else { 2 });
+    }
+}
+
+/// A client that has a secret is not offered to do without: the method stands there for public clients only.
+#[test]
+fn none_is_a_method_only_where_there_is_a_public_client() {
+    let methods = |emulator: &Emulator, route: lumoauth::Route| {
+        let request = Request::new(Method::GET, emulator.site().url(route));
+        let answer = body(&emulator.handle_in_process(&request).response);
+        let has = |name: &str| answer[name].as_array().unwrap().contains(&json!("none"));
+        (has("token_endpoint_auth_methods_supported"), has("revocation_endpoint_auth_methods_supported"))
+    };
+    let confidential = small();
+    let public = Tenant::new("acme").agent(bot()).agent(AgentSeed::new("agt_public").public());
+    let public = Emulator::builder().tenant(public).build().unwrap();
+    for route in [routes::AUTHORIZATION_SERVER, routes::OPENID_CONFIGURATION] {
+        assert_eq!(methods(&confidential, route), (false, false));
+        assert_eq!(methods(&public, route), (true, true));
+    }
+}
+
+/// An agent's own token for an MCP server of its tenant (RFC 8707), by the server's Resource URI.
+#[test]
+fn the_own_grant_takes_the_resource_of_an_mcp_server() {
+    let server = McpServerSeed::new("files").resource_uri("https://mcp.test/files").scopes(["read_document"]);
+    let tenants = [Tenant::new("acme").agent(bot()).mcp_server(server), Tenant::new("other")];
+    let [tenant, other] = tenants;
+    let other = other.mcp_server(McpServerSeed::new("mail").resource_uri("https://mcp.test/mail"));
+    let emulator = Emulator::builder().tenant(tenant).tenant(other).build().unwrap();
+    let ask = |resource: &str| {
+        let form = form("agt_bot", "s3cret").field("resource", resource);
+        emulator.handle_in_process(&token_request(emulator.site(), form)).response
+    };
+    let response = ask("https://mcp.test/files");
+    assert_eq!(response.status(), 200, "{}", response.text());
+    let token = body(&response)["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(jwt_part(&token, 1)["aud"], "https://mcp.test/files");
+    let challenge = emulator.site().join("mcp/files/challenge").unwrap();
+    let request = bearer(Request::new(Method::GET, challenge), &token);
+    assert_eq!(emulator.handle_in_process(&request).response.status(), 200);
+    for wrong in ["https://mcp.test/mail", "https://mcp.test/files#x", "https://mcp.test/files/", "mcp_files"]
+    {
+        assert_eq!(refusal(&ask(wrong)), code(400, "invalid_target"), "{wrong}");
     }
 }

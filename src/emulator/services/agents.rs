@@ -1,5 +1,7 @@
 //! The agent about itself, and registration (`docs/wire.md`, rows A).
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +16,10 @@ use crate::emulator::values::scope::is_scope;
 use crate::emulator::values::seed::{AgentSeed, is_client_id};
 use crate::operations::routes;
 
+/// The longest text of a registration.
+const LONGEST: usize = 4096;
+/// The most capabilities that a registration gives.
+const MOST: usize = 1024;
 /// The capability that lets an agent register others.
 const MAY_REGISTER: &str = "agents:register";
 
@@ -111,7 +117,8 @@ fn register(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     if target != token.client_id && !may_register {
         return Err(Answer::missing_scope(MAY_REGISTER, &token.scopes));
     }
-    let gained = asked.capabilities.iter().flatten().any(|wanted| !own_capabilities.contains(wanted));
+    let own: HashSet<&String> = own_capabilities.iter().collect();
+    let gained = asked.capabilities.iter().flatten().any(|wanted| !own.contains(wanted));
     if gained && !may_register {
         return Err(Answer::plain(
             StatusCode::FORBIDDEN,
@@ -159,6 +166,9 @@ impl Registration {
     fn read(body: &Map<String, Value>) -> Result<Self, Answer> {
         let text = |field: &str| match body.get(field) {
             None => Ok(None),
+            Some(Value::String(text)) if text.len() > LONGEST => {
+                Err(Answer::bad(&format!("Field {field} is too long")))
+            }
             Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
             Some(_) => Err(Answer::bad(&format!("Field {field} must be a text with something in it"))),
         };
@@ -170,8 +180,13 @@ impl Registration {
         text("jwks_uri")?;
         let capabilities = match body.get("capabilities") {
             None => None,
+            Some(Value::Array(items)) if items.len() > MOST => {
+                return Err(Answer::bad("Field capabilities has too many of them"));
+            }
             Some(Value::Array(items)) => {
-                let words = items.iter().map(|item| item.as_str().filter(|word| is_scope(word)));
+                let words = items
+                    .iter()
+                    .map(|item| item.as_str().filter(|word| word.len() <= LONGEST && is_scope(word)));
                 let words: Option<Vec<_>> = words.map(|word| word.map(str::to_owned)).collect();
                 Some(words.ok_or_else(|| Answer::bad("Field capabilities must hold capability slugs"))?)
             }

@@ -17,13 +17,13 @@ fn jwks(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
 }
 
 /// The metadata of RFC 8414 section 2. It names what the emulator has, and nothing else.
-fn authorization_server(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    Ok(Answer::cacheable(&common(call)))
+fn authorization_server(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    Ok(Answer::cacheable(&common(state, call)))
 }
 
 /// The metadata of OpenID Connect Discovery 1.0 section 3.
-fn openid_configuration(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let mut body = common(call);
+fn openid_configuration(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    let mut body = common(state, call);
     if let Some(fields) = body.as_object_mut() {
         let url = |route: Route| format!("{}/{}", call.issuer(), route.path());
         fields.insert("userinfo_endpoint".into(), json!(url(routes::USERINFO)));
@@ -34,11 +34,13 @@ fn openid_configuration(_: &mut State, call: &mut Call<'_>) -> Result<Answer, An
     Ok(Answer::cacheable(&body))
 }
 
-fn common(call: &Call<'_>) -> Value {
+fn common(state: &State, call: &Call<'_>) -> Value {
     let issuer = call.issuer();
     let url = |route: Route| format!("{issuer}/{}", route.path());
     let with_secret = ["client_secret_basic", "client_secret_post"];
-    let any = ["client_secret_basic", "client_secret_post", "none"];
+    let tenant = state.world.tenants.get(call.tenant);
+    let public = tenant.is_some_and(|tenant| tenant.agents.iter().any(|agent| agent.seed.public));
+    let any = with_secret.iter().chain(public.then_some(&"none")).collect::<Vec<_>>();
     json!({
         "issuer": issuer,
         "authorization_endpoint": url(routes::AUTHORIZE),

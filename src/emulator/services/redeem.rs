@@ -122,9 +122,14 @@ pub(crate) fn refresh(
 
 /// The resources that are asked for now, out of those that were authorized; without any, all (RFC 8707 section 2.2).
 fn subset(parameters: &Parameters, authorized: &[String]) -> Result<Vec<String>, Answer> {
-    let asked: Vec<String> = parameters.all("resource").map(str::to_owned).collect();
-    if !asked.iter().all(|resource| authorized.contains(resource)) {
-        return Err(Answer::bad_oauth("invalid_target", "The resource was not authorized"));
+    let mut asked: Vec<String> = Vec::new();
+    for resource in parameters.all("resource") {
+        if !authorized.iter().any(|own| own == resource) {
+            return Err(Answer::bad_oauth("invalid_target", "The resource was not authorized"));
+        }
+        if !asked.iter().any(|own| own == resource) {
+            asked.push(resource.to_owned());
+        }
     }
     Ok(if asked.is_empty() { authorized.to_vec() } else { asked })
 }

@@ -51,21 +51,15 @@ fn client_credentials(
     parameters: &Parameters,
     client_id: &str,
 ) -> Result<Answer, Answer> {
-    let agent = state.world.tenants.get(call.tenant).and_then(|tenant| tenant.agent(client_id));
-    let agent = agent.ok_or_else(|| server_error("The agent is gone"))?;
+    let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
+    let agent = tenant.agent(client_id).ok_or_else(|| server_error("The agent is gone"))?;
     let scopes = match scope(parameters)? {
         None => agent.seed.capabilities.clone(),
         Some(scopes) if scopes.iter().all(|scope| agent.may_have(scope)) => scopes,
         Some(_) => return Err(Answer::bad_oauth("invalid_scope", "A scope is not granted to the client")),
     };
-    let mut audience = Vec::new();
-    for resource in parameters.all("resource") {
-        // RFC 8707 section 2: an absolute URI without fragment, and here one that the agent is registered for.
-        if resource.contains('#') || !agent.seed.resources.iter().any(|own| own == resource) {
-            return Err(Answer::bad_oauth("invalid_target", "The resource is not registered for the client"));
-        }
-        audience.push(resource.to_owned());
-    }
+    let audience = tenant.resources(agent, parameters.all("resource"));
+    let audience = audience.ok_or_else(|| Answer::bad_oauth("invalid_target", "The resource is unknown"))?;
     let grant = Grant::own(agent, scopes, audience, call.now);
     issue::tokens(state, call, grant)
 }

@@ -1,17 +1,13 @@
 //! What is under way in AAuth and what was given out: nonces, consents, codes, tokens.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
+use super::kept::Kept;
 use super::tokens::{Actor, digest};
 use crate::aauth::MemoryReplayStore;
 use crate::emulator::values::seed::AuthLevel;
 use crate::secret::Secret;
 use crate::time::Timestamp;
-
-/// From how many records of a kind on the ended ones are swept out.
-const SWEEP_FROM: usize = 4096;
 
 /// The digest of a secret text, which stands for it.
 pub(crate) type Digest = [u8; 32];
@@ -56,12 +52,12 @@ pub(crate) struct Store {
     pub(crate) nonces: MemoryReplayStore,
     /// Those that were used at served resources, which are somebody else.
     pub(crate) demo_nonces: MemoryReplayStore,
-    requests: HashMap<Digest, Request>,
-    codes: HashMap<Digest, Code>,
-    issued: HashMap<String, Issued>,
-    refresh: HashMap<Digest, Refresh>,
+    requests: Kept<Digest, Request>,
+    codes: Kept<Digest, Code>,
+    issued: Kept<String, Issued>,
+    refresh: Kept<Digest, Refresh>,
     /// Resource tokens that were used, until they end.
-    used: HashMap<Digest, Timestamp>,
+    used: Kept<Digest, Timestamp>,
     consents: Vec<Consent>,
     families: u64,
 }
@@ -111,13 +107,6 @@ pub(crate) struct Consent {
     pub scopes: Vec<String>,
 }
 
-fn keep<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V, lives: impl Fn(&V) -> bool) {
-    if map.len() >= SWEEP_FROM {
-        map.retain(|_, own| lives(own));
-    }
-    map.insert(key, value);
-}
-
 impl Store {
     /// A number for the tokens of one authorization: what is revoked together.
     pub(crate) fn family(&mut self) -> u64 {
@@ -126,7 +115,7 @@ impl Store {
     }
 
     pub(crate) fn wait(&mut self, token: &Secret, asked: Asked, ends: Timestamp, now: Timestamp) {
-        keep(&mut self.requests, digest(token.expose()), Request { asked, ends }, |own| own.ends > now);
+        self.requests.insert(digest(token.expose()), Request { asked, ends }, |own| own.ends > now);
     }
 
     /// A request that still waits, by its token.
@@ -143,7 +132,7 @@ impl Store {
     }
 
     pub(crate) fn insert_code(&mut self, text: &Secret, code: Code, now: Timestamp) {
-        keep(&mut self.codes, digest(text.expose()), code, |own| own.kept_until > now);
+        self.codes.insert(digest(text.expose()), code, |own| own.kept_until > now);
     }
 
     pub(crate) fn code_mut(&mut self, text: &str) -> Option<&mut Code> {
@@ -151,7 +140,7 @@ impl Store {
     }
 
     pub(crate) fn insert_token(&mut self, id: String, issued: Issued, now: Timestamp) {
-        keep(&mut self.issued, id, issued, |own| own.ends > now);
+        self.issued.insert(id, issued, |own| own.ends > now);
     }
 
     /// A token that was given out, has not ended and was not revoked.
@@ -164,7 +153,7 @@ impl Store {
     }
 
     pub(crate) fn insert_refresh(&mut self, text: &Secret, refresh: Refresh, now: Timestamp) {
-        keep(&mut self.refresh, digest(text.expose()), refresh, |own| own.ends > now);
+        self.refresh.insert(digest(text.expose()), refresh, |own| own.ends > now);
     }
 
     pub(crate) fn refresh_mut(&mut self, text: &str, now: Timestamp) -> Option<&mut Refresh> {
@@ -172,17 +161,17 @@ impl Store {
     }
 
     pub(crate) fn revoke_family(&mut self, family: u64) {
-        self.issued.retain(|_, own| own.family != family);
-        self.refresh.retain(|_, own| own.family != family);
+        self.issued.retain(|own| own.family != family);
+        self.refresh.retain(|own| own.family != family);
     }
 
     /// Notes that a resource token was used.
     pub(crate) fn use_resource_token(&mut self, token: Digest, ends: Timestamp, now: Timestamp) {
-        keep(&mut self.used, token, ends, |own| *own > now);
+        self.used.insert(token, ends, |own| *own > now);
     }
 
     pub(crate) fn was_used(&self, token: &Digest) -> bool {
-        self.used.contains_key(token)
+        self.used.get(token).is_some()
     }
 
     /// Keeps what a person has agreed to.
@@ -209,8 +198,8 @@ impl Store {
     pub(crate) fn revoke_consent(&mut self, user: &str, agent: &str) {
         self.consents.retain(|own| own.user != user || own.agent != agent);
         let theirs = |own: Option<&str>, its: &str| own == Some(user) && its == agent;
-        self.issued.retain(|_, own| !theirs(own.user.as_deref(), &own.agent));
-        self.refresh.retain(|_, own| !theirs(own.user.as_deref(), &own.asked.agent));
-        self.codes.retain(|_, own| !theirs(Some(&own.user), &own.asked.agent));
+        self.issued.retain(|own| !theirs(own.user.as_deref(), &own.agent));
+        self.refresh.retain(|own| !theirs(own.user.as_deref(), &own.asked.agent));
+        self.codes.retain(|own| !theirs(Some(&own.user), &own.asked.agent));
     }
 }

@@ -1,8 +1,7 @@
 //! What is under way between a request and its tokens: consents that wait, pushed requests, codes, devices.
 
-use std::collections::HashMap;
-
 use super::aauth::Asking;
+use super::kept::Kept;
 use super::tokens::digest;
 use crate::emulator::values::lifetime::DEVICE_CODE;
 use crate::secret::Secret;
@@ -108,7 +107,7 @@ pub(crate) struct Grants {
     pub pending: Vec<Pending>,
     pub pushed: Vec<Pushed>,
     pub devices: Vec<Device>,
-    codes: HashMap<[u8; 32], Code>,
+    codes: Kept<[u8; 32], Code>,
     families: u64,
 }
 
@@ -168,10 +167,7 @@ impl Grants {
     }
 
     pub(crate) fn insert_code(&mut self, text: &Secret, code: Code, now: Timestamp) {
-        if self.codes.len() >= WAITING {
-            self.codes.retain(|_, own| own.kept_until > now);
-        }
-        self.codes.insert(digest(text.expose()), code);
+        self.codes.insert(digest(text.expose()), code, |own| own.kept_until > now);
     }
 
     pub(crate) fn code_mut(&mut self, text: &str) -> Option<&mut Code> {

@@ -41,6 +41,27 @@ impl LiveTenant {
         self.seed.mcp_servers.iter().find(|server| server.resource_uri.as_deref() == Some(uri))
     }
 
+    /// The resources that an agent names (RFC 8707 section 2), each once: MCP servers of the tenant, or what the agent is
+    /// registered for. None if one is neither, or has a fragment.
+    pub(crate) fn resources<'r>(
+        &self,
+        agent: &Agent,
+        named: impl Iterator<Item = &'r str>,
+    ) -> Option<Vec<String>> {
+        let mut resources: Vec<String> = Vec::new();
+        for resource in named {
+            let own = || agent.seed.resources.iter().any(|own| own == resource);
+            if resource.contains('#') || !(self.mcp_resource(resource).is_some() || own()) {
+                return None;
+            }
+            // What is known is few, so this is no long search.
+            if !resources.iter().any(|own| own == resource) {
+                resources.push(resource.to_owned());
+            }
+        }
+        Some(resources)
+    }
+
     /// What the user has agreed to for this client.
     pub(crate) fn consented(&self, user: &str, client_id: &str) -> Option<&[String]> {
         let same = |consent: &&Consent| consent.user == user && consent.client_id == client_id;

@@ -1,13 +1,9 @@
 //! The tokens that were given out, by their digests: kinds, families, rotation, revocation.
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
+use super::kept::Kept;
 use crate::time::Timestamp;
-
-/// From how many records on the expired ones are swept out.
-const SWEEP_FROM: usize = 4096;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,15 +61,9 @@ pub(crate) struct Token {
 }
 
 /// The tokens that are valid, until they expire or are revoked.
+#[derive(Default)]
 pub(crate) struct Tokens {
-    records: HashMap<[u8; 32], Token>,
-    sweep_at: usize,
-}
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Tokens { records: HashMap::new(), sweep_at: SWEEP_FROM }
-    }
+    records: Kept<[u8; 32], Token>,
 }
 
 /// What a secret text is kept as: a look-up by it says nothing about the text in its time.
@@ -83,11 +73,7 @@ pub(crate) fn digest(text: &str) -> [u8; 32] {
 
 impl Tokens {
     pub(crate) fn insert(&mut self, text: &str, token: Token, now: Timestamp) {
-        if self.records.len() >= self.sweep_at {
-            self.records.retain(|_, token| token.expires_at > now);
-            self.sweep_at = self.records.len().saturating_mul(2).max(SWEEP_FROM);
-        }
-        self.records.insert(digest(text), token);
+        self.records.insert(digest(text), token, |own| own.expires_at > now);
     }
 
     /// The token of any kind, if it was given out by this emulator, was not revoked, and has not expired. A refresh
@@ -117,16 +103,16 @@ impl Tokens {
     }
 
     pub(crate) fn revoke_family(&mut self, family: u64) {
-        self.records.retain(|_, token| token.family != Some(family));
+        self.records.retain(|token| token.family != Some(family));
     }
 
     pub(crate) fn revoke_client(&mut self, client_id: &str) {
-        self.records.retain(|_, token| token.client_id != client_id);
+        self.records.retain(|token| token.client_id != client_id);
     }
 
     /// Forgets what a client, or agents in whose chain it is, may do for a user.
     pub(crate) fn revoke_delegation(&mut self, tenant: usize, user: &str, client_id: &str) {
-        self.records.retain(|_, token| {
+        self.records.retain(|token| {
             let theirs =
                 token.client_id == client_id || token.actors.iter().any(|actor| actor.client_id == client_id);
             !(token.tenant == tenant && theirs && token.principal == Principal::User(user.to_owned()))
@@ -142,6 +128,7 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kept::SWEEP_FROM;
     use super::*;
 
     fn at(seconds: u64) -> Timestamp {
@@ -203,6 +190,7 @@ mod tests {
         for number in 0..10_000_u64 {
             tokens.insert(&number.to_string(), token(TokenKind::Access, None, number + 10), at(number));
         }
-        assert!(tokens.records.len() <= SWEEP_FROM, "{}", tokens.records.len());
+        let kept = tokens.records.values().count();
+        assert!(kept <= SWEEP_FROM, "{kept}");
     }
 }

@@ -26,7 +26,7 @@ fn behind_port(rest: &str) -> Option<&str> {
         Some(rest) => {
             let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
             let (port, path) = rest.split_at_checked(end)?;
-            port.parse::<u16>().ok().filter(|port| *port > 0)?;
+            port.parse::<u16>().ok().filter(|number| *number > 0 && port.len() <= 5)?;
             path
         }
     };
@@ -79,6 +79,7 @@ mod tests {
             ("http://127.0.0.1/cb", "https://127.0.0.1:1/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:0/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:65536/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:008080/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:1@evil.test/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1.evil.test/cb"),
             ("http://127.0.0.1/cb", "http://localhost:1/cb"),

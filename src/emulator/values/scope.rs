@@ -1,5 +1,7 @@
 //! The words of a `scope` (RFC 6749 section 3.3).
 
+use std::collections::HashSet;
+
 use super::answer::Answer;
 use super::incoming::Parameters;
 
@@ -9,14 +11,21 @@ pub(crate) fn scope(parameters: &Parameters) -> Result<Option<Vec<String>>, Answ
     parameters.get("scope").map(|asked| read_scope(asked).ok_or_else(malformed)).transpose()
 }
 
-/// The words of a `scope` (RFC 6749 section 3.3), each once. None if it is malformed.
+/// The longest `scope` that is read. What a header can carry is shorter.
+const LONGEST: usize = 8 * 1024;
+
+/// The words of a `scope` (RFC 6749 section 3.3), each once. None if it is malformed or too long.
 pub(crate) fn read_scope(text: &str) -> Option<Vec<String>> {
-    let mut scopes: Vec<String> = Vec::new();
+    if text.len() > LONGEST {
+        return None;
+    }
+    let mut seen = HashSet::new();
+    let mut scopes = Vec::new();
     for word in text.split(' ') {
         if !is_scope(word) {
             return None;
         }
-        if !scopes.iter().any(|own| own == word) {
+        if seen.insert(word) {
             scopes.push(word.to_owned());
         }
     }
@@ -38,5 +47,8 @@ mod tests {
         for bad in ["", " ", " a", "a ", "a  b", "a\tb", "a\"b", "a\\b", "ä"] {
             assert_eq!(read_scope(bad), None, "{bad:?}");
         }
+        let words = |count: usize| vec!["a"; count].join(" ");
+        assert_eq!(read_scope(&words(LONGEST / 2)).unwrap(), ["a"]);
+        assert_eq!(read_scope(&words(LONGEST / 2 + 1)), None);
     }
 }

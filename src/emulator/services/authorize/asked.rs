@@ -8,6 +8,9 @@ use crate::emulator::values::redirect::fits;
 use crate::emulator::values::scope::read_scope;
 use crate::emulator::values::seed::is_standard;
 
+/// The longest `state`, `nonce` or `login_hint`.
+const LONGEST: usize = 8 * 1024;
+
 impl Asked {
     pub(crate) fn read(tenant: &LiveTenant, parameters: &Parameters) -> Result<Self, Refused> {
         if parameters.repeats("client_id") || parameters.repeats("redirect_uri") {
@@ -51,6 +54,11 @@ impl Asked {
         if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
             return invalid("response_mode must be query");
         }
+        // What is kept until the code is used has a length.
+        let long = |name: &&str| parameters.get(name).is_some_and(|value| value.len() > LONGEST);
+        if ["state", "nonce", "login_hint"].iter().any(long) {
+            return invalid("state, nonce or login_hint is too long");
+        }
         let access_type = parameters.get("access_type");
         if access_type.is_some_and(|access| !matches!(access, "offline" | "online")) {
             return invalid("access_type must be offline or online");
@@ -65,7 +73,8 @@ impl Asked {
         let Some(challenge) = parameters.get("code_challenge").filter(is_challenge) else {
             return invalid("code_challenge must be 43 characters of base64url");
         };
-        let resources = resources(tenant, agent, parameters)?;
+        let resources = tenant.resources(agent, parameters.all("resource"));
+        let resources = resources.ok_or(("invalid_target", "The resource is unknown"))?;
         let scopes = match parameters.get("scope") {
             Some(asked) => {
                 let scopes = read_scope(asked).ok_or(("invalid_scope", "The scope is malformed"))?;
@@ -90,26 +99,6 @@ impl Asked {
             hint: parameters.get("login_hint").map(str::to_owned),
         })
     }
-}
-
-/// The resources (RFC 8707 section 2): MCP servers of the tenant, or what the client is registered for.
-fn resources(
-    tenant: &LiveTenant,
-    agent: &Agent,
-    parameters: &Parameters,
-) -> Result<Vec<String>, (&'static str, &'static str)> {
-    let mut resources: Vec<String> = Vec::new();
-    for resource in parameters.all("resource") {
-        let known =
-            tenant.mcp_resource(resource).is_some() || agent.seed.resources.iter().any(|own| own == resource);
-        if resource.contains('#') || !known {
-            return Err(("invalid_target", "The resource is unknown"));
-        }
-        if !resources.iter().any(|own| own == resource) {
-            resources.push(resource.to_owned());
-        }
-    }
-    Ok(resources)
 }
 
 /// Without a scope: what the resources support, or else the agent's capabilities.
