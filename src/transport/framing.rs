@@ -12,6 +12,8 @@ pub(super) const HEAD: usize = 32 * 1024;
 const FIELDS: usize = 100;
 /// The longest line of a chunk's size, with its extensions: more is refused by one stack and not by the other.
 const SIZE_LINE: usize = 20;
+/// All trailers of an answer, and all extensions of its chunks: less than what either stack would still take.
+const ASIDE: usize = 8 * 1024;
 /// What an attempt may receive beside head and body: TLS, interim answers, sizes of chunks, trailers.
 const BESIDES: u64 = 64 * 1024;
 
@@ -71,6 +73,8 @@ pub(super) struct Watch {
     line: Vec<u8>,
     /// What the head, or the trailers, may still have.
     left: usize,
+    /// What the extensions of chunks may still have.
+    extensions: usize,
     fields: usize,
     old: bool,
     status: u16,
@@ -105,6 +109,7 @@ impl Watch {
             at: At::Status,
             line: Vec::new(),
             left: head,
+            extensions: ASIDE,
             fields: 0,
             old: false,
             status: 0,
@@ -284,7 +289,7 @@ impl Watch {
         }
         let framing = self.announced()?;
         self.framing = Some(framing);
-        (self.left, self.fields) = (self.head, 0);
+        (self.left, self.fields) = (ASIDE, 0);
         self.at = match framing {
             Framing::Nothing | Framing::Length(0) => At::Over,
             Framing::Length(length) => At::Body(length),
@@ -321,6 +326,8 @@ impl Watch {
         if !extensions.iter().all(|byte| is_text(*byte)) {
             return Err("an extension of a chunk has a control character");
         }
+        let left = self.extensions.checked_sub(extensions.len());
+        self.extensions = left.ok_or("the extensions of the chunks are larger than 8 KiB")?;
         self.at = if size == 0 { At::Trailer } else { At::Data(size) };
         Ok(())
     }
@@ -572,8 +579,9 @@ mod tests {
             ("headers", "HTTP/1.1 200 OK\r\n", "X: y\r\n", cap),
             ("size", &chunked, "0", SIZE_LINE + 2),
             ("extension", &format!("{chunked}2;"), "x", SIZE_LINE + 2),
-            ("trailer", &format!("{chunked}0\r\nX: "), "x", cap),
-            ("trailers", &format!("{chunked}0\r\n"), "X: y\r\n", cap),
+            ("trailer", &format!("{chunked}0\r\nX: "), "x", ASIDE),
+            ("trailers", &format!("{chunked}0\r\n"), "X: y\r\n", ASIDE),
+            ("extensions", &chunked, "1;ab\r\nx\r\n", 3 * ASIDE),
         ] {
             let mut watch = Watch::new(&Method::GET, &Limits::default());
             watch.pass(begin.as_bytes()).unwrap();

@@ -160,6 +160,35 @@ impl Names {
     }
 }
 
+/// What both transports must do with a name service that gives `localhost` an address of another machine: refuse, before
+/// a listener on this machine, which is among the addresses, sees a connection. `send` makes a transport that knows these
+/// names, and sends this request.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+pub(super) fn refuses_a_localhost_that_is_elsewhere(
+    send: impl Fn(&Names, crate::wire::Request) -> Result<crate::wire::Response, TransportError>,
+) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (here, elsewhere) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
+    for addresses in [&[here, elsewhere][..], &[elsewhere, here], &[elsewhere]] {
+        for scheme in ["http", "https"] {
+            let names = Names::default();
+            names.remember("localhost", addresses, Instant::now());
+            let url = format!("{scheme}://localhost:{port}/").parse().unwrap();
+            let error = send(&names, crate::wire::Request::new(http::Method::GET, url)).unwrap_err();
+            let found = (error.fault(), error.sent());
+            assert_eq!(
+                found,
+                (TransportFault::Refused, crate::error::Sent::NotSent),
+                "{scheme}, {addresses:?}: {error}"
+            );
+        }
+    }
+    assert!(listener.accept().is_err(), "it was connected to");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,10 @@
 //! What a ready transport can be told.
 
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+use std::path::PathBuf;
+
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+use super::environment;
 use crate::secret::Secret;
 
 /// Extra root certificates, and the proxy. Everything else of a transport is fixed: TLS is verified, redirects are not
@@ -64,5 +69,26 @@ impl TransportOptions {
             self.proxy = Proxy::Environment;
         }
         self
+    }
+}
+
+/// What the options come to, the environment read if they leave it to that.
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+impl TransportOptions {
+    /// Which setting names the proxy, its URL, and who is reached without it.
+    pub(super) fn named_proxy(&self) -> Option<(&'static str, Secret, String)> {
+        match &self.proxy {
+            Proxy::None => None,
+            Proxy::Url(url) => Some(("proxy", url.clone(), String::new())),
+            Proxy::Environment => {
+                let url = environment::proxy()?;
+                Some(("the environment's proxy", Secret::new(url), environment::no_proxy()))
+            }
+        }
+    }
+
+    /// The file and the folders with certificates that the environment names.
+    pub(super) fn named_certificates(&self) -> Option<(Option<PathBuf>, Vec<PathBuf>)> {
+        self.environment_roots.then(environment::certificates)
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use http::uri::Authority;
 
-use super::environment;
-use super::options::{Proxy, TransportOptions};
+use super::options::TransportOptions;
 use crate::error::ConfigError;
 use crate::origin::Origin;
 use crate::secret::Secret;
@@ -34,13 +33,9 @@ impl Proxies {
     /// # Errors
     /// [`ConfigError::BadUrl`] if the proxy cannot be used as it is written.
     pub(super) fn read(options: &TransportOptions) -> Result<Self, ConfigError> {
-        match &options.proxy {
-            Proxy::None => Ok(Proxies::default()),
-            Proxy::Url(url) => Self::new("proxy", url.expose(), ""),
-            Proxy::Environment => match environment::proxy() {
-                Some(url) => Self::new("the environment's proxy", &url, &environment::no_proxy()),
-                None => Ok(Proxies::default()),
-            },
+        match options.named_proxy() {
+            Some((setting, url, except)) => Self::new(setting, url.expose(), &except),
+            None => Ok(Proxies::default()),
         }
     }
 

@@ -66,7 +66,11 @@ impl ReqwestTransport {
     /// # Errors
     /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
     pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
-        let (proxies, names) = (Proxies::read(options)?, Names::default());
+        Self::knowing(options, Names::default())
+    }
+
+    fn knowing(options: &TransportOptions, names: Names) -> Result<Self, ConfigError> {
+        let proxies = Proxies::read(options)?;
         let dial = Dial::new(trust::client_config(options)?, names.clone());
         let (pool, received) = (Pool::default(), Arc::default());
         Ok(ReqwestTransport(Arc::new(Shared { dial, pool, proxies, names, received })))
@@ -205,5 +209,19 @@ impl Shared {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_with_an_address_of_another_machine_is_refused() {
+        crate::transport::names::refuses_a_localhost_that_is_elsewhere(|names, request| {
+            let transport = ReqwestTransport::knowing(&TransportOptions::new(), names.clone()).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { transport.send(request).await })
+        });
     }
 }

@@ -9,7 +9,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::environment;
 use super::options::TransportOptions;
 use crate::error::ConfigError;
 
@@ -29,8 +28,7 @@ pub(super) fn client_config(options: &TransportOptions) -> Result<Arc<ClientConf
             return Err(ConfigError::BadCertificate("no certificate in the PEM text"));
         }
     }
-    if options.environment_roots {
-        let (file, folders) = environment::certificates();
+    if let Some((file, folders)) = options.named_certificates() {
         trust_named(&mut roots, file.as_deref(), &folders)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

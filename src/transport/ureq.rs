@@ -54,6 +54,10 @@ impl UreqTransport {
     /// # Errors
     /// [`ConfigError`] if a root certificate cannot be read or the proxy's URL is not usable.
     pub fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
+        Self::knowing(options, Names::default())
+    }
+
+    fn knowing(options: &TransportOptions, names: Names) -> Result<Self, ConfigError> {
         let proxies = Proxies::read(options)?;
         let proxy = proxies.via().map(proxy).transpose()?;
         let named = proxies.via().map(|via| (via.host().to_owned(), via.port()));
@@ -69,14 +73,15 @@ impl UreqTransport {
             .timeout_global(Some(limits.total))
             .timeout_connect(Some(limits.connect))
             .timeout_resolve(Some(limits.connect))
-            .max_response_header_size(limits.head)
+            // Ours is judged below. ureq's would count what came behind an interim answer.
+            .max_response_header_size(usize::MAX)
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE_PER_HOST)
             .max_idle_age(IDLE_AGE)
             .input_buffer_size(HEAD)
             .output_buffer_size(OUTPUT)
             .build();
-        let (names, connections) = (Names::default(), Arc::new(AtomicU64::new(0)));
+        let connections = Arc::new(AtomicU64::new(0));
         let received = Arc::new(AtomicU64::new(0));
         let chain =
             ().chain(ConnectProxyConnector::default())
@@ -111,8 +116,7 @@ impl UreqTransport {
                 .configure_request(request)
                 .timeout_global(Some(limits.total))
                 .timeout_connect(Some(limits.connect))
-                .timeout_resolve(Some(limits.connect))
-                .max_response_header_size(limits.head.min(HEAD));
+                .timeout_resolve(Some(limits.connect));
             if limits.fresh_connection {
                 // A configuration that the pool's connections do not have: neither taken from it nor given back.
                 config = config.output_buffer_size(OUTPUT.saturating_add(1));
@@ -146,8 +150,8 @@ fn head_size(request: &Request) -> usize {
 }
 
 /// What ureq has to know of the limits.
-fn usual(limits: &Limits) -> (Duration, Duration, usize) {
-    (limits.total, limits.connect, limits.head)
+fn usual(limits: &Limits) -> (Duration, Duration) {
+    (limits.total, limits.connect)
 }
 
 impl Transport for UreqTransport {
@@ -323,4 +327,17 @@ fn is_timeout(error: &std::io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
     matches!(error.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock)
         || matches!(inner, Some(ureq::Error::Timeout(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_with_an_address_of_another_machine_is_refused() {
+        crate::transport::names::refuses_a_localhost_that_is_elsewhere(|names, request| {
+            let transport = UreqTransport::knowing(&TransportOptions::new(), names.clone()).unwrap();
+            transport.send(request)
+        });
+    }
 }

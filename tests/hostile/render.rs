@@ -57,7 +57,9 @@ impl Reply {
     /// The reply's parts: one of finite bytes, then perhaps an endless one.
     fn plain_parts(&self, head: bool) -> Vec<Part> {
         if let Some(raw) = &self.raw {
-            return vec![Part::Once(raw.clone())];
+            let endless =
+                self.endless_raw.map(|piece| Part::Forever(piece.repeat(BLOCK / piece.len()).into()));
+            return [Part::Once(raw.clone())].into_iter().chain(endless).collect();
         }
         let mut text = String::new();
         if let Some((status, n)) = self.interim {

@@ -41,6 +41,7 @@ pub struct Reply {
     pub(super) reason: Option<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) endless_headers: Option<&'static str>,
+    pub(super) endless_raw: Option<&'static str>,
     pub(super) body: Vec<u8>,
     pub(super) framing: Framing,
     pub(super) interim: Option<(u16, Option<usize>)>,
@@ -62,6 +63,7 @@ impl Reply {
             reason: None,
             headers: Vec::new(),
             endless_headers: None,
+            endless_raw: None,
             body: Vec::new(),
             framing: Framing::Length,
             interim: None,
@@ -93,6 +95,13 @@ impl Reply {
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         let mut reply = Self::new(0).then(End::Close);
         reply.raw = Some(bytes.into());
+        reply
+    }
+
+    /// These bytes, then this piece again and again for as long as the client reads.
+    pub fn raw_then_for_ever(bytes: impl Into<Vec<u8>>, piece: &'static str) -> Self {
+        let mut reply = Self::raw(bytes);
+        reply.endless_raw = Some(piece);
         reply
     }
 

@@ -1,6 +1,7 @@
 //! One connection and the HTTP/1.1 on it. It is driven by the attempt that holds it: no task runs beside its caller's.
 
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -72,7 +73,7 @@ impl Connection {
 
     /// True if the other side is still there, and silent.
     pub(super) fn is_open(&mut self, context: &mut Context<'_>) -> bool {
-        self.driver.turn(context) && self.sender.is_ready()
+        self.flow.is_quiet() && self.driver.turn(context) && self.sender.is_ready()
     }
 
     /// One request and its whole answer, and whether the connection may serve another one.
@@ -124,6 +125,10 @@ fn failed(error: &hyper::Error) -> TransportError {
     let broken = TransportError::unknown(TransportFault::Broken, "the connection broke");
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
     match source {
+        // From its own reading of chunks: the socket has no such errors.
+        Some(io) if matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput) => {
+            TransportError::unknown(TransportFault::Framing, "the answer is not valid HTTP")
+        }
         Some(io) => broken.because(std::io::Error::from(io.kind())),
         None => broken,
     }

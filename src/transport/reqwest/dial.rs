@@ -99,7 +99,7 @@ impl Dial {
             must_be_local(&addresses)?;
         }
         let socket = connect(&addresses, port, began, limits.connect).await?;
-        let mut stream: Box<dyn Both> = Box::new(Counted { socket, flow: flow.clone() });
+        let mut stream: Box<dyn Both> = Box::new(Counted::new(socket, flow));
         if let Some(via) = via {
             if via.is_https() {
                 stream = self.handshake(via.host(), stream).await?;

@@ -1,12 +1,14 @@
 //! The bytes of one connection: counted and bounded at the socket, judged before hyper sees them.
 
-use std::io::{Error as IoError, IoSlice};
+use std::io::{Error as IoError, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -25,6 +27,7 @@ struct State {
     /// None while the connection is made, and while nobody has it: then nothing may come.
     watch: Option<Watch>,
     fault: Option<TransportError>,
+    socket: Option<Arc<TcpStream>>,
 }
 
 /// Shared by a connection's socket, by what hyper reads of it, and by the attempt.
@@ -59,6 +62,15 @@ impl Flow {
     /// What the attempt has seen so far.
     pub(super) fn seen<T>(&self, look: impl FnOnce(&Watch) -> T) -> Option<T> {
         self.lock().watch.as_ref().map(look)
+    }
+
+    /// True if the other side is still there, and silent. The system is asked: the runtime knows only what it was told
+    /// when it last looked.
+    pub(super) fn is_quiet(&self) -> bool {
+        let state = self.lock();
+        let Some(socket) = &state.socket else { return false };
+        let waiting = SockRef::from(&**socket).peek(&mut [MaybeUninit::uninit()]);
+        waiting.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Why the bytes were not taken, if they were not.
@@ -109,60 +121,86 @@ pub(super) trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Both for T {}
 
-/// The socket.
+/// The socket. It is shared with the flow, which asks the system about it.
 pub(super) struct Counted {
-    pub(super) socket: TcpStream,
-    pub(super) flow: Flow,
+    socket: Arc<TcpStream>,
+    flow: Flow,
+}
+
+impl Counted {
+    pub(super) fn new(socket: TcpStream, flow: &Flow) -> Self {
+        let socket = Arc::new(socket);
+        flow.lock().socket = Some(Arc::clone(&socket));
+        Counted { socket, flow: flow.clone() }
+    }
 }
 
 impl AsyncRead for Counted {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), IoError>> {
-        let room = self.flow.room()?;
-        let before = buffer.filled().len();
-        if buffer.remaining() <= room {
-            ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-        } else {
-            let mut piece = [0; PIECE];
-            let mut limited = ReadBuf::new(piece.get_mut(..room.min(PIECE)).unwrap_or_default());
-            ready!(Pin::new(&mut self.socket).poll_read(context, &mut limited))?;
-            buffer.put_slice(limited.filled());
+        let room = self.flow.room()?.min(buffer.remaining());
+        loop {
+            ready!(self.socket.poll_read_ready(context))?;
+            match self.socket.try_read(buffer.initialize_unfilled_to(room)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => {
+                    let amount = read?;
+                    buffer.advance(amount);
+                    self.flow.came(amount);
+                    return Poll::Ready(Ok(()));
+                }
+            }
         }
-        self.flow.came(buffer.filled().len().saturating_sub(before));
-        Poll::Ready(Ok(()))
+    }
+}
+
+impl Counted {
+    fn write(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> Result<usize, IoError>,
+    ) -> Poll<Result<usize, IoError>> {
+        loop {
+            ready!(self.socket.poll_write_ready(context))?;
+            match write(&self.socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
     }
 }
 
 impl AsyncWrite for Counted {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, IoError>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        self.write(context, |socket| socket.try_write(bytes))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<Result<usize, IoError>> {
-        Pin::new(&mut self.socket).poll_write_vectored(context, pieces)
+        self.write(context, |socket| socket.try_write_vectored(pieces))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), IoError>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), IoError>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), IoError>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), IoError>> {
+        // A connection ends as a whole, when it is dropped.
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -8,7 +8,7 @@ use lumoauth::http::{Method, Uri};
 use lumoauth::transport::{ReqwestTransport, TransportOptions};
 use lumoauth::wire::{Limits, Request, Response};
 
-use super::support::{ALLOW, service, single};
+use super::support::{ALLOW, service, several, single};
 use crate::hostile::{self, Cert, ClosedPort, Reply, Server, TestCa, Tls, always};
 
 fn limits() -> Limits {
@@ -121,7 +121,73 @@ fn f9_both_transports_judge_the_end_of_an_answer_alike() {
         ),
         ("204", raw("HTTP/1.1 204 No Content".into(), ""), Some("")),
     ];
+    let head = |lines: &str| raw(format!("HTTP/1.1 200 OK\nContent-Length: {length}\n{lines}"), ALLOW);
+    let bare = |text: String| Reply::raw(text).then(hostile::End::Fin);
+    let chunked = |rest: &str| raw(coded("1.1"), rest);
+    let more: Vec<(&str, Reply, Option<&str>)> = vec![
+        ("a signed chunk size", chunked("+2\r\nok\r\n0\r\n\r\n"), None),
+        ("a blank behind a chunk size", chunked("2 \r\nok\r\n0\r\n\r\n"), None),
+        ("a tab behind a chunk size", chunked("2\t\r\nok\r\n0\r\n\r\n"), None),
+        ("a blank before a chunk size", chunked(" 2\r\nok\r\n0\r\n\r\n"), None),
+        ("a blank before an extension", chunked("2 ;a=b\r\nok\r\n0\r\n\r\n"), None),
+        ("a prefixed chunk size", chunked("0x2\r\nok\r\n0\r\n\r\n"), None),
+        ("an empty chunk size", chunked("\r\nok\r\n0\r\n\r\n"), None),
+        ("a chunk size over 64 bits", chunked("10000000000000002\r\nok\r\n0\r\n\r\n"), None),
+        ("a bare LF behind a chunk size", chunked("2\nok\r\n0\r\n\r\n"), None),
+        ("a bare LF in an extension", chunked("2;a\nb\r\nok\r\n0\r\n\r\n"), None),
+        ("a bare CR in an extension", chunked("2;a\rb\r\nok\r\n0\r\n\r\n"), None),
+        ("a NUL in an extension", chunked("2;\0\r\nok\r\n0\r\n\r\n"), None),
+        ("a bare LF behind a chunk", chunked("2\r\nok\n0\r\n\r\n"), None),
+        ("a chunk longer than its size", chunked("2\r\nokay\r\n0\r\n\r\n"), None),
+        ("a trailer that is no header", chunked("2\r\nok\r\n0\r\nno header\r\n\r\n"), None),
+        ("a folded trailer", chunked("2\r\nok\r\n0\r\nX: y\r\n z\r\n\r\n"), None),
+        ("a trailer with a NUL", chunked("2\r\nok\r\n0\r\nX: \0\r\n\r\n"), None),
+        ("a length behind the end", chunked("2\r\nok\r\n0\r\nContent-Length: 2\r\n\r\n"), None),
+        ("a bare LF behind trailers", chunked("2\r\nok\r\n0\r\nX: y\n\r\n"), None),
+        ("a bare LF at the very end", chunked("2\r\nok\r\n0\r\n\n"), None),
+        (
+            "a bare LF behind the status",
+            bare(format!("HTTP/1.1 200 OK\nContent-Length: {length}\r\n\r\n{ALLOW}")),
+            None,
+        ),
+        (
+            "a bare LF behind a header",
+            bare(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\n\r\n{ALLOW}")),
+            None,
+        ),
+        (
+            "a bare LF for the empty line",
+            bare(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\n{ALLOW}")),
+            None,
+        ),
+        ("bare LFs throughout", bare(format!("HTTP/1.1 200 OK\nContent-Length: {length}\n\n{ALLOW}")), None),
+        ("a bare CR in a header", head("X: a\rb"), None),
+        ("a NUL in a header", head("X: \0"), None),
+        ("a folded header", head("X: a\n b"), None),
+        ("a blank before the colon", head("X : a"), None),
+        ("a line without a colon", head("X"), None),
+        ("a nameless header", head(": a"), None),
+        (
+            "an empty line first",
+            bare(format!("\r\nHTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{ALLOW}")),
+            None,
+        ),
+        (
+            "two blanks in the status line",
+            raw(format!("HTTP/1.1  200 OK\nContent-Length: {length}"), ALLOW),
+            None,
+        ),
+        ("another minor version", raw(format!("HTTP/1.2 200 OK\nContent-Length: {length}"), ALLOW), None),
+        ("another protocol", raw(format!("ICY 200 OK\nContent-Length: {length}"), ALLOW), None),
+        ("101", raw(format!("HTTP/1.1 101 Other\nUpgrade: x\nContent-Length: {length}"), ALLOW), None),
+        ("an extension", chunked("2;a=\"b c\";d\r\nok\r\n0;e\r\n\r\n"), Some("ok")),
+        ("trailers", chunked("2\r\nok\r\n0\r\nX: y\r\nZ:\r\n\r\n"), Some("ok")),
+        ("zeros before a chunk size", chunked("0002\r\nok\r\n00\r\n\r\n"), Some("ok")),
+        ("a tab and a character beyond ASCII in a header", head("X: a\tb\u{e4}"), Some(ALLOW)),
+        ("no reason", raw(format!("HTTP/1.1 200\nContent-Length: {length}"), ALLOW), Some(ALLOW)),
+    ];
     let blocking = UreqTransport::new(&TransportOptions::new()).unwrap();
+    let cases = cases.into_iter().chain(more);
     for (name, reply, expected) in cases {
         let server = Server::start(always(reply));
         let request = || get(server.url()).limits(limits());
@@ -137,6 +203,99 @@ fn f9_both_transports_judge_the_end_of_an_answer_alike() {
                 (answer, _) => panic!("{name} by {by}: {answer:?}"),
             }
         }
+    }
+}
+
+/// What comes behind an answer is not the next one: neither where it came with it, nor where it waits in the socket or
+/// in TLS.
+#[cfg(feature = "ureq")]
+#[test]
+fn f9_bytes_behind_an_answer_are_not_the_next_answer() {
+    use lumoauth::transport::UreqTransport;
+    let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+    let behind = |head: &str, body: &str| {
+        Reply::raw(format!("{head}\r\n\r\n{body}{forged}")).then(hostile::End::KeepAlive)
+    };
+    let tls = Tls::valid_for("localhost");
+    let options = TransportOptions::new().root_certificates(tls.ca_pem());
+    for (name, reply, body) in [
+        ("a length", behind("HTTP/1.1 200 OK\r\nContent-Length: 2", "ok"), "ok"),
+        ("chunks", behind("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "2\r\nok\r\n0\r\n\r\n"), "ok"),
+        ("204", behind("HTTP/1.1 204 No Content", ""), ""),
+        ("no body", behind("HTTP/1.1 200 OK\r\nContent-Length: 0", ""), ""),
+    ] {
+        for server in [Server::start(always(reply.clone())), Server::start_tls(&tls, always(reply.clone()))] {
+            let blocking = UreqTransport::new(&options).unwrap();
+            for _ in 0..3 {
+                let answer = lumoauth::Transport::send(&blocking, get(server.url()).limits(limits()));
+                assert_eq!(answer.unwrap().text(), body, "{name} by ureq at {}", server.url());
+            }
+            let transport = ReqwestTransport::new(&options).unwrap();
+            single().block_on(async {
+                for _ in 0..3 {
+                    let answer = Transport::send(&transport, get(server.url()).limits(limits())).await;
+                    assert_eq!(answer.unwrap().text(), body, "{name} by reqwest at {}", server.url());
+                }
+            });
+            assert_eq!(server.connections(), 6, "{name}: such a connection serves nobody else");
+        }
+    }
+}
+
+/// What leaves is what was checked, byte for byte, over both transports.
+#[cfg(feature = "ureq")]
+#[test]
+fn a_url_leaves_as_it_is_written() {
+    use lumoauth::transport::UreqTransport;
+    let server = Server::start(always(Reply::json(200, ALLOW)));
+    let blocking = UreqTransport::new(&TransportOptions::new()).unwrap();
+    for target in ["/a%2Fb//c;d?e='f'&g=%27|h", "/%7e~/a:b@c?", "/?", "/a?/../b", "/.a/..b/..."] {
+        let request = || Request::new(Method::GET, format!("{}{target}", server.url()).parse().unwrap());
+        lumoauth::Transport::send(&blocking, request()).unwrap();
+        carry(&TransportOptions::new(), request()).unwrap();
+        let seen: Vec<_> = server.requests().into_iter().rev().take(2).map(|seen| seen.target).collect();
+        assert_eq!(seen, [target, target]);
+    }
+    for url in [
+        "http://127.0.0.1:1/a/../b",
+        "http://127.0.0.1:1/%2E%2e",
+        "https://127.1",
+        "https://a@localhost",
+        "http://192.0.2.1",
+    ] {
+        let request = Request::new(Method::GET, url.parse().unwrap());
+        let error = lumoauth::Transport::send(&blocking, request).unwrap_err();
+        assert_eq!((error.fault(), error.sent()), (TransportFault::Refused, Sent::NotSent), "{url} by ureq");
+    }
+}
+
+/// A connection is woken by the runtime that it was opened in. One that is asleep wakes nobody.
+#[test]
+fn a_kept_connection_serves_its_own_runtime_only() {
+    let server = Server::start(always(Reply::json(200, ALLOW)));
+    let transport = ReqwestTransport::new(&TransportOptions::new()).unwrap();
+    let (first, second) = (single(), single());
+    for runtime in [&first, &second, &first, &second] {
+        let answer =
+            runtime.block_on(async { Transport::send(&transport, get(server.url()).limits(limits())).await });
+        answer.unwrap();
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_is_not_used() {
+    let server = Server::start(always(Reply::json(200, ALLOW)));
+    let transport = ReqwestTransport::new(&TransportOptions::new()).unwrap();
+    let runtime = several();
+    for round in 1..=20 {
+        let answer =
+            runtime.block_on(async { Transport::send(&transport, get(server.url()).limits(limits())).await });
+        answer.unwrap();
+        assert_eq!(server.connections(), round);
+        assert!(server.wait_until(Duration::from_secs(10), |server| server.idle_connections() == 1));
+        server.close_idle();
+        assert!(server.wait_until(Duration::from_secs(10), |server| server.open_connections() == 0));
     }
 }
 
