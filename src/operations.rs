@@ -29,7 +29,7 @@ pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
 pub use delegation::{Delegation, UserSession, UserToken};
 #[cfg(any(feature = "blocking", feature = "async"))]
-pub(crate) use demand::{Demand, challenged_url, choose_scopes, union};
+pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};

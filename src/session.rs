@@ -13,6 +13,7 @@ pub(crate) mod keep;
 mod kinds;
 #[allow(dead_code)]
 pub(crate) mod part;
+mod resource;
 mod retry;
 mod signature;
 mod token;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::Uri;
 use http::header::HeaderValue;
 
 pub use call::Call;
@@ -28,12 +30,14 @@ pub use call::Call;
 // tokens are not all that one call fetches for many
 pub(crate) use keep::Flights;
 pub use keep::Ticket;
+pub use resource::Resource;
 pub use signature::ToSign;
 pub use token::TokenCall;
 
 use crate::credentials::{ClientAuth, Credentials, Workload};
 use crate::error::{ConfigError, Error, SignerError, TransportError, TransportFault};
 use crate::operation::Operation;
+use crate::operations::{ResourceMetadata, ServerMetadata};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -45,6 +49,7 @@ pub(crate) use claims::Claim;
 use claims::Claims;
 use identity::{Identity, Owner, TokenKey};
 use keep::{Keeper, Slot};
+use kinds::McpKey;
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -244,6 +249,9 @@ struct Shared {
     /// The owner's, to be read without the lock.
     epoch: AtomicU64,
     tokens: Keeper<Arc<TokenKey>, AccessToken>,
+    mcp: Keeper<McpKey, AccessToken>,
+    service: Keeper<(), Arc<ServerMetadata>>,
+    descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
     claims: Arc<Claims>,
     quota: Quota,
 }
@@ -259,6 +267,9 @@ impl Session {
             owner,
             epoch: AtomicU64::default(),
             tokens: Keeper::default(),
+            mcp: Keeper::default(),
+            service: Keeper::default(),
+            descriptions: Keeper::default(),
             claims: Arc::default(),
             quota: Quota::default(),
         };
@@ -333,6 +344,7 @@ impl Session {
         self.shared.epoch.store(owner.epoch(), Ordering::Release);
         drop(owner);
         self.shared.tokens.clear();
+        self.shared.mcp.clear();
     }
 
     /// The whole time of each call, if one was set.

@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("store", "error"),
     (
         "session",
-        "credentials error message operation operations origin pkce scopes secret site store time token wire",
+        "challenge credentials error message operation operations origin pkce scopes secret site store time token wire",
     ),
     (
         "client",

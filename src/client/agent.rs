@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::mcp::{self, McpServer, McpTokens};
+use super::mcp::McpServer;
 use super::run::Driver;
 use super::{dual, example};
 use crate::credentials::Credentials;
@@ -33,7 +33,6 @@ const INFO_AGE: Duration = Duration::from_secs(60);
 pub struct Agent {
     driver: Driver,
     info: Arc<Mutex<Option<CachedInfo>>>,
-    mcp: McpTokens,
 }
 
 struct CachedInfo {
@@ -49,21 +48,17 @@ impl Agent {
         &self.driver
     }
 
-    pub(super) fn mcp_tokens(&self) -> &McpTokens {
-        &self.mcp
-    }
-
     /// An MCP server to speak to, by its Resource URI: an absolute `https` URL (or `http` to this machine). Name scopes
     /// with [`McpToken::scopes`]; without, the server's challenge says which.
     ///
     /// # Errors
     /// [`Error::Input`] for any other text.
     pub fn mcp(&self, server: impl Into<McpToken>) -> Result<McpServer, Error> {
-        McpServer::new(self, server.into())
+        McpServer::new(&self.driver, &server.into())
     }
 
     pub(super) fn from_driver(driver: Driver) -> Self {
-        Agent { driver, info: Arc::default(), mcp: Arc::default() }
+        Agent { driver, info: Arc::default() }
     }
 
     /// The scopes of the current token: what was granted, or none without a token.
@@ -81,21 +76,13 @@ impl Agent {
     /// agent nor its clones are affected.
     pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
         let session = self.driver.session.with_scopes(scopes);
-        Agent {
-            driver: Driver { session, ..self.driver.clone() },
-            info: Arc::default(),
-            mcp: Arc::clone(&self.mcp),
-        }
+        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::default() }
     }
 
     /// The same agent with this whole time for each call, in place of every operation's own.
     pub fn with_timeout(&self, total: Duration) -> Self {
         let session = self.driver.session.with_total(total);
-        Agent {
-            driver: Driver { session, ..self.driver.clone() },
-            info: Arc::clone(&self.info),
-            mcp: Arc::clone(&self.mcp),
-        }
+        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::clone(&self.info) }
     }
 
     /// Replaces the credentials, for this agent and its clones. Tokens and remembered failures of the old ones are
@@ -286,9 +273,7 @@ impl Agent {
     /// [`Error::Api`] if the service does not know the server (`invalid_target`) or refuses; [`Error::Protocol`] for a
     /// token that says it is bound to something else; all that a call can end with.
     pub async fn mcp_token(&self, server: impl Into<McpToken> + Send) -> Result<AccessToken, Error> {
-        let wanted = server.into();
-        let deadline = self.driver.deadline(&wanted.terms())?;
-        mcp::token(&self.driver, &self.mcp, &wanted, &deadline).await
+        self.driver.turn(self.driver.session.mcp_token(server.into())).await
     }
 
     /// Runs any operation: one of [`crate::operations`], or one of yours.
@@ -315,7 +300,7 @@ impl Agent {
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Agent { driver, info: _, mcp: _ } = self;
+        let Agent { driver, info: _ } = self;
         f.debug_struct("Agent").field("session", &driver.session).finish_non_exhaustive()
     }
 }

@@ -13,9 +13,6 @@ use crate::token::{AccessToken, Freshness, Held};
 const CAPACITY: usize = 1024;
 /// After a renewal that failed, while the token still is good.
 const PAUSE: Duration = Duration::from_secs(10);
-/// How long a failure is the answer for those who ask again.
-const REMEMBERED: Duration = Duration::from_secs(1);
-
 /// A bounded store of tokens: what is over goes, then whatever was put in first.
 pub(super) struct HeldTokens<K> {
     tokens: Mutex<State<K>>,
@@ -23,8 +20,6 @@ pub(super) struct HeldTokens<K> {
 
 struct State<K> {
     held: HashMap<K, Entry>,
-    /// What failed just now, and until when that is the answer.
-    failed: HashMap<K, (Error, Duration)>,
     count: u64,
 }
 
@@ -37,7 +32,7 @@ struct Entry {
 
 impl<K> Default for HeldTokens<K> {
     fn default() -> Self {
-        HeldTokens { tokens: Mutex::new(State { held: HashMap::new(), failed: HashMap::new(), count: 0 }) }
+        HeldTokens { tokens: Mutex::new(State { held: HashMap::new(), count: 0 }) }
     }
 }
 
@@ -66,21 +61,6 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
         }
     }
 
-    /// The failure of a moment ago: whoever waited for it does not try again one by one.
-    pub(super) fn failure(&self, key: &K, now: &Now) -> Option<Error> {
-        let state = self.lock();
-        state.failed.get(key).filter(|(_, until)| now.monotonic < *until).map(|(error, _)| error.clone())
-    }
-
-    /// Remembers a failure for a moment.
-    pub(super) fn fail(&self, key: K, error: &Error, now: &Now) {
-        let mut state = self.lock();
-        state.failed.retain(|_, (_, until)| now.monotonic < *until);
-        if state.failed.len() < CAPACITY {
-            state.failed.insert(key, (error.clone(), now.monotonic.saturating_add(REMEMBERED)));
-        }
-    }
-
     /// Holds a token that was asked for at that time.
     pub(super) fn put(&self, key: K, token: &AccessToken, asked: &Now, now: &Now) {
         let mut state = self.lock();
@@ -89,7 +69,6 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
             let oldest = state.held.iter().min_by_key(|(_, entry)| entry.number).map(|(key, _)| key.clone());
             oldest.and_then(|key| state.held.remove(&key));
         }
-        state.failed.remove(&key);
         state.count = state.count.saturating_add(1);
         let number = state.count;
         let held = Held::new(token.clone(), number, asked);
@@ -121,13 +100,5 @@ impl<K: Clone + Eq + Hash> HeldTokens<K> {
     /// Drops every token but those whose key is kept.
     pub(super) fn retain(&self, keep: impl Fn(&K) -> bool) {
         self.lock().held.retain(|key, _| keep(key));
-    }
-
-    /// Drops the token, unless another one has taken its place.
-    pub(super) fn drop_if(&self, key: &K, token: &AccessToken) {
-        let mut state = self.lock();
-        if state.held.get(key).is_some_and(|entry| entry.held.token.secret() == token.secret()) {
-            state.held.remove(key);
-        }
     }
 }

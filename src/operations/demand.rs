@@ -2,12 +2,13 @@
 
 use http::Uri;
 
-use super::mcp::{PROTECTED_RESOURCE, ResourceMetadata};
+use super::mcp::PROTECTED_RESOURCE;
 use crate::challenge::Challenge;
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::origin::{Origin, absolute};
 use crate::scopes::Scopes;
 use crate::site::Site;
+use crate::token::AccessToken;
 use crate::wire::Response;
 
 /// What a server's refusal asks for.
@@ -50,12 +51,17 @@ fn together<'c>(challenges: impl Iterator<Item = &'c Challenge>) -> Option<Chall
     Some(if scopes.is_empty() { together } else { together.parameter("scope", scopes.join(" ")) })
 }
 
-/// Which scopes to ask for: those so far and those of the challenge; if neither names any, all that the resource supports,
-/// else none (MCP, authorization, "Scope Selection Strategy"). Scopes that the caller has chosen are not widened by what a
-/// resource merely supports.
-pub(crate) fn choose_scopes(have: &Scopes, challenge: &Challenge, metadata: &ResourceMetadata) -> Scopes {
-    let both = union(have, &challenge.scope());
-    if both.is_empty() { metadata.scopes_supported().clone() } else { both }
+/// Which scopes to ask for: those so far and those that a challenge names; if neither names any, all that the resource
+/// supports, else none (MCP, authorization, "Scope Selection Strategy"). Scopes that the caller has chosen are not widened by
+/// what a resource merely supports.
+pub(crate) fn choose_scopes(have: &Scopes, named: &Scopes, supported: &Scopes) -> Scopes {
+    let both = union(have, named);
+    if both.is_empty() { supported.clone() } else { both }
+}
+
+/// What was granted of what was asked for; all of it if the answer does not say.
+pub(crate) fn granted(asked: &Scopes, token: &AccessToken) -> Scopes {
+    if token.scopes().is_empty() { asked.clone() } else { token.scopes().clone() }
 }
 
 /// All scopes of both, none twice.

@@ -1,12 +1,15 @@
 //! One call, from the first thought to the answer: token, send, 401 once, again after a pause, poll; one deadline.
 
+mod own;
+
 use std::time::Duration;
 
 use http::Uri;
 
+pub(crate) use own::Own;
+
 use super::identity::Identity;
 use super::keep::{Keep, Lead, Loan, Policy};
-use super::kinds::{self, Own};
 use super::part::{Failed, Open, Part, Whose};
 use super::retry::{ATTEMPTS, Failure, Verdict, patience, verdict};
 use super::signature::Unsigned;
@@ -123,7 +126,7 @@ impl<O: Operation> Call<O> {
         if !self.needs_token() {
             return self.ask(now, deadline);
         }
-        if let Some(loan) = kinds::own_at_hand(&self.session, now) {
+        if let Some(loan) = own::at_hand(&self.session, now) {
             self.loan = Some(loan);
             return self.ask(now, deadline);
         }
@@ -270,8 +273,7 @@ impl<O: Operation> Call<O> {
     ) -> Result<Step<O::Output>, Failed> {
         let status = response.status();
         log::debug!("{}: {} ({})", self.terms.name, status.as_u16(), self.attempt_id());
-        let refused = status == 401 && self.token_was_refused(now);
-        if refused && !deadline.passed(now) {
+        if status == 401 && self.token_was_refused(now) && !deadline.passed(now) {
             return self.begin(now, deadline);
         }
         let mut whose = Whose::Everybody;
@@ -279,6 +281,11 @@ impl<O: Operation> Call<O> {
         if failed && self.terms.waits.is_none() {
             let error = Error::Api(ApiError::read(self.terms.name, response))
                 .redacted(&Redactor::new(response.secrets()));
+            // The token travelled in the body, and it is the token that is refused (RFC 6749 section 5.2).
+            let subject = matches!(self.terms.auth, Auth::InBody) && error.code() == Some("invalid_grant");
+            if subject && self.token_was_refused(now) && !deadline.passed(now) {
+                return self.begin(now, deadline);
+            }
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
                 Verdict::Unknown => return Err(self.unknown(error)),

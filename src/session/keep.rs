@@ -11,7 +11,7 @@ mod ticket;
 pub(crate) use keeper::Keeper;
 pub(crate) use life::Life;
 pub(crate) use look::{Keep, Kind, Lead};
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Failures, Policy, remembered};
 pub(crate) use slot::{Loan, Slot};
 pub use ticket::Ticket;
 pub(crate) use ticket::{Flights, Wake};

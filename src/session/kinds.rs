@@ -1,5 +1,11 @@
 //! The kinds of values that one call fetches for many, one file a kind: its key, its life, and what fetches it.
 
-mod own;
+mod description;
+mod document;
+mod exchanged;
+mod mcp;
+mod service;
 
-pub(crate) use own::{Own, own_at_hand};
+pub(crate) use description::Description;
+pub(crate) use mcp::{Mcp, McpKey};
+pub(crate) use service::Service;

@@ -1,7 +1,7 @@
 //! The machine that gets the agent's own token and nothing else.
 
+use super::call::Own;
 use super::keep::{Keep, Loan};
-use super::kinds::Own;
 use super::part::{Failed, Part, Within, ready};
 use super::{Arrived, Machine, Session, Step};
 use crate::error::Error;

@@ -9,6 +9,7 @@ use crate::hostile::{Recorded, Reply, Server};
 use lumoauth::emulator::{AgentSeed, Emulator, FaultRule, McpServerSeed, Served, Tenant};
 use lumoauth::error::{ProtocolError, ProtocolFault};
 use lumoauth::operations::McpToken;
+use lumoauth::wire::Response;
 use lumoauth::{Agent, ApiRequest, Error};
 
 const FILES: &str = "https://emulator.test/files";
@@ -292,27 +293,33 @@ fn s8_descriptions_that_lead_elsewhere_are_refused() {
             "/mcp" => challenged(401, "Bearer"),
             _ => answer(url, issuer, &other),
         });
-        let error = foreign.agent.mcp(&foreign.url).unwrap().request(ApiRequest::get("")).unwrap_err();
-        match name {
-            "another authorization server" => {
-                let origin = elsewhere_url.clone();
-                assert_eq!(
-                    fault(&error),
-                    Some(&ProtocolFault::ForeignAuthorizationServer { origin }),
-                    "{error}"
-                );
-            }
-            "too large" => assert!(matches!(error, Error::Transport(_)), "{name}: {error}"),
-            _ => assert!(fault(&error).is_some(), "{name}: {error}"),
+        let server = foreign.agent.mcp(&foreign.url).unwrap();
+        let (answer, described) = (server.request(ApiRequest::get("")), server.discover());
+        let sent = foreign.server.count(|request| request.path() == "/mcp");
+        if name.contains("authorization server") || name.contains("issuer") {
+            // The server wants tokens of another service.
+            let origin = match name {
+                "another authorization server" => elsewhere_url.clone(),
+                "no authorization server" => "none".to_owned(),
+                _ => foreign.served.url().to_owned(),
+            };
+            let expected = Some(&ProtocolFault::ForeignAuthorizationServer { origin });
+            assert_eq!(fault(answer.as_ref().unwrap_err()), expected, "{name}");
+            assert_eq!((fault(&described.unwrap_err()), sent), (expected, 1), "{name}");
+        } else {
+            // It is not a description, so it says nothing: a new token, and what the server says to that.
+            assert_eq!((answer.unwrap().status().as_u16(), sent), (401, 2), "{name}");
+            // The service describes the servers that it knows.
+            let known = described.unwrap();
+            assert_eq!(known.scopes_supported().to_string(), "mcp:read mcp:write", "{name}");
         }
-        assert_eq!(foreign.server.count(|request| request.path() == "/mcp"), 1, "{name}");
         nothing_else_travelled(&foreign);
     }
     // A challenge that points to another origin.
     let other = elsewhere_url.clone();
     let foreign = foreign(move |_, _, _| challenged(401, format!("Bearer resource_metadata=\"{other}/x\"")));
-    let error = foreign.agent.mcp(&foreign.url).unwrap().request(ApiRequest::get("")).unwrap_err();
-    assert!(matches!(fault(&error), Some(ProtocolFault::Other(_))), "{error}");
+    let answer = foreign.agent.mcp(&foreign.url).unwrap().request(ApiRequest::get("")).unwrap();
+    assert_eq!(answer.status(), 401);
     let touched = elsewhere.requests().len();
     assert_eq!(touched, 0);
     println!("s8: {} descriptions that lead elsewhere, {touched} requests there", count + 1);
@@ -403,7 +410,8 @@ fn a_refusal_without_a_challenge_drops_the_token() {
     );
     let server = foreign.agent.mcp(&foreign.url).unwrap();
     assert_eq!(server.request(ApiRequest::get("")).unwrap().status(), 200);
-    let requests = foreign.server.requests();
+    let mut requests = foreign.server.requests();
+    requests.retain(|request| request.path() == "/mcp");
     assert_eq!(requests.len(), 2);
     assert_ne!(requests[0].header("authorization"), requests[1].header("authorization"));
 }
@@ -439,4 +447,101 @@ fn a_bound_token_goes_to_no_other_origin() {
     let error = agent.run(ApiRequest::get(format!("{}/x", other.url())).token(token)).unwrap_err();
     assert!(matches!(error, Error::Input(_)), "{error}");
     assert!(other.requests().is_empty());
+}
+
+/// A server that refuses the first token, with this challenge, and describes itself (if at all) as said.
+fn renewing(
+    challenge: &'static str,
+    describe: impl Fn(&str, &str, &str) -> Reply + Send + Sync + 'static,
+) -> (Foreign, Response) {
+    let first = std::sync::OnceLock::new();
+    let foreign =
+        foreign(move |request, url, issuer| match (request.path(), request.header("authorization")) {
+            ("/mcp", Some(token))
+                if first.get_or_init(|| token.to_owned()) == token && challenge.is_empty() =>
+            {
+                Reply::json(401, "{}")
+            }
+            ("/mcp", Some(token)) if first.get_or_init(|| token.to_owned()) == token => {
+                challenged(401, challenge)
+            }
+            ("/mcp", _) => Reply::json(200, "{}"),
+            (place, _) => describe(place, url, issuer),
+        });
+    let answer = foreign.agent.mcp(&foreign.url).unwrap().request(ApiRequest::get("")).unwrap();
+    (foreign, answer)
+}
+
+#[test]
+fn renewing_needs_no_description() {
+    type Script = fn(&str, &str, &str) -> Reply;
+    let nowhere: Script = |_, _, _| Reply::text(404, "");
+    let cases: [(&str, &'static str, Script); 10] = [
+        ("no document", r#"Bearer error="invalid_token""#, nowhere),
+        ("an inner host", r#"Bearer resource_metadata="https://inner.test/.well-known/x""#, nowhere),
+        ("another scheme", r#"Bearer resource_metadata="https://127.0.0.1/.well-known/x""#, nowhere),
+        (
+            "a relative path",
+            r#"Bearer resource_metadata="/.well-known/oauth-protected-resource/mcp""#,
+            nowhere,
+        ),
+        (
+            "twice",
+            r#"Bearer resource_metadata="https://a.test/", resource_metadata="https://b.test/""#,
+            nowhere,
+        ),
+        ("no challenge", "", nowhere),
+        ("HTML", "Bearer", |_, _, _| Reply::html(200, "<html>")),
+        ("a redirect", "Bearer", |_, _, _| Reply::text(302, "").header("Location", "https://a.test/")),
+        ("503", "Bearer", |_, _, _| Reply::json(503, "{}")),
+        ("403", "Bearer", |_, _, _| Reply::json(403, "{}")),
+    ];
+    for (name, challenge, describe) in cases {
+        let (foreign, answer) = renewing(challenge, describe);
+        assert_eq!(answer.status(), 200, "{name}");
+        assert_eq!(exchanges(&foreign.emulator), 2, "{name}");
+        nothing_else_travelled(&foreign);
+    }
+    println!("mcp: a token is renewed at {} servers without a good description", cases.len());
+}
+
+#[test]
+fn what_a_bare_refusal_does_not_say_is_read_at_the_servers_own_places() {
+    for challenge in ["", "Bearer", r#"Bearer resource_metadata="x", resource_metadata="y""#] {
+        // At the second place, behind a page.
+        let (foreign, answer) = renewing(challenge, |place, url, issuer| match place {
+            "/.well-known/oauth-protected-resource" => document(url, issuer),
+            _ => Reply::html(200, "<html>"),
+        });
+        assert_eq!(answer.status(), 200, "{challenge}");
+        let token = foreign.agent.mcp_token(McpToken::new(&foreign.url).scopes(["mcp:write"])).unwrap();
+        assert_eq!(token.scopes().to_string(), "mcp:write");
+        assert_eq!(exchanges(&foreign.emulator), 2, "{challenge}: that token was held already");
+    }
+}
+
+#[test]
+fn too_few_scopes_without_a_name_ask_for_what_the_resource_supports() {
+    let foreign = foreign(|request, url, issuer| match request.path() {
+        "/mcp" => challenged(403, r#"Bearer error="insufficient_scope""#),
+        "/.well-known/oauth-protected-resource/mcp" => document(url, issuer),
+        _ => Reply::text(404, ""),
+    });
+    let server = foreign.agent.mcp(&foreign.url).unwrap();
+    assert_eq!(server.request(ApiRequest::get("")).unwrap().status(), 403);
+    let sent = foreign.server.count(|request| request.path() == "/mcp");
+    assert_eq!((sent, server.scopes().to_string()), (2, "mcp:write".to_owned()));
+}
+
+#[test]
+fn a_token_that_the_service_ended_early_is_replaced_as_a_subject() {
+    let emulator = emulator();
+    let agent = emulator.agent().unwrap();
+    let own = agent.access_token().unwrap();
+    agent.run(lumoauth::operations::Revoke::new(own.secret().clone())).unwrap();
+    let before = emulator.count("oauth.token");
+    agent.mcp_token("files").unwrap();
+    let asked = emulator.count("oauth.token") - before;
+    assert_eq!(asked, 3, "refused as a subject, replaced, exchanged");
+    assert_ne!(agent.access_token().unwrap().secret(), own.secret());
 }

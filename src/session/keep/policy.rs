@@ -9,6 +9,9 @@ const LONGEST_MEMO: Duration = Duration::from_secs(600);
 /// Two values of one key are asked for at least this far apart, however short they live.
 const PACE: Duration = Duration::from_secs(1);
 
+/// How long a resource that the service does not know is not asked about again.
+const UNKNOWN_TARGET: Duration = Duration::from_secs(2);
+
 /// The settings of a kind.
 pub(crate) struct Policy {
     /// Two early renewals are begun at least this far apart, whatever comes of the first.
@@ -50,6 +53,8 @@ pub(crate) fn remembered(error: &Error, failures: Failures) -> Duration {
     let backoff = doubled.min(Duration::from_secs(30));
     match error.as_api() {
         Some(api) if api.status() == 429 => api.retry_after().unwrap_or(backoff).min(LONGEST_MEMO).max(PACE),
+        // A resource that is made known to the service is known a moment later.
+        Some(api) if api.has_code("invalid_target") => UNKNOWN_TARGET,
         Some(api) if (400..500).contains(&api.status()) && api.status() != 408 => Duration::from_secs(30),
         _ => backoff,
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::super::Session;
 use super::super::identity::{OwnToken, TokenKey};
 use super::super::keep::{Keeper, Kind, Lead, Life, Loan};
-use super::super::{Call, Session};
+use super::Call;
 use crate::error::Error;
 use crate::scopes::Scopes;
 use crate::time::Now;
@@ -23,7 +24,7 @@ impl Own {
 }
 
 /// The usual case: the token is there and fresh. None if anything has to be done or said.
-pub(crate) fn own_at_hand(session: &Session, now: &Now) -> Option<Loan<AccessToken>> {
+pub(super) fn at_hand(session: &Session, now: &Now) -> Option<Loan<AccessToken>> {
     let slot = session.wanted_slot(now).ok()?;
     slot.fresh(now).map(|held| Loan::new(held, slot))
 }

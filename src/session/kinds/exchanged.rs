@@ -1,0 +1,15 @@
+//! What all tokens have in common that come from other tokens.
+
+use std::time::Duration;
+
+use super::super::keep::{Failures, Policy, remembered};
+use crate::error::Error;
+
+/// As other tokens are kept; but a refusal of the token that was traded is not theirs: that one is replaced, no sooner than
+/// it may be, and then it is tried again.
+pub(super) const POLICY: Policy = Policy { memory, ..Policy::TOKENS };
+
+fn memory(error: &Error, failures: Failures) -> Duration {
+    let refused = error.as_api().is_some_and(|api| api.has_code("invalid_grant"));
+    if refused { Policy::TOKENS.forced_pause } else { remembered(error, failures) }
+}

@@ -1,0 +1,62 @@
+//! Tokens that are bound to one MCP server: exchanges of the agent's own.
+
+use super::super::keep::{Keeper, Kind, Lead, Life, Policy};
+use super::super::{Call, Session};
+use super::exchanged;
+use crate::error::Error;
+use crate::operations::McpToken;
+use crate::time::Now;
+use crate::token::AccessToken;
+
+/// Everything that makes such a token what it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct McpKey {
+    /// The agent's credentials, counted.
+    epoch: u64,
+    /// The scopes of the agent's own token, which the other one comes from.
+    own_scopes: Vec<String>,
+    server: String,
+    scopes: Vec<String>,
+}
+
+/// The token for this server with these scopes.
+pub(crate) struct Mcp {
+    session: Session,
+    wanted: McpToken,
+}
+
+impl Mcp {
+    pub(crate) fn new(session: &Session, wanted: McpToken) -> Self {
+        Mcp { session: session.clone(), wanted }
+    }
+}
+
+impl Kind for Mcp {
+    type Key = McpKey;
+    type Value = AccessToken;
+    type Fetch = Call<McpToken>;
+    const NAME: &'static str = "oauth.token";
+    const PHASE: &'static str = "waiting for another call's token";
+    const POLICY: Policy = exchanged::POLICY;
+
+    fn keeper(&self) -> &Keeper<McpKey, AccessToken> {
+        &self.session.shared.mcp
+    }
+
+    fn key(&self) -> Result<McpKey, Error> {
+        Ok(McpKey {
+            epoch: self.session.epoch(),
+            own_scopes: self.session.scopes().sorted(),
+            server: self.wanted.server().to_owned(),
+            scopes: self.wanted.asked_scopes().sorted(),
+        })
+    }
+
+    fn fetch(&self, lead: Lead) -> Result<Call<McpToken>, Error> {
+        Ok(Call::leading(&self.session, self.wanted.clone(), lead))
+    }
+
+    fn life(token: &AccessToken, asked: &Now) -> Life {
+        Life::of(token.lifetime(), asked)
+    }
+}

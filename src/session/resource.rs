@@ -1,0 +1,346 @@
+//! A resource that the agent speaks to: tokens bound to it, and requests whose challenges are answered once.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use http::Uri;
+
+use super::keep::{Keep, Kind, Loan};
+use super::kinds::{Description, Mcp, Service};
+use super::part::{Failed, Part, Whose, Within, ready};
+use super::{Arrived, Call, Machine, Session, Step, lock};
+use crate::challenge::Challenge;
+use crate::error::{Error, InputError};
+use crate::operation::{Operation, Terms};
+use crate::operations::{
+    ApiRequest, Demand, GetResourceMetadata, McpToken, ResourceMetadata, challenged_url, choose_scopes,
+    granted, resource_metadata_urls, routes, server_url, union,
+};
+use crate::origin::Origin;
+use crate::scopes::Scopes;
+use crate::time::{Deadline, Now};
+use crate::token::AccessToken;
+use crate::wire::Response;
+
+impl Session {
+    /// The machine that gets a token for an MCP server: the one held if it is fresh.
+    pub fn mcp_token(&self, wanted: McpToken) -> impl Machine<Output = AccessToken> + Send + use<> {
+        let total = self.total_of(&wanted.terms());
+        Within::new(Token(Keep::new(Mcp::new(self, wanted))), total)
+    }
+
+    pub(crate) fn total_of(&self, terms: &Terms) -> std::time::Duration {
+        self.total.filter(|_| !terms.own_times).unwrap_or(terms.total)
+    }
+}
+
+struct Token(Keep<Mcp>);
+
+impl Part for Token {
+    type Output = AccessToken;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<AccessToken>, Failed> {
+        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
+    }
+}
+
+/// An MCP server by its URL, as a session speaks to it. Cheap to clone; clones share the scopes that were stepped up to.
+#[derive(Clone)]
+pub struct Resource {
+    session: Session,
+    server: Arc<str>,
+    url: Uri,
+    origin: Origin,
+    scopes: Arc<Mutex<Scopes>>,
+}
+
+impl Resource {
+    /// The server at this Resource URI.
+    ///
+    /// # Errors
+    /// [`InputError`] if it is not an absolute `https` URL (or `http` to this machine) without fragment.
+    pub fn new(session: &Session, wanted: &McpToken) -> Result<Self, InputError> {
+        let (origin, url) = server_url(wanted.server())?;
+        let scopes = Arc::new(Mutex::new(wanted.asked_scopes().clone()));
+        Ok(Resource { session: session.clone(), server: wanted.server().into(), url, origin, scopes })
+    }
+
+    /// The Resource URI, as it was named.
+    pub fn uri(&self) -> &str {
+        &self.server
+    }
+
+    /// The scopes that tokens are asked for at the moment.
+    pub fn scopes(&self) -> Scopes {
+        lock(&self.scopes).clone()
+    }
+
+    fn wanted(&self, scopes: &Scopes) -> McpToken {
+        McpToken::new(&*self.server).scopes(scopes)
+    }
+
+    /// The machine that gets a token for the server: the one held, or a new one.
+    pub fn token(&self) -> impl Machine<Output = AccessToken> + Send + use<> {
+        self.session.mcp_token(self.wanted(&self.scopes()))
+    }
+
+    /// The machine that sends a request to the server, and answers its challenges once.
+    ///
+    /// # Errors
+    /// [`InputError`] for a request to another origin.
+    pub fn request(
+        &self,
+        request: ApiRequest,
+    ) -> Result<impl Machine<Output = Response> + Send + use<>, InputError> {
+        let request = request.at_resource(&self.origin, &self.url)?;
+        let total = self.session.total_of(&request.terms());
+        let scopes = self.scopes();
+        let (met, stepped_up) = (false, false);
+        let at = At::Token(Keep::new(Mcp::new(&self.session, self.wanted(&scopes))));
+        Ok(Within::new(Talk { resource: self.clone(), request, scopes, met, stepped_up, at }, total))
+    }
+
+    /// The machine that reads what the server says of itself (RFC 9728), anew.
+    ///
+    /// # Errors
+    /// [`InputError`] if it has no well-known place.
+    pub fn discover(
+        &self,
+    ) -> Result<impl Machine<Output = Arc<ResourceMetadata>> + Send + use<>, InputError> {
+        let places = self.places(None)?;
+        let total = self.session.total_of(&GetResourceMetadata::new(&*self.server, self.url.clone()).terms());
+        let description = Description::new(&self.session, &self.server, places);
+        Ok(Within::new(Discover(Checked::new(&self.session, Keep::anew(description))), total))
+    }
+
+    /// Where the server's description is looked for: where a challenge says, if that is the server's own or one of the
+    /// service's; at the server's well-known places; at the service, which describes the servers that it knows.
+    fn places(&self, challenge: Option<&Challenge>) -> Result<Vec<Uri>, InputError> {
+        let site = self.session.site();
+        let named =
+            challenge.and_then(|challenge| challenged_url(challenge, &self.origin, site).ok().flatten());
+        let mut places: Vec<Uri> = named.into_iter().collect();
+        for place in
+            resource_metadata_urls(&self.server)?.into_iter().chain([site.url(routes::PROTECTED_RESOURCE)])
+        {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Ok(places)
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Resource { session: _, server, url: _, origin: _, scopes } = self;
+        f.debug_struct("Resource")
+            .field("server", server)
+            .field("scopes", &*lock(scopes))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a description, and looks whether the resource takes tokens of the session's own service.
+struct Checked {
+    session: Session,
+    at: Checking,
+}
+
+#[allow(clippy::large_enum_variant)] // one at a time
+enum Checking {
+    Description(Keep<Description>),
+    Service(Arc<ResourceMetadata>, Keep<Service>),
+}
+
+impl Checked {
+    fn new(session: &Session, keep: Keep<Description>) -> Self {
+        Checked { session: session.clone(), at: Checking::Description(keep) }
+    }
+}
+
+impl Part for Checked {
+    /// The description, or why the agent's tokens do not belong there.
+    type Output = Result<Arc<ResourceMetadata>, Error>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        mut arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Self::Output>, Failed> {
+        loop {
+            match &mut self.at {
+                Checking::Description(keep) => {
+                    let metadata = ready!(keep.step(now, arrived.take(), time)?).value;
+                    self.at = Checking::Service(metadata, Keep::new(Service::new(&self.session)));
+                }
+                Checking::Service(metadata, keep) => {
+                    let service = match keep.step(now, arrived.take(), time) {
+                        Ok(step) => ready!(step).value,
+                        // What the service says of itself is not good enough.
+                        Err(Failed { error: error @ Error::Protocol(_), .. }) => {
+                            return Ok(Step::Done(Err(error)));
+                        }
+                        Err(failed) => return Err(failed),
+                    };
+                    let checked = metadata.check_authorization_server(self.session.site(), &service);
+                    return Ok(Step::Done(checked.map(|()| Arc::clone(metadata))));
+                }
+            }
+        }
+    }
+}
+
+struct Discover(Checked);
+
+impl Part for Discover {
+    type Output = Arc<ResourceMetadata>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Self::Output>, Failed> {
+        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?)?))
+    }
+}
+
+/// A request to the server: with a token, with another one after a 401, and with more scopes after a 403, each once.
+struct Talk {
+    resource: Resource,
+    request: ApiRequest,
+    /// What is demanded in this call is kept only when it was granted: a server's word alone changes nothing for later.
+    scopes: Scopes,
+    /// A 401 was met.
+    met: bool,
+    stepped_up: bool,
+    at: At,
+}
+
+#[allow(clippy::large_enum_variant)] // one at a time
+enum At {
+    Token(Keep<Mcp>),
+    Sent(Call<ApiRequest>, Option<Loan<AccessToken>>),
+    Describing { checked: Checked, answer: Response, challenge: Option<Challenge>, replaced: bool },
+    Over,
+}
+
+impl Talk {
+    fn token(&self) -> At {
+        At::Token(Keep::new(Mcp::new(&self.resource.session, self.resource.wanted(&self.scopes))))
+    }
+
+    /// What follows an answer: None if it is the call's.
+    fn answered(
+        &mut self,
+        answer: &Response,
+        loan: Option<Loan<AccessToken>>,
+        now: &Now,
+    ) -> Result<Option<At>, Failed> {
+        let describe = |resource: &Resource, challenge: Option<Challenge>, replaced| {
+            let places = resource.places(challenge.as_ref())?;
+            let description = Description::new(&resource.session, &resource.server, places);
+            let checked = Checked::new(&resource.session, Keep::new(description));
+            Ok::<At, Failed>(At::Describing { checked, answer: answer.clone(), challenge, replaced })
+        };
+        match Demand::of(answer) {
+            Demand::Token(challenge) => {
+                // Whatever follows: it is not sent again.
+                let replaced = loan.is_some_and(|loan| loan.refused(&Mcp::POLICY, now));
+                if std::mem::replace(&mut self.met, true) {
+                    return Ok(None);
+                }
+                describe(&self.resource, challenge, replaced).map(Some)
+            }
+            Demand::MoreScopes(_) if self.stepped_up => Ok(None),
+            Demand::MoreScopes(more) if more.is_empty() => {
+                self.stepped_up = true;
+                describe(&self.resource, None, false).map(Some)
+            }
+            Demand::MoreScopes(more) => {
+                self.stepped_up = true;
+                Ok(self.widen(union(&self.scopes, &more)).then(|| self.token()))
+            }
+            Demand::Nothing => Ok(None),
+        }
+    }
+
+    /// True if these are other scopes than those asked for so far.
+    fn widen(&mut self, scopes: Scopes) -> bool {
+        let more = scopes != self.scopes;
+        self.scopes = scopes;
+        more
+    }
+}
+
+impl Part for Talk {
+    type Output = Response;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        mut arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Response>, Failed> {
+        loop {
+            match std::mem::replace(&mut self.at, At::Over) {
+                At::Token(mut keep) => {
+                    let loan = match keep.step(now, arrived.take(), time)? {
+                        Step::Done(loan) => loan,
+                        Step::Do(action) => {
+                            self.at = At::Token(keep);
+                            return Ok(Step::Do(action));
+                        }
+                    };
+                    if self.met || self.stepped_up {
+                        let mut known = lock(&self.resource.scopes);
+                        *known = union(&known, &granted(&self.scopes, &loan.value));
+                    }
+                    let request = self.request.clone().token(loan.value.clone());
+                    self.at = At::Sent(Call::new(self.resource.session.clone(), request, None), Some(loan));
+                }
+                At::Sent(mut call, loan) => {
+                    let answer = match Part::step(&mut call, now, arrived.take(), time)? {
+                        Step::Done(answer) => answer,
+                        Step::Do(action) => {
+                            self.at = At::Sent(call, loan);
+                            return Ok(Step::Do(action));
+                        }
+                    };
+                    match self.answered(&answer, loan, now)? {
+                        Some(next) => self.at = next,
+                        None => return Ok(Step::Done(answer)),
+                    }
+                }
+                At::Describing { mut checked, answer, challenge, replaced } => {
+                    let described = match checked.step(now, arrived.take(), time) {
+                        Ok(Step::Do(action)) => {
+                            self.at = At::Describing { checked, answer, challenge, replaced };
+                            return Ok(Step::Do(action));
+                        }
+                        // What it wants are tokens of another service, and the agent's belong to none.
+                        Ok(Step::Done(described)) => Some(described?),
+                        Err(failed) if matches!(failed.whose, Whose::Open(_)) => return Err(failed),
+                        // It only adds scopes: a server that does not describe itself gets a new token as well.
+                        Err(_) => None,
+                    };
+                    let named = challenge.as_ref().map(Challenge::scope).unwrap_or_default();
+                    let supported = described.map(|metadata| metadata.scopes_supported().clone());
+                    let scopes = choose_scopes(&self.scopes, &named, &supported.unwrap_or_default());
+                    if !self.widen(scopes) && !replaced {
+                        return Ok(Step::Done(answer));
+                    }
+                    self.at = self.token();
+                }
+                At::Over => return Err(super::ended().into()),
+            }
+        }
+    }
+}
