@@ -4,7 +4,7 @@ use super::state::State;
 use super::values::answer::Answer;
 use super::values::incoming::Incoming;
 use super::values::layout::{Prefix, api_base};
-use super::values::settings::Settings;
+use super::values::settings::{Mode, Settings};
 use crate::crypto::KeyPair;
 use crate::route::{Base, Piece, Route};
 use crate::time::Timestamp;
@@ -38,6 +38,11 @@ impl Call<'_> {
         format!("{}{}", self.incoming.base, self.api_base())
     }
 
+    /// Who decides about consent. What another site makes a browser send is a person's to decide, whatever was set.
+    pub(crate) fn consent(&self) -> &Mode {
+        if self.incoming.is_from_elsewhere() { &Mode::Page } else { &self.settings.consent }
+    }
+
     /// The names of this one server that a token may be addressed to: its issuer by the layout in use, and those of the
     /// layouts that name the tenant. They are as good as each other, since the documents at the root know only one.
     pub(crate) fn names(&self) -> [String; 3] {
@@ -55,11 +60,18 @@ pub(crate) struct Service {
     /// The methods it takes, as `Allow` lists them (RFC 9110 section 10.2.1).
     pub allow: &'static str,
     pub handler: Handler,
+    /// True for what a person's browser goes to.
+    pub is_for_people: bool,
 }
 
 impl Service {
     pub(crate) const fn of(route: Route, allow: &'static str, handler: Handler) -> Service {
-        Service { route, allow, handler }
+        Service { route, allow, handler, is_for_people: false }
+    }
+
+    /// The same, and a person's browser goes there.
+    pub(crate) const fn for_people(self) -> Service {
+        Service { is_for_people: true, ..self }
     }
 
     /// True for a page for people, which is behind `/orgs/{slug}/`, beside the API base.

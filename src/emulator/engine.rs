@@ -114,10 +114,20 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, service: &Service) -> Answer
     if !service.allow.split(", ").any(|method| method == call.incoming.method.as_str()) {
         return Answer::method_not_allowed(service.allow);
     }
+    if call.incoming.is_from_elsewhere() && !may_come_from_elsewhere(call, service) {
+        return Answer::plain(StatusCode::FORBIDDEN, "access_denied", "Another site cannot do this");
+    }
     if call.incoming.body.is_none() {
         return Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is too large");
     }
     (service.handler)(state, call).unwrap_or_else(|refusal| refusal)
+}
+
+/// What the page of another site may have a browser send: what only reads, and a person's window to a page, where the person
+/// decides. Nothing else, since browsers reach this machine for every page that is open in them.
+fn may_come_from_elsewhere(call: &Call<'_>, service: &Service) -> bool {
+    let reads = [Method::GET, Method::HEAD].contains(call.incoming.method);
+    reads && (!service.is_for_people || call.incoming.is_navigation())
 }
 
 /// Counts the request. The token endpoint has a window of its own.

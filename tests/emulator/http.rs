@@ -230,3 +230,94 @@ fn the_servers_clock_is_the_real_time_moved() {
     let claims = crate::support::jwt_part(body["access_token"].as_str().unwrap(), 1);
     assert!(claims["iat"].as_u64().unwrap().abs_diff(real() + 86_400) <= 2);
 }
+
+/// Whoever calls it by one of its names finds that name in tokens and documents.
+#[test]
+fn its_urls_are_those_that_it_was_called_by() {
+    let (_, served) = served();
+    let port = served.addr().port();
+    let issuer = |host: &str| {
+        let mut client = Client::new(&served);
+        let path = "/t/acme/api/v1/.well-known/oauth-authorization-server";
+        client.raw(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let document: serde_json::Value = serde_json::from_slice(&client.read().unwrap().body).unwrap();
+        let length = FORM.len();
+        client.raw(&format!(
+            "POST {TOKEN} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{FORM}"
+        ));
+        let answer: serde_json::Value = serde_json::from_slice(&client.read().unwrap().body).unwrap();
+        let claims = crate::support::jwt_part(answer["access_token"].as_str().unwrap(), 1);
+        assert_eq!(claims["iss"], document["issuer"], "{host}");
+        let issuer = document["issuer"].as_str().unwrap();
+        assert!(document["jwks_uri"].as_str().unwrap().starts_with(issuer));
+        issuer.strip_suffix("/t/acme/api/v1").unwrap().to_owned()
+    };
+    for name in ["localhost", "127.0.0.1", "[::1]"] {
+        assert_eq!(issuer(&format!("{name}:{port}")), format!("http://{name}:{port}"));
+    }
+    assert_eq!(issuer(&format!("LocalHost:{port}")), format!("http://localhost:{port}"));
+    // Names of this machine that are not its own: it says what it is.
+    for host in ["localhost", "127.0.0.1:1", "127.0.0.2", &format!("127.0.0.2:{port}")] {
+        assert_eq!(issuer(host), served.url(), "{host}");
+    }
+}
+
+fn impatient() -> (Emulator, Served) {
+    let tenant = lumoauth::emulator::Tenant::new("acme").agent(crate::support::bot());
+    let builder = Emulator::builder().tenant(tenant).client_patience(Duration::from_millis(200));
+    let emulator = builder.build().unwrap();
+    let served = emulator.serve("127.0.0.1:0").unwrap();
+    (emulator, served)
+}
+
+/// True if the server ends the connection, within the client's own ten seconds.
+fn ends(mut client: Client) -> bool {
+    let mut rest = Vec::new();
+    match client.0.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn half_requests_end() {
+    let (emulator, served) = impatient();
+    for half in [
+        "",
+        "GET /.well-known/jwks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n",
+        "POST /t/acme/api/v1/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nhalf",
+        "POST /t/acme/api/v1/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let mut client = Client::new(&served);
+        client.raw(half);
+        assert!(ends(client), "{half:?}");
+    }
+    // After a whole request too.
+    let mut client = Client::new(&served);
+    assert_eq!(client.token().unwrap().status, 200);
+    assert!(ends(client));
+    assert_eq!(emulator.count_all(), 1, "halves are no requests");
+}
+
+/// Whoever sends and never reads does not hold what is to be written to it for ever.
+#[test]
+fn answers_that_nobody_takes_end() {
+    let (_, served) = impatient();
+    let mut client = Client::new(&served);
+    client.0.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+    let answer = client.token().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let token = answer["access_token"].as_str().unwrap();
+    let body = format!("{{\"action\":\"a\",\"context\":{{\"x\":\"{}\"}}}}", "x".repeat(900_000));
+    let request = format!(
+        "POST /t/acme/api/v1/agents/ask HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let ended = (0..100).find_map(|_| client.0.write_all(request.as_bytes()).err());
+    let kind = ended.map(|error| error.kind());
+    assert!(
+        matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)),
+        "the connection should have ended: {kind:?}"
+    );
+    assert_eq!(Client::new(&served).token().unwrap().status, 200);
+}

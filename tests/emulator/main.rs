@@ -2,6 +2,7 @@
 #![cfg(feature = "emulator")]
 
 mod agency;
+mod elsewhere;
 #[path = "http.rs"]
 mod http_face;
 mod in_process;

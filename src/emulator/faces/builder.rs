@@ -42,6 +42,7 @@ pub struct EmulatorBuilder {
     issuers_in_resource_metadata: bool,
     aauth_pem: Option<Secret>,
     aauth_wire: AAuthWire,
+    patience: Duration,
 }
 
 impl Emulator {
@@ -78,6 +79,7 @@ impl EmulatorBuilder {
             issuers_in_resource_metadata: false,
             aauth_pem: None,
             aauth_wire: AAuthWire::default(),
+            patience: Duration::from_secs(30),
         }
     }
 
@@ -189,6 +191,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// How long a client of the server may take to send the head of a request, to send its body, or to take more of an answer;
+    /// 30 s by default, by the real time. Then its connection ends, and so does one that nothing comes over.
+    pub fn client_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience.max(Duration::from_millis(1));
+        self
+    }
+
     /// Makes the emulator, its signing key and the secrets that are not fixed.
     ///
     /// # Errors
@@ -258,6 +267,7 @@ impl EmulatorBuilder {
             pushed_is_ok: self.pushed_is_ok,
             issuers_in_resource_metadata: self.issuers_in_resource_metadata,
             aauth_wire: self.aauth_wire,
+            patience: self.patience,
             issuers,
         };
         Emulator::new(self.tenants, site, keys, settings, self.start, random_bytes()?)

@@ -11,17 +11,22 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONNECTION, HOST, HeaderValue};
+use http::uri::Authority;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming as HttpBody, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::emulator::faces::emulator::Emulator;
 use crate::emulator::values::answer::{Answer, Cut, Fault, Reply};
 use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
+
+mod patient;
+
+use patient::Patient;
 
 /// The largest head of a request.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -106,7 +111,7 @@ fn serve(emulator: &Emulator, address: &str) -> Result<Served, ServeError> {
     };
     let connections = Arc::new(AtomicU64::new(0));
     let (stop, stopped) = oneshot::channel::<Infallible>();
-    let host = Host { emulator: emulator.clone(), base: url.as_str().into() };
+    let host = Host { emulator: emulator.clone(), base: url.as_str().into(), address };
     let counter = Arc::clone(&connections);
     let thread = std::thread::Builder::new().name("lumoauth-emulator".into()).spawn(move || {
         runtime.block_on(async move {
@@ -153,6 +158,24 @@ impl Emulator {
 struct Host {
     emulator: Emulator,
     base: Arc<str>,
+    address: SocketAddr,
+}
+
+impl Host {
+    /// The base URL of a request: by the name that it called, if that is one of the server's own, with its port.
+    fn called(&self, authority: &Authority) -> Arc<str> {
+        let name = authority.as_str().to_ascii_lowercase();
+        let port = self.address.port();
+        let own = name.strip_suffix(&format!(":{port}")).or((port == 80).then_some(name.as_str()));
+        let address = SocketAddr::new(self.address.ip(), 0).to_string();
+        let address = address.trim_end_matches(":0");
+        match own {
+            Some(host) if ["localhost", "127.0.0.1", "[::1]", address].contains(&host) => {
+                format!("http://{name}").into()
+            }
+            _ => Arc::clone(&self.base),
+        }
+    }
 }
 
 async fn accept(listener: tokio::net::TcpListener, host: Host, counter: Arc<AtomicU64>) {
@@ -169,6 +192,7 @@ async fn accept(listener: tokio::net::TcpListener, host: Host, counter: Arc<Atom
 }
 
 async fn connection(stream: TcpStream, host: Host) {
+    let patience = host.emulator.0.settings.patience;
     let reset = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&reset);
     let service = service_fn(move |request| {
@@ -177,12 +201,13 @@ async fn connection(stream: TcpStream, host: Host) {
     });
     let mut connection = http1::Builder::new()
         .max_header_size(HEAD_LIMIT)
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service);
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .serve_connection(TokioIo::new(Patient::new(stream, patience)), service);
     // By reference, so that the socket is still there to be reset.
     let _ = (&mut connection).await;
     if reset.load(Ordering::Relaxed) {
-        let _ = connection.into_parts().io.into_inner().set_zero_linger();
+        let _ = connection.into_parts().io.into_inner().into_stream().set_zero_linger();
     }
 }
 
@@ -197,13 +222,16 @@ async fn answer(
     reset: &AtomicBool,
 ) -> Result<hyper::Response<Outgoing>, ConnectionReset> {
     let (head, body) = request.into_parts();
-    if !is_for_us(&head) {
+    let Some(authority) = for_us(&head) else {
         let status = StatusCode::MISDIRECTED_REQUEST;
         let answer = Answer::plain(status, "invalid_request", "Host must be one name of this machine");
         return Ok(outgoing(&answer.into_response(), None, true));
-    }
-    let collected = Limited::new(body, BODY_LIMIT).collect().await;
-    let (body, too_large) = match collected {
+    };
+    let base = host.called(&authority);
+    let collected = Limited::new(body, BODY_LIMIT).collect();
+    // What does not come in time does not come.
+    let collected = tokio::time::timeout(host.emulator.0.settings.patience, collected).await;
+    let (body, too_large) = match collected.map_err(|_| ConnectionReset)? {
         Ok(body) => (Some(body.to_bytes()), false),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => (None, true),
         // The rest of the body never came.
@@ -215,7 +243,7 @@ async fn answer(
         query: head.uri.query(),
         headers: &head.headers,
         body: body.as_deref(),
-        base: &host.base,
+        base: &base,
     };
     let Reply { response, fault } = host.emulator.answer(&incoming, None);
     let Fault { delay, cut } = fault.unwrap_or_default();
@@ -234,13 +262,15 @@ async fn answer(
 
 /// Exactly one `Host` (RFC 9112 section 3.2), and one that means this machine: a web page that has its own name
 /// resolve to this machine gets nothing.
-fn is_for_us(head: &http::request::Parts) -> bool {
+fn for_us(head: &http::request::Parts) -> Option<Authority> {
     let mut hosts = head.headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Ok(Ok(authority)) = host.to_str().map(str::parse::<http::uri::Authority>) else { return false };
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
+    let authority: Authority = host.to_str().ok()?.parse().ok()?;
     let host = authority.host();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    let is_here =
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback());
+    (is_here && !authority.as_str().contains('@')).then_some(authority)
 }
 
 fn outgoing(response: &crate::wire::Response, cut: Option<usize>, close: bool) -> hyper::Response<Outgoing> {

@@ -73,7 +73,7 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
     let refuse = |asked: Asked, code, description| {
         Err(Refused::Back { to: asked.redirect_uri, state: asked.state, code, description })
     };
-    match &call.settings.consent {
+    match call.consent() {
         Mode::Deny => refuse(asked, "access_denied", "The user has refused"),
         Mode::Consent(user) => {
             let tenant = state.world.tenants.get(call.tenant);
@@ -193,6 +193,6 @@ fn push(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
 
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
-    Service::of(routes::AUTHORIZE, "GET, POST", authorize),
+    Service::of(routes::AUTHORIZE, "GET, POST", authorize).for_people(),
     Service::of(routes::PUSHED_AUTHORIZATION, "POST", push),
 ];

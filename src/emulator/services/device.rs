@@ -200,7 +200,7 @@ fn decided(state: &mut State, call: &Call<'_>) -> Result<Answer, Answer> {
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
     Service::of(routes::DEVICE_AUTHORIZATION, "POST", begin),
-    Service::of(Route::get("oauth.device", "oauth/device"), "GET, POST", shown),
+    Service::of(Route::get("oauth.device", "oauth/device"), "GET, POST", shown).for_people(),
 ];
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) fn html(status: StatusCode, title: &str, body: &str) -> Answer {
     let mut answer = Answer::empty(status)
         .with(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
         .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .with(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+        .with(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
         .with(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"))
         .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(policy) = HeaderValue::from_str(&policy) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -77,6 +77,33 @@ impl Incoming<'_> {
             Ok(_) => Err("The body must be a JSON object"),
             Err(_) => Err("The body is not valid JSON"),
         }
+    }
+
+    /// True if a browser sends this for the page of another site: it says so (Fetch Metadata), or names another origin.
+    pub(crate) fn is_from_elsewhere(&self) -> bool {
+        match self.only(HeaderName::from_static("sec-fetch-site")) {
+            Ok(Some(site)) => !matches!(site, "same-origin" | "none"),
+            Err(_) => true,
+            Ok(None) => match self.only(ORIGIN) {
+                Ok(None) => false,
+                Ok(Some(origin)) => !origin.eq_ignore_ascii_case(self.origin()),
+                Err(_) => true,
+            },
+        }
+    }
+
+    /// True if the browser's window goes here, and not a script, a frame or a picture.
+    pub(crate) fn is_navigation(&self) -> bool {
+        let says = |name, value| self.only(HeaderName::from_static(name)) == Ok(Some(value));
+        says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+    }
+
+    /// The origin of the base URL.
+    fn origin(&self) -> &str {
+        let authority = self.base.find("://").map_or(0, |at| at.saturating_add(3));
+        let rest = self.base.get(authority..).unwrap_or_default();
+        let end = rest.find('/').map_or(self.base.len(), |at| authority.saturating_add(at));
+        self.base.get(..end).unwrap_or_default()
     }
 
     /// True if the query names this parameter, in whatever encoding, or has a name that cannot be read.

@@ -1,5 +1,7 @@
 //! What an emulator is set to, from its start to its end.
 
+use std::time::Duration;
+
 use super::workload::WorkloadIssuer;
 
 /// What stays the same from start to end.
@@ -26,6 +28,8 @@ pub(crate) struct Settings {
     pub issuers_in_resource_metadata: bool,
     /// Which form the answers of AAuth's token endpoint have.
     pub aauth_wire: AAuthWire,
+    /// How long a client of the server may take to send a request, or to take an answer.
+    pub patience: Duration,
     /// The platforms whose tokens are known.
     pub issuers: Vec<WorkloadIssuer>,
 }

@@ -86,7 +86,7 @@ enum Next {
 
 fn shown(state: &mut State, call: &Call<'_>) -> Result<Next, &'static str> {
     let asking = read(state, call)?;
-    match &call.settings.consent {
+    match call.consent() {
         Mode::Deny => deny(state, &asking, call.now).map(Next::Go),
         Mode::Consent(user) => approve(state, call.settings, &asking, user, call.now).map(Next::Go),
         Mode::Page => {
@@ -179,5 +179,7 @@ fn refused(asked: &Asked, state: Option<&str>, problem: &str) -> Secret {
 }
 
 /// The services of this family.
-pub(crate) const SERVICES: &[Service] =
-    &[Service::of(routes::aauth::CONSENT, "GET", begin), Service::of(PORTAL, "GET, POST", portal)];
+pub(crate) const SERVICES: &[Service] = &[
+    Service::of(routes::aauth::CONSENT, "GET", begin).for_people(),
+    Service::of(PORTAL, "GET, POST", portal).for_people(),
+];
