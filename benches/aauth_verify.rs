@@ -59,9 +59,12 @@ fn plain(jwk: &Value) -> Bare {
 struct Issuer(Value);
 
 impl lumoauth::Transport for Issuer {
-    fn send(&self, _: lumoauth::wire::Request) -> Result<lumoauth::wire::Response, TransportError> {
+    fn send(
+        &self,
+        _: lumoauth::embed::wire::Request,
+    ) -> Result<lumoauth::embed::wire::Response, TransportError> {
         let keys = json!({"keys": [self.0]}).to_string();
-        Ok(lumoauth::wire::Response::new(http::StatusCode::OK, http::HeaderMap::new(), keys))
+        Ok(lumoauth::embed::wire::Response::new(http::StatusCode::OK, http::HeaderMap::new(), keys))
     }
 
     fn now(&self) -> Result<Now, TransportError> {

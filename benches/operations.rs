@@ -7,11 +7,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use lumoauth::embed::session::{Action, Arrived, Machine, Settings, Step};
+use lumoauth::embed::wire::Response;
 use lumoauth::http::{HeaderMap, StatusCode};
-use lumoauth::session::{Action, Arrived, Machine, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::Response;
-use lumoauth::{Ask, Credentials, Decision, Session, Site};
+use lumoauth::{Ask, Credentials, Decision, Site, embed::Session};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

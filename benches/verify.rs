@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::session::{Machine, Step};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, Verifier, VerifierConfig};
 use ring::rsa::PublicKeyComponents;

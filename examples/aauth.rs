@@ -8,12 +8,12 @@
 //! ```
 
 use lumoauth::aauth::{AgentKey, AgentServer, Authorization, Client, Delegate, Message, Nonce};
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{
     AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, Emulator, Tenant, UserSeed,
 };
 use lumoauth::http::{Method, header::LOCATION};
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Form, Request};
 use lumoauth::{Secret, Transport};
 use serde_json::{Value, json};
 

@@ -6,10 +6,10 @@
 //! cargo run --example delegation --features emulator
 //! ```
 
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant, UserSeed};
 use lumoauth::http::{Method, header::LOCATION};
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Form, Request};
 use lumoauth::{Agent, DelegationChain, Transport};
 
 const REDIRECT: &str = "https://myapp.example/callback";

@@ -14,14 +14,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lumoauth::credentials::Credentials;
+use lumoauth::embed::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step, Ticket};
+use lumoauth::embed::wire::{self, Request, Response};
 use lumoauth::emulator::Emulator;
 use lumoauth::error::{Error, SignerError, TransportError, TransportFault, WorkloadError};
 use lumoauth::http::header::{HeaderMap, HeaderName, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
-use lumoauth::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step, Ticket};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::{self, Request, Response};
 use lumoauth::{Ask, Secret};
 
 /// An operation of its own: who am I, and where? `GET agents/me`. Token, retries and deadline come from the session.

@@ -10,10 +10,10 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use lumoauth::asynchronous::{Agent, Transport, from_fn};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::emulator::Emulator;
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http;
-use lumoauth::wire::{Request, Response};
 
 /// hyper-util as a transport: one closure sends, one sleeps. It keeps to the limits and says what may have been sent.
 fn hyper() -> impl Transport {

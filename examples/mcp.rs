@@ -6,8 +6,8 @@
 //! cargo run --example mcp --features emulator
 //! ```
 
+use lumoauth::embed::operations::McpToken;
 use lumoauth::emulator::{AgentSeed, Emulator, McpServerSeed, Tenant};
-use lumoauth::operations::McpToken;
 use lumoauth::{Agent, ApiRequest};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use lumoauth::emulator::{Emulator, FaultRule};
-//! use lumoauth::{http::Method, operations::routes, wire::Request};
+//! use lumoauth::{embed::{operations::routes, wire::Request}, http::Method};
 //!
 //! let emulator = Emulator::demo()?;
 //! let keys = Request::new(Method::GET, emulator.site().url(routes::JWKS));

@@ -1,7 +1,31 @@
 #![doc = include_str!("../README.md")]
+//! ## I want to ...
+//!
+//! | I want to ... | type |
+//! |---|---|
+//! | ask what an agent may do, call the service in its name | [`Agent`]; what comes back: [`Decision`], [`AgentInfo`], [`Identity`], [`Budget`], [`Response`] |
+//! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
+//! | keep users' sessions where several processes find them | [`SessionStore`], [`store`] |
+//! | call an MCP server | [`Agent::mcp`], [`McpServer`]; a bare token: [`Agent::mcp_token`] |
+//! | check the tokens that arrive at a service of mine | [`TokenVerifier`], [`IdTokenVerifier`], [`verify`] |
+//! | give an agent a key of its own, sign requests, check signed ones | [`aauth`] |
+//! | do any of it in async code | [`asynchronous`], under the same names |
+//! | bring HTTP of my own, or set roots and proxy | [`Transport`], [`transport`] |
+//! | test without a network | [`emulator`] |
+//! | know what went wrong and what to do | [`Error`], [`error`] |
+//! | build another SDK on this one, or add a step | [`embed`] |
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The core's documentation names the clients that turn its machines; without them there is nothing to link to.
-#![cfg_attr(not(feature = "blocking"), allow(rustdoc::broken_intra_doc_links))]
+// The documentation names every feature's types; without the features there is nothing to link to.
+#![cfg_attr(
+    not(all(
+        feature = "blocking",
+        feature = "async",
+        feature = "verify",
+        feature = "aauth",
+        feature = "emulator"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #![cfg_attr(
     not(test),
     deny(
@@ -61,16 +85,16 @@ pub mod crypto;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub mod emulator;
-pub mod message;
-pub mod operation;
-pub mod operations;
-pub mod session;
+mod message;
+mod operation;
+mod operations;
+mod session;
 pub mod store;
 pub mod time;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub mod verify;
-pub mod wire;
+mod wire;
 
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod client;
@@ -112,6 +136,53 @@ pub mod aauth {
     pub use crate::profile::*;
 }
 
+pub mod embed {
+    //! For those who embed this library in another SDK, or extend it: every step of the protocol as a value, the machines
+    //! that put steps in order, and what goes over the wire. An application needs none of it.
+    //!
+    //! ```
+    //! use lumoauth::embed::operation::{Context, Operation};
+    //! use lumoauth::{Ask, Site};
+    //!
+    //! // The request of a step, to be sent by whatever sends.
+    //! let site = Site::tenant("acme-corp")?;
+    //! let request = Ask::new("read_document").request(&Context::new(&site))?;
+    //! assert_eq!(request.url().path(), "/t/acme-corp/api/v1/agents/ask");
+    //! # Ok::<(), lumoauth::Error>(())
+    //! ```
+
+    pub use crate::json::Fields;
+    pub use crate::operation::Operation;
+    pub use crate::path::segment;
+    pub use crate::route::{Base, Route};
+    pub use crate::session::Session;
+
+    /// A message that is signed: canonical URL, base, headers.
+    pub mod message {
+        pub use crate::message::*;
+    }
+
+    /// What a step of the protocol is: its two halves, and how it is to be run.
+    pub mod operation {
+        pub use crate::operation::*;
+    }
+
+    /// Every step of the protocol. Each can be run by a client, driven by a session, or used by hand.
+    pub mod operations {
+        pub use crate::operations::*;
+    }
+
+    /// The machines that turn steps into calls: tokens, retries, deadlines. They do no I/O; they ask for it.
+    pub mod session {
+        pub use crate::session::*;
+    }
+
+    /// Requests and responses as values, and how an answer is read.
+    pub mod wire {
+        pub use crate::wire::*;
+    }
+}
+
 #[cfg(feature = "async")]
 #[cfg_attr(docsrs, doc(cfg(feature = "async")))]
 pub use client::asynchronous;
@@ -128,17 +199,14 @@ pub use credentials::{ClientAuth, Credentials};
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub use emulator::Emulator;
 pub use error::Error;
-pub use json::Fields;
-pub use operation::Operation;
 pub use operations::{
-    AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Identity, Register, Registration,
+    AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Delegation, Identity, McpToken, Register,
+    Registration, ResourceMetadata,
 };
 pub use origin::Origin;
-pub use path::segment;
 pub use pkce::Pkce;
-pub use route::{Base, Route};
 pub use scopes::Scopes;
 pub use secret::Secret;
-pub use session::Session;
 pub use site::{DEFAULT_BASE_URL, EU_BASE_URL, Layout, Site};
 pub use token::{AccessToken, TokenType};
+pub use wire::Response;

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use lumoauth::http::Method;
-//! use lumoauth::message::{Message, Nonce};
+//! use lumoauth::embed::message::{Message, Nonce};
 //! use lumoauth::time::Timestamp;
 //!
 //! # let (unix_seconds, sixteen_random_bytes) = (1_750_000_000, [7; 16]);

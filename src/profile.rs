@@ -20,7 +20,10 @@ pub use crate::message::{
 };
 use crate::message::{base, nonce, sign, target};
 pub use crate::operations::Signed;
-pub use crate::operations::aauth::{AgentToken, AuthToken, Authorization, Consent};
+pub use crate::operations::aauth::{
+    AgentEntry, AgentToken, AuthToken, AuthTokenClaims, Authorization, Consent, IssuerMetadata, Keys,
+    PlatformToken, ResourceEntry, ResourceToken, ResourceTokenClaims,
+};
 pub use agent_token::{ProvenAgentRequest, VerifiedAgentRequest, VerifiedAgentToken};
 pub use agents::{AgentCheck, AgentTokenCheck, AgentVerifier, AgentVerifierConfig};
 pub use issue::{AgentServer, Delegate, Grant, Resource};

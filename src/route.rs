@@ -5,7 +5,7 @@ use http::Method;
 /// One route of the service: a constant beside its operation, joined by [`Site::url`](crate::Site::url).
 ///
 /// ```
-/// use lumoauth::{Route, Site};
+/// use lumoauth::{embed::Route, Site};
 ///
 /// const STATUS: Route = Route::get("jobs.status", "jobs/{job}/status");
 /// let url = Site::tenant("acme")?.url_with(STATUS, &["job/1"])?;

@@ -6,10 +6,10 @@ mod hostile;
 #[cfg(feature = "reqwest")]
 use hostile::SECRET;
 use hostile::{Reply, Server, Tls, agent, always, answer, script};
+use lumoauth::embed::wire::{Limits, Request, Response};
 use lumoauth::error::{Sent, TransportError, TransportFault};
 use lumoauth::http::Method;
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Limits, Request, Response};
 use lumoauth::{ApiRequest, Error, Transport};
 use std::time::Duration;
 

@@ -526,7 +526,7 @@ fn every_operation_names_its_route_and_every_route_is_listed() {
         }
     }
     assert!(wrong.is_empty(), "an operation's name is its route's: {}", wrong.join("\n"));
-    let listed = lumoauth::operations::routes::all().count();
+    let listed = lumoauth::embed::operations::routes::all().count();
     if cfg!(feature = "aauth") {
         assert_eq!(listed, constants, "a constant is in no family's list");
     } else {

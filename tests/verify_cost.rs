@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use lumoauth::Secret;
-use lumoauth::session::{Machine, Step};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{Verifier, VerifierConfig, VerifyError};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};

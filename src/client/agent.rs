@@ -276,7 +276,7 @@ impl Agent {
         self.driver.turn(self.driver.session.mcp_token(server.into())).await
     }
 
-    /// Runs any operation: one of [`crate::operations`], or one of yours.
+    /// Runs any operation: one of [`crate::embed::operations`], or one of yours.
     ///
     #[doc = example!("let response = agent.run(lumoauth::ApiRequest::get(\"agents/me\").header(\"X-Trace\", \"1\"))", "?;\nassert_eq!(response.status(), 200);")]
     ///

@@ -24,7 +24,7 @@ use crate::time::{Now, Timestamp};
 /// Nor does what the service said pass without the rules having been applied to it:
 ///
 /// ```compile_fail
-/// # use lumoauth::{operations::ActiveToken, verify::VerifiedToken};
+/// # use lumoauth::{embed::operations::ActiveToken, verify::VerifiedToken};
 /// fn decide(token: &VerifiedToken) {}
 /// fn told(token: &ActiveToken) {
 ///     decide(token);

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use lumoauth::aauth::AgentKey;
 use lumoauth::crypto::VerifyingKey;
+use lumoauth::embed::operations::Signed;
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{Error, SignerError, TransportError};
-use lumoauth::operations::Signed;
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, ApiRequest, Ask, Origin, Signer, Transport, asynchronous};
 use serde_json::{Value, json};
 

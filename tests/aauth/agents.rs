@@ -6,8 +6,8 @@ use lumoauth::aauth::{
     Nonce, RequestError, VerifiedAgentRequest,
 };
 use lumoauth::crypto::KeyPair;
+use lumoauth::embed::session::{Action, Machine, Step};
 use lumoauth::http::{Method, Request};
-use lumoauth::session::{Action, Machine, Step};
 use lumoauth::time::Timestamp;
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, VerifyError};
 use serde_json::{Value, json};
@@ -157,12 +157,12 @@ fn h6_a_key_documents_own_claim_is_never_enough() {
         match check.step(&now, None).unwrap() {
             Step::Do(Action::Wait(pause)) => now.monotonic += pause,
             Step::Do(Action::Send(_)) => {
-                let response = lumoauth::wire::Response::new(
+                let response = lumoauth::embed::wire::Response::new(
                     lumoauth::http::StatusCode::OK,
                     lumoauth::http::HeaderMap::new(),
                     liar.to_string(),
                 );
-                break check.step(&now, Some(lumoauth::session::Arrived::Response(response))).unwrap();
+                break check.step(&now, Some(lumoauth::embed::session::Arrived::Response(response))).unwrap();
             }
             other => panic!("{other:?}"),
         }

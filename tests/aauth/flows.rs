@@ -9,15 +9,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::aauth::{
     AgentKey, AgentServer, AuthToken, Authorization, Client, Delegate, Grant, Message, Nonce, Resource,
 };
+use lumoauth::embed::operations::aauth::{
+    Exchange, GetResourceToken, IssueDelegate, Revoke, VerifyAuthToken, VerifyResourceToken,
+};
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{
     AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, Emulator, Tenant, UserSeed,
 };
 use lumoauth::http::{Method, header::LOCATION};
-use lumoauth::operations::aauth::{
-    Exchange, GetResourceToken, IssueDelegate, Revoke, VerifyAuthToken, VerifyResourceToken,
-};
 use lumoauth::time::Now;
-use lumoauth::wire::{Form, Request};
 use lumoauth::{Error, Secret, TokenType, asynchronous};
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ impl World {
         format!("{}/{path}", self.issuer)
     }
 
-    fn send(&self, request: &Request) -> lumoauth::wire::Response {
+    fn send(&self, request: &Request) -> lumoauth::embed::wire::Response {
         self.emulator.handle_in_process(request).response
     }
 

@@ -84,7 +84,7 @@ impl Exact {
 #[test]
 fn h4_a_slow_check_takes_nothing_twice() {
     use lumoauth::aauth::{IncomingMessage, MessageFault};
-    use lumoauth::session::{Machine, Step};
+    use lumoauth::embed::session::{Machine, Step};
     let world = World::new();
     // Signed by a clock that is a minute ahead, or behind, or neither.
     let (mut checks, mut taken_twice) = (0, 0);
@@ -186,8 +186,8 @@ fn h4_a_full_store_fails_closed() {
     let proven = |world: &World, created| {
         let request = world.request(&world.message(Method::GET, "/", b""), b"", created);
         let mut check = world.verifier.check(lumoauth::aauth::IncomingMessage::new(&request, request.body()));
-        match lumoauth::session::Machine::step(&mut check, &at(created), None).unwrap() {
-            lumoauth::session::Step::Done(proven) => proven.unwrap(),
+        match lumoauth::embed::session::Machine::step(&mut check, &at(created), None).unwrap() {
+            lumoauth::embed::session::Step::Done(proven) => proven.unwrap(),
             other => panic!("{other:?}"),
         }
     };
@@ -211,8 +211,8 @@ fn h4_a_million_nonces_are_small() {
     let world = World::new();
     let request = world.request(&world.message(Method::GET, "/", b""), b"", START);
     let mut check = world.verifier.check(lumoauth::aauth::IncomingMessage::new(&request, request.body()));
-    let proven = match lumoauth::session::Machine::step(&mut check, &at(START), None).unwrap() {
-        lumoauth::session::Step::Done(proven) => proven.unwrap(),
+    let proven = match lumoauth::embed::session::Machine::step(&mut check, &at(START), None).unwrap() {
+        lumoauth::embed::session::Step::Done(proven) => proven.unwrap(),
         other => panic!("{other:?}"),
     };
     let thumbprint = proven.reservation().thumbprint().to_owned();

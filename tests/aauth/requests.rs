@@ -1,8 +1,8 @@
 //! Signed requests verified: what is taken, and everything that is not.
 
 use lumoauth::aauth::{AgentKey, HeaderFault, IncomingMessage, Message, MessageFault, RequestError};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::http::{HeaderValue, Method, Request, Uri};
-use lumoauth::session::{Machine, Step};
 use lumoauth::time::Timestamp;
 use lumoauth::verify::VerifyError;
 use serde_json::json;

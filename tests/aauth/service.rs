@@ -8,10 +8,10 @@ use lumoauth::aauth::{
     AgentKey, Client, IncomingMessage, Message, Nonce, RequestError, Verifier, VerifierConfig,
 };
 use lumoauth::crypto::{KeyPair, sign_compact};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
 use lumoauth::time::Now;
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Transport, error::TransportError};
 use serde_json::json;
 

@@ -8,8 +8,8 @@ use lumoauth::aauth::{
     VerifiedRequest, VerifierConfig,
 };
 use lumoauth::crypto::{KeyPair, sign_compact};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::http::{Method, Request};
-use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use lumoauth::aauth::{RequestVerifier, VerifiedToken, VerifierConfig};
 use lumoauth::crypto::sign_compact;
-use lumoauth::session::{Action, Machine, Step};
+use lumoauth::embed::session::{Action, Machine, Step};
 use lumoauth::verify::VerifyError;
 use serde_json::{Value, json};
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use crate::hostile::{self, ASK_ALLOW, Latch, Server, service};
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant};
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use lumoauth::http::{HeaderMap, Method, StatusCode};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, AgentBuilder, ApiRequest, Ask, Credentials, Error, Site};
 
 const TOKEN: &str = r#"{"access_token":"tok","token_type":"Bearer","expires_in":3600,"scope":"a"}"#;

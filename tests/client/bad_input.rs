@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{ConfigError, ProtocolFault, TransportError};
 use lumoauth::http::{HeaderMap, Method, StatusCode};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, AgentBuilder, ApiRequest, Ask, Error, Register};
 
 fn builder() -> AgentBuilder {

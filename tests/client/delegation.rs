@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use lumoauth::embed::operations::UserSession;
 use lumoauth::emulator::FaultRule;
 use lumoauth::error::{ConsentError, StoreError};
 use lumoauth::http::Method;
-use lumoauth::operations::UserSession;
 use lumoauth::{Agent, ClientAuth, DelegationChain, Error, MemoryStore, SessionStore};
 
 use self::support::*;

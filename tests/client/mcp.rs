@@ -6,10 +6,10 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use crate::hostile::{Recorded, Reply, Server};
+use lumoauth::embed::operations::McpToken;
+use lumoauth::embed::wire::Response;
 use lumoauth::emulator::{AgentSeed, Emulator, FaultRule, McpServerSeed, Served, Tenant};
 use lumoauth::error::{ProtocolError, ProtocolFault};
-use lumoauth::operations::McpToken;
-use lumoauth::wire::Response;
 use lumoauth::{Agent, ApiRequest, Error};
 
 const FILES: &str = "https://emulator.test/files";
@@ -538,7 +538,7 @@ fn a_token_that_the_service_ended_early_is_replaced_as_a_subject() {
     let emulator = emulator();
     let agent = emulator.agent().unwrap();
     let own = agent.access_token().unwrap();
-    agent.run(lumoauth::operations::Revoke::new(own.secret().clone())).unwrap();
+    agent.run(lumoauth::embed::operations::Revoke::new(own.secret().clone())).unwrap();
     let before = emulator.count("oauth.token");
     agent.mcp_token("files").unwrap();
     let asked = emulator.count("oauth.token") - before;

@@ -1,10 +1,10 @@
 //! The page of another site, which a browser on this machine has open too: it changes nothing here.
 
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Form, Request, Response};
 use lumoauth::emulator::{AAuthAgentSeed, AAuthResourceSeed, Emulator, Tenant, TokenKind, UserSeed};
 use lumoauth::http::header::{HeaderName, HeaderValue, LOCATION};
 use lumoauth::http::{Method, StatusCode};
-use lumoauth::operations::routes;
-use lumoauth::wire::{Form, Request, Response};
 
 use crate::support::{bot, form, small, token_request};
 

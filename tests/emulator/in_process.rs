@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operation::{Answer, Context, Operation};
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::operations::{ClientCredentials, GetIdentity, GetInfo, Register};
+use lumoauth::embed::wire::Request;
 use lumoauth::emulator::{AgentSeed, BudgetSeed, Cut, Emulator, FaultRule, Tenant};
 use lumoauth::http::Method;
 use lumoauth::http::header::{CACHE_CONTROL, DATE, RETRY_AFTER};
-use lumoauth::operation::{Answer, Context, Operation};
-use lumoauth::operations::routes;
-use lumoauth::operations::{ClientCredentials, GetIdentity, GetInfo, Register};
 use lumoauth::time::Timestamp;
-use lumoauth::wire::Request;
 use lumoauth::{AccessToken, Ask, Layout, Site};
 use serde_json::json;
 
@@ -274,7 +274,7 @@ fn the_rate_limit_counts_and_says_so() {
     let token = token(&emulator);
     let request = token_request(emulator.site(), form("agt_bot", "s3cret"));
     assert_eq!(refusal(&emulator.handle_in_process(&request).response), (429, "too_many_requests".into()));
-    let header = |response: &lumoauth::wire::Response, name: &str| {
+    let header = |response: &lumoauth::embed::wire::Response, name: &str| {
         response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
     };
     let response = ask(&emulator, &token, &json!({"action": "x"}));

@@ -1,11 +1,11 @@
 //! What strangers send is bounded: the work it makes, what is kept of it, how long it may take.
 
 use lumoauth::Secret;
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{Emulator, Tenant, UserSeed};
 use lumoauth::http::Method;
-use lumoauth::operations::routes;
-use lumoauth::wire::{Form, Request};
-use lumoauth::{Route, Site};
+use lumoauth::{Site, embed::Route};
 use serde_json::json;
 
 use crate::support::{ask, bearer, body, bot, form, jwt_part, token, token_request};

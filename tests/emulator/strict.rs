@@ -1,12 +1,12 @@
 //! What the RFCs refuse is refused here too, and nothing that arrives makes the engine panic.
 
 use lumoauth::Site;
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{AgentSeed, Emulator, McpServerSeed, Tenant};
 use lumoauth::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
 use lumoauth::http::{Method, Uri};
-use lumoauth::operations::routes;
 use lumoauth::time::Timestamp;
-use lumoauth::wire::{Form, Request};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -111,7 +111,7 @@ fn tokens_for_a_registered_resource_only() {
     let emulator = Emulator::builder().tenant(Tenant::new("acme").agent(agent)).build().unwrap();
     let ask = |form: Form| emulator.handle_in_process(&token_request(emulator.site(), form)).response;
     let form = form("agt_bot", "s3cret").field("resource", "https://api.test/v1");
-    let audience = |response: &lumoauth::wire::Response| {
+    let audience = |response: &lumoauth::embed::wire::Response| {
         jwt_part(body(response)["access_token"].as_str().unwrap(), 1)["aud"].clone()
     };
     assert_eq!(audience(&ask(form.clone())), "https://api.test/v1");
@@ -282,7 +282,7 @@ proptest! {
 /// A client that has a secret is not offered to do without: the method stands there for public clients only.
 #[test]
 fn none_is_a_method_only_where_there_is_a_public_client() {
-    let methods = |emulator: &Emulator, route: lumoauth::Route| {
+    let methods = |emulator: &Emulator, route: lumoauth::embed::Route| {
         let request = Request::new(Method::GET, emulator.site().url(route));
         let answer = body(&emulator.handle_in_process(&request).response);
         let has = |name: &str| answer[name].as_array().unwrap().contains(&json!("none"));

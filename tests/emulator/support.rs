@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Form, Request, Response};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant};
 use lumoauth::http::header::{AUTHORIZATION, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
-use lumoauth::operations::routes;
-use lumoauth::wire::{Form, Request, Response};
-use lumoauth::{Route, Secret, Site};
+use lumoauth::{Secret, Site, embed::Route};
 use serde_json::Value;
 
 /// One tenant with a fixed secret and nothing else that matters.

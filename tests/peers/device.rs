@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lumoauth::embed::operations::{DeviceAuthorization, Introspect, Introspection};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::TransportError;
-use lumoauth::operations::{DeviceAuthorization, Introspect, Introspection};
 use lumoauth::time::Now;
 use lumoauth::transport::UreqTransport;
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, Transport};
 
 use super::oidc::{Browser, Provider, transport};

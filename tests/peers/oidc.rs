@@ -7,15 +7,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lumoauth::http::header::{COOKIE, LOCATION, SET_COOKIE};
-use lumoauth::http::{HeaderValue, Method, Uri};
-use lumoauth::operations::{
+use lumoauth::embed::operations::{
     AuthorizationRequest, Callback, GetMetadata, Introspect, Introspection, PushAuthorization, RedeemCode,
     Refresh, UserSession,
 };
+use lumoauth::embed::wire::{Form, Request, Response};
+use lumoauth::http::header::{COOKIE, LOCATION, SET_COOKIE};
+use lumoauth::http::{HeaderValue, Method, Uri};
 use lumoauth::time::Now;
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Form, Request, Response};
 use lumoauth::{Agent, ClientAuth, DelegationChain, Error, MemoryStore, Pkce, SessionStore, Transport};
 
 use super::child::{folder, run, skipped};

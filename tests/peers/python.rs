@@ -7,9 +7,9 @@ use lumoauth::aauth::{
     RequestError, RequestVerifier, VerifierConfig,
 };
 use lumoauth::crypto::{KeyPair, sign_compact};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::emulator::{Emulator, Tenant};
 use lumoauth::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use lumoauth::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::{Value, json};

@@ -7,14 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use lumoauth::credentials::Variables;
-use lumoauth::operation::{Auth, Context, Effect, Terms};
-use lumoauth::session::{Arrived, Machine as _, Settings};
+use lumoauth::embed::operation::{Auth, Context, Effect, Terms};
+use lumoauth::embed::session::{Arrived, Machine as _, Settings};
+use lumoauth::embed::wire::{Form, Request, Response};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Form, Request, Response};
 use lumoauth::{
-    AccessToken, Agent, ApiRequest, Ask, ClientAuth, Credentials, Error, Layout, Secret, Session, Site,
-    TokenType,
+    AccessToken, Agent, ApiRequest, Ask, ClientAuth, Credentials, Error, Layout, Secret, Site, TokenType,
+    embed::Session,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -271,7 +271,7 @@ fn s1_no_public_type_shows_a_secret() {
     }
     let last = call.step(&now, arrived.take()).unwrap();
     show("Action", shown(&last));
-    let lumoauth::session::Step::Done(decision) = last else { panic!("{last:?}") };
+    let lumoauth::embed::session::Step::Done(decision) = last else { panic!("{last:?}") };
     show("Decision", format!("{decision} {}", serde_json::to_string(&decision).unwrap()));
     show("Denied", texts(&decision.require().unwrap_err()));
     show("Session", shown(&session));

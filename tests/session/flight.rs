@@ -57,7 +57,7 @@ fn t2_a_failed_refresh_is_shared() {
 fn t2_a_follower_that_wakes_late_has_the_answer_too() {
     let (mut world, session) = (World::new(1), session());
     world.server.on_token(|_| reply(503, "{}"));
-    use lumoauth::session::{Action, Machine, Step};
+    use lumoauth::embed::session::{Action, Machine, Step};
     let mut leader = session.token();
     let Ok(Step::Do(Action::Send(request))) = leader.step(&world.now(), None) else { panic!("it leads") };
     let mut follower = session.token();
@@ -83,7 +83,7 @@ fn t2_a_follower_that_wakes_late_has_the_answer_too() {
 
 #[test]
 fn t9_a_late_refusal_never_drops_a_newer_token() {
-    use lumoauth::session::{Action, Arrived, Machine, Step};
+    use lumoauth::embed::session::{Action, Arrived, Machine, Step};
     // The call sends its token; the token is replaced in one of four ways; only then the refusal comes.
     for way in ["renewed", "other credentials", "same id, other secret", "other scopes"] {
         let (mut world, session) = (World::new(9), session());
@@ -114,7 +114,7 @@ fn t9_a_late_refusal_never_drops_a_newer_token() {
 
 #[test]
 fn t9_a_refused_token_is_dropped_although_the_scopes_have_changed() {
-    use lumoauth::session::{Action, Machine, Step};
+    use lumoauth::embed::session::{Action, Machine, Step};
     let (mut world, session) = (World::new(9), session());
     let before = world.run(session.token()).unwrap();
     let mut call = session.call(read());
@@ -195,7 +195,7 @@ fn replaced_credentials_are_not_blamed_for_the_old_ones() {
 
 #[test]
 fn a_new_token_is_new_even_if_the_renewal_it_joined_fails() {
-    use lumoauth::session::{Action, Machine, Step};
+    use lumoauth::embed::session::{Action, Machine, Step};
     let (mut world, session) = (World::new(4), session());
     let old = world.run(session.token()).unwrap();
     world.pass_millis(3_400_000);

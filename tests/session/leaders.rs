@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lumoauth::session::{Action, Machine, Step};
+use lumoauth::embed::session::{Action, Machine, Step};
 
 use super::server::{hang, mint, read, reply};
 use super::world::{World, seeds, session};

@@ -174,7 +174,7 @@ fn t14_the_cache_is_bounded() {
 
 #[test]
 fn t14_a_fetch_under_way_is_not_forced_out() {
-    use lumoauth::session::{Action, Machine, Step};
+    use lumoauth::embed::session::{Action, Machine, Step};
     let (mut world, session) = (World::new(15), session());
     world.server.keep_hits = false;
     let slow = session.with_scopes("slow");

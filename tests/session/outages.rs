@@ -136,7 +136,7 @@ fn secrets_echoed_by_the_service_are_not_in_errors() {
         let token = "the-token-that-nobody-may-see";
         world.server.on_token(move |_| reply(200, &format!(r#"{{"access_token":"{token}"}}"#)));
         world.server.on_call(move |hit| echo(hit.bearer.as_ref().unwrap()));
-        for effect in [lumoauth::operation::Effect::Read, lumoauth::operation::Effect::Once] {
+        for effect in [lumoauth::embed::operation::Effect::Read, lumoauth::embed::operation::Effect::Once] {
             if let Err(error) = world.run(session.call(super::server::probe(effect))) {
                 let mut shown = format!("{error} {error:?}");
                 let mut source = std::error::Error::source(&error);

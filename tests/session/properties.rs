@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operation::{Auth, Effect};
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::error::{Error, Sent, TransportError, TransportFault};
-use lumoauth::operation::{Auth, Effect};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::{Origin, Site};
 use proptest::prelude::*;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lumoauth::operation::{Auth, Effect};
-use lumoauth::session::{Session, Settings};
+use lumoauth::embed::operation::{Auth, Effect};
+use lumoauth::embed::session::{Session, Settings};
 use lumoauth::{Origin, Site};
 
 use super::server::{mint, probe, read, reply};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lumoauth::operation::Effect;
+use lumoauth::embed::operation::Effect;
 
 use super::server::{broken, hang, probe, read, reply};
 use super::world::{Rng, World, session};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
+use lumoauth::embed::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use lumoauth::embed::session::Arrived;
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{Error, TransportError, TransportFault};
-use lumoauth::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use lumoauth::session::Arrived;
-use lumoauth::wire::{Request, Response};
 
 /// What came in.
 #[derive(Clone, Debug)]

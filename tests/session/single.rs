@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use lumoauth::embed::operation::{Auth, Effect};
+use lumoauth::embed::session::{Action, Machine, Step};
 use lumoauth::error::{Error, Sent, TransportError, TransportFault};
-use lumoauth::operation::{Auth, Effect};
-use lumoauth::session::{Action, Machine, Step};
 
 use super::server::{broken, probe, reply};
 use super::world::{Rng, World, session};

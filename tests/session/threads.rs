@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Step};
+use lumoauth::embed::wire::Request;
 use lumoauth::error::Error;
-use lumoauth::session::{Action, Arrived, Machine, Session, Step};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::Request;
 
 use super::server::{Server, read, reply};
 use super::world::{Rng, World, session};

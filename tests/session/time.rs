@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lumoauth::operation::Effect;
-use lumoauth::session::{Action, Machine, Step};
+use lumoauth::embed::operation::Effect;
+use lumoauth::embed::session::{Action, Machine, Step};
 
 use super::server::{hang, mint, probe, read, reply};
 use super::world::{World, seeds, session};

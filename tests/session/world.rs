@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::error::Error;
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::{Credentials, Site};
 

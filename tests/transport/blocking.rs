@@ -52,8 +52,8 @@ fn eight_threads_open_eight_connections_in_the_whole_run() {
 /// Ordinary exchanges, against a server that is not ours.
 mod ordinary {
     use http::Method;
+    use lumoauth::embed::wire::Response;
     use lumoauth::error::{Sent, TransportFault};
-    use lumoauth::wire::Response;
     use lumoauth::{Agent, ApiRequest, Error};
     use mockito::{Matcher, Mock, ServerGuard};
 

@@ -8,7 +8,7 @@ mod paths;
 use crate::hostile::{self, Rng};
 use base64::Engine;
 use http::header::HeaderMap;
-use lumoauth::wire::{Request, Response};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::{Agent, AgentBuilder, ApiRequest, Ask, ClientAuth, Error, Register};
 use std::sync::{Arc, Mutex};
 

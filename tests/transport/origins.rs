@@ -24,7 +24,7 @@ const OPERATIONS: [Operation; 8] = [
     ("token", |agent| agent.authenticate(["a"]).map(drop)),
 ];
 
-fn status(response: lumoauth::wire::Response) -> Result<(), Error> {
+fn status(response: lumoauth::embed::wire::Response) -> Result<(), Error> {
     response.error_for_status().map(drop)
 }
 

@@ -5,10 +5,10 @@
 use std::time::{Duration, Instant};
 
 use crate::hostile::{Reply, Server, agent, always, service};
+use lumoauth::embed::wire::{Limits, Request};
 use lumoauth::error::{Sent, TransportFault};
 use lumoauth::http::Method;
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Limits, Request};
 use lumoauth::{Agent, Error, Transport};
 
 /// A service behind a proxy only: its name has no address.

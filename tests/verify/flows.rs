@@ -1,9 +1,9 @@
 //! Whole ways: tokens of the emulator, in process and over HTTP; sign-ins; what an API answers.
 
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::emulator::Emulator;
 use lumoauth::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use lumoauth::operations::routes;
-use lumoauth::session::{Machine, Step};
 use lumoauth::verify::{
     IdVerifier, IdVerifierConfig, VerifiedIdToken, Verifier, VerifierConfig, VerifyError,
 };

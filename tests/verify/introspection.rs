@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operations::Revoke;
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
+use lumoauth::embed::wire::Response;
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::http::header::{AUTHORIZATION, HeaderMap as Headers, HeaderValue};
 use lumoauth::http::{HeaderMap, StatusCode};
-use lumoauth::operations::Revoke;
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::verify::{VerifiedToken, Verifier, VerifierConfig, VerifyError};
-use lumoauth::wire::Response;
 use lumoauth::{Credentials, Secret, Site, TokenVerifier};
 use serde_json::{Value, json};
 

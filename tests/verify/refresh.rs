@@ -5,12 +5,12 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use lumoauth::crypto::KeyPair;
+use lumoauth::embed::session::{Action, Arrived, Machine, Step};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
-use lumoauth::session::{Action, Arrived, Machine, Step};
 use lumoauth::time::Now;
 use lumoauth::verify::{TrustedIssuer, Verifier, VerifierConfig, VerifyError};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Secret, TokenVerifier};
 use serde_json::{Value, json};
 

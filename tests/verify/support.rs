@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
 use lumoauth::crypto::KeyPair;
-use lumoauth::session::{Arrived, Machine, Step};
+use lumoauth::embed::session::{Arrived, Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer, VerifiedToken, Verifier, VerifierConfig, VerifyError};
 use serde_json::{Value, json};

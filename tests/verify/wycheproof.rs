@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lumoauth::Secret;
 use lumoauth::crypto::{Algorithm, VerifyingKey};
-use lumoauth::session::{Machine, Step};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::verify::{IdVerifier, IdVerifierConfig, IssuerKeys, TrustedIssuer, VerifyError};
 use serde_json::{Value, json};
 

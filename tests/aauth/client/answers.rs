@@ -1,8 +1,8 @@
 //! What is believed of an answer, and what is not.
 
 use lumoauth::aauth::{AuthToken, Client};
+use lumoauth::embed::operations::aauth::{Authorize, Exchange, RedeemCode};
 use lumoauth::error::ProtocolFault;
-use lumoauth::operations::aauth::{Authorize, Exchange, RedeemCode};
 use lumoauth::{AccessToken, Error, Scopes, TokenType};
 
 use super::world::*;

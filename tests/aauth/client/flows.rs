@@ -1,7 +1,7 @@
 //! Every flow, in both mounts: equal results, equal requests.
 
 use lumoauth::aauth::{AuthToken, Authorization};
-use lumoauth::operations::aauth::{
+use lumoauth::embed::operations::aauth::{
     Authorize, Exchange, GetResourceToken, GetResourceTokenByName, GetResources, IssueDelegate, Revoke,
     VerifyAuthToken, VerifyResourceToken,
 };
@@ -245,7 +245,7 @@ fn f7_what_was_not_sent_is_sent_with_another_signature() {
         _ => (200, r#"{"auth_token":"t","expires_in":300}"#.to_owned()),
     });
     let client = builder().build_with(world.clone()).unwrap();
-    let code = lumoauth::operations::aauth::RedeemCode::new("c", "https://agent.example/cb");
+    let code = lumoauth::embed::operations::aauth::RedeemCode::new("c", "https://agent.example/cb");
     assert_eq!(client.redeem(code).unwrap().auth_token().expose(), "t");
     let seen = world.seen();
     assert_eq!((seen.len(), &seen[0].body), (2, &seen[1].body));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lumoauth::aauth::{AuthToken, Client};
-use lumoauth::operations::aauth::RedeemCode;
+use lumoauth::embed::operations::aauth::RedeemCode;
 use lumoauth::{AccessToken, Error, Scopes, TokenType, http::Method};
 
 use super::world::{AGENT, key};

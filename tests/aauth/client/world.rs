@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use lumoauth::aauth::{AgentKey, AgentServer, Client, ClientBuilder, Delegate};
 use lumoauth::asynchronous;
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::{Request, Response};
 use serde_json::Value;
 
 pub const AGENT: &str = "https://agent.example";

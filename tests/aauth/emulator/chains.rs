@@ -11,7 +11,7 @@ fn addressed(
     from: u8,
     to: u8,
     change: impl FnOnce(Value) -> (String, Value),
-) -> lumoauth::wire::Response {
+) -> lumoauth::embed::wire::Response {
     let name = |number: u8| [AGENT, SECOND, THIRD][usize::from(number) - 1];
     let grant = Grant::new(name(from), key(from).thumbprint(), world.issuer.clone()).unwrap().scopes("read");
     let token = Resource::new(name(to), key(to)).unwrap().mint(&grant, &world.now()).unwrap();
@@ -24,7 +24,7 @@ fn first(world: &World, to: u8) -> String {
     text(&ok(&addressed(world, 1, to, |body| ("auth".into(), body))), "auth_token")
 }
 
-fn next(world: &World, by: u8, upstream: &str, to: u8, name: &str) -> lumoauth::wire::Response {
+fn next(world: &World, by: u8, upstream: &str, to: u8, name: &str) -> lumoauth::embed::wire::Response {
     addressed(world, by, to, |mut body| {
         body[name] = json!(upstream);
         ("exchange".into(), body)

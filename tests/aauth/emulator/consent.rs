@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::http::Method;
 use lumoauth::http::header::LOCATION;
-use lumoauth::wire::{Form, Request};
 use serde_json::json;
 
 use super::world::*;

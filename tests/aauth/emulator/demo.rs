@@ -85,7 +85,7 @@ fn its_resource_tokens_are_for_registered_agents_and_known_scopes() {
     let world = World::new();
     let ask = |body: &serde_json::Value| {
         let url = world.url("aauth-demo/known/token").parse().unwrap();
-        refusal(&world.send(&lumoauth::wire::Request::new(Method::POST, url).json(body)))
+        refusal(&world.send(&lumoauth::embed::wire::Request::new(Method::POST, url).json(body)))
     };
     let own = key(1);
     let jkt = own.thumbprint();

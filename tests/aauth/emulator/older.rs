@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lumoauth::aauth::content_digest;
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::emulator::AAuthWire;
 use lumoauth::http::{HeaderMap, Method};
-use lumoauth::wire::{Request, Response};
 use serde_json::{Value, json};
 
 use super::world::*;

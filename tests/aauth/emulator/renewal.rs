@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::world::*;
 
-fn refresh(world: &World, token: &str, resource_token: &str) -> lumoauth::wire::Response {
+fn refresh(world: &World, token: &str, resource_token: &str) -> lumoauth::embed::wire::Response {
     refresh_with(world, 1, token, resource_token, json!({}))
 }
 
@@ -16,7 +16,7 @@ fn refresh_with(
     token: &str,
     resource_token: &str,
     more: Value,
-) -> lumoauth::wire::Response {
+) -> lumoauth::embed::wire::Response {
     let mut body =
         json!({"request_type": "refresh", "refresh_token": token, "resource_token": resource_token});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::wire::Request;
 use lumoauth::http::header::{HeaderName, HeaderValue};
 use lumoauth::http::{HeaderMap, Method};
 use lumoauth::time::Timestamp;
-use lumoauth::wire::Request;
 use serde_json::{Value, json};
 
 use super::world::*;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::world::*;
 
-fn auth(world: &World, resource_token: &str) -> lumoauth::wire::Response {
+fn auth(world: &World, resource_token: &str) -> lumoauth::embed::wire::Response {
     world.post(1, "aauth/agent/token", &json!({"request_type": "auth", "resource_token": resource_token}))
 }
 
@@ -218,8 +218,10 @@ fn a_delegate_and_a_token_for_the_platform() {
     assert_eq!(claims(&token)["cnf"], json!({"jkt": key(1).thumbprint()}));
     assert_eq!(ok(&platform(1, &|body| body["scope"] = json!("x")))["scope"], "x");
     // As a bearer token it is worth nothing.
-    let request =
-        lumoauth::wire::Request::new(lumoauth::http::Method::GET, world.url("documents").parse().unwrap());
+    let request = lumoauth::embed::wire::Request::new(
+        lumoauth::http::Method::GET,
+        world.url("documents").parse().unwrap(),
+    );
     let request = request.authorization("Bearer", &lumoauth::Secret::new(token)).unwrap();
     assert_eq!(world.send(&request).status(), 401);
     assert_eq!(refusal(&platform(1, &|body| body["scope"] = json!("x admin"))), code(400, "invalid_scope"));

@@ -5,13 +5,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::aauth::{AgentKey, AgentServer, Delegate, Grant, Message, Nonce, Resource};
+use lumoauth::embed::wire::{Form, Request, Response};
 use lumoauth::emulator::{
     AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, Emulator, EmulatorBuilder, Tenant, UserSeed,
 };
 use lumoauth::http::Method;
 use lumoauth::http::header::{HeaderMap, LOCATION};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::{Form, Request, Response};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 

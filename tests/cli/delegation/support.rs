@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{AgentSeed, Emulator, Served, Tenant, UserSeed};
 use lumoauth::http::{Method, header};
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::{Form, Request};
 use lumoauth::{Agent, Transport};
 
 pub const REDIRECT: &str = "https://myapp.com/consent";

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operation::{Answer, Operation};
+use lumoauth::embed::operations::{DeviceAuthorization, DeviceCode, TokenSet};
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
+use lumoauth::embed::wire::Response;
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
-use lumoauth::operation::{Answer, Operation};
-use lumoauth::operations::{DeviceAuthorization, DeviceCode, TokenSet};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::Response;
 use lumoauth::{Credentials, Error, Site};
 
 const LIFE: u64 = 900;

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lumoauth::embed::operations::{Exchange, ExchangeTokenType};
 use lumoauth::error::ProtocolFault;
 use lumoauth::http::Method;
-use lumoauth::operations::{Exchange, ExchangeTokenType};
 use lumoauth::{ApiRequest, DelegationChain, Error, Secret};
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ fn s14_a_token_for_a_resource_goes_there_or_to_the_service() {
         assert!(matches!(refused, Err(Error::Input(_))), "{path}: {refused:?}");
     }
     assert_eq!(seen.lock().unwrap().len(), before);
-    let foreign = |request: &lumoauth::wire::Request| {
+    let foreign = |request: &lumoauth::embed::wire::Request| {
         !["api.example", "app.lumoauth.dev"].contains(&request.url().host().unwrap_or_default())
             || request.url().scheme_str() != Some("https")
             || request.url().port_u16().is_some_and(|port| port != 443)
@@ -153,11 +153,11 @@ fn s14_a_token_for_a_resource_goes_there_or_to_the_service() {
     let builder = lumoauth::Agent::builder().tenant("acme").client_id("agt_1").client_secret(SECRET);
     let sent = Seen::default();
     let own = std::sync::Arc::clone(&sent);
-    let transport = move |request: lumoauth::wire::Request| {
+    let transport = move |request: lumoauth::embed::wire::Request| {
         let body = answer(&json!({}));
         own.lock().unwrap().push(request);
         let (status, headers) = (lumoauth::http::StatusCode::OK, lumoauth::http::HeaderMap::new());
-        Ok::<_, lumoauth::error::TransportError>(lumoauth::wire::Response::new(status, headers, body))
+        Ok::<_, lumoauth::error::TransportError>(lumoauth::embed::wire::Response::new(status, headers, body))
     };
     let open = builder.allow_origin("https://partner.example").build_with(transport).unwrap();
     let exchange = Exchange::new(Secret::new("user")).actor("agent").scopes("a").resource(RESOURCE);

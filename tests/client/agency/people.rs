@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use lumoauth::embed::operations::DeviceAuthorization;
 use lumoauth::emulator::Emulator;
 use lumoauth::error::ProtocolFault;
-use lumoauth::operations::DeviceAuthorization;
 use lumoauth::{DelegationChain, Error, Origin};
 use serde_json::json;
 

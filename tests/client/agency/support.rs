@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant, UserSeed};
 use lumoauth::error::TransportError;
 use lumoauth::http::header::LOCATION;
 use lumoauth::http::{HeaderMap, Method, StatusCode};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, DelegationChain};
 
 pub const REDIRECT: &str = "https://myapp.com/consent";

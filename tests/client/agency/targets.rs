@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lumoauth::embed::operations::{DeviceAuthorization, Introspect, Revoke};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::TransportError;
 use lumoauth::http::Method;
-use lumoauth::operations::{DeviceAuthorization, Introspect, Revoke};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, DelegationChain, Secret, Transport};
 
 use super::support::*;
@@ -34,7 +34,7 @@ fn s15_no_flow_on_the_emulator_puts_a_credential_into_an_address() {
     agent.run(Revoke::new(delegated.token().secret().clone())).unwrap();
     let code = agent.run(DeviceAuthorization::new("openid")).unwrap();
     let mut poll = agent.session().call(code.poll());
-    let _ = lumoauth::session::Machine::step(&mut poll, &emulator.transport().now().unwrap(), None);
+    let _ = lumoauth::embed::session::Machine::step(&mut poll, &emulator.transport().now().unwrap(), None);
     chain.revoke("s1").unwrap();
 
     let seen = seen.lock().unwrap();
@@ -82,7 +82,7 @@ impl<T: Transport> Transport for Watched<T> {
     fn now(&self) -> Result<lumoauth::time::Now, TransportError> {
         self.inner.now()
     }
-    fn join(&self, ticket: lumoauth::session::Ticket) {
+    fn join(&self, ticket: lumoauth::embed::session::Ticket) {
         self.inner.join(ticket);
     }
 }

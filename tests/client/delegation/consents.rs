@@ -88,7 +88,7 @@ fn what_comes_while_a_session_is_revoked_is_revoked_too() {
     let elsewhere = here.clone();
     let transport = emulator.transport();
     let agent = Agent::builder().base_url(emulator.site().base_url()).tenant("acme").client_id("agt_1");
-    let revoking = move |request: lumoauth::wire::Request| {
+    let revoking = move |request: lumoauth::embed::wire::Request| {
         let answer = lumoauth::Transport::send(&transport, request);
         if let Some(back) = back.lock().unwrap().take() {
             elsewhere.handle_callback_url("s1", &back).unwrap();

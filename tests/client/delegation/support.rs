@@ -40,7 +40,7 @@ pub fn chain(emulator: &Emulator) -> DelegationChain {
 
 /// What the user's browser does in automatic mode: it follows the consent URL and comes back.
 pub fn come_back(emulator: &Emulator, url: &str) -> String {
-    let request = lumoauth::wire::Request::new(Method::GET, url.parse().unwrap());
+    let request = lumoauth::embed::wire::Request::new(Method::GET, url.parse().unwrap());
     let response = emulator.handle_in_process(&request).response;
     assert!(response.status().is_redirection(), "{}", response.text());
     response.header(LOCATION).unwrap().to_owned()
@@ -48,7 +48,7 @@ pub fn come_back(emulator: &Emulator, url: &str) -> String {
 
 /// What the browser of a user does who decides by hand.
 pub fn come_back_as(emulator: &Emulator, user: &str, url: &str) -> String {
-    let request = lumoauth::wire::Request::new(Method::GET, url.parse().unwrap());
+    let request = lumoauth::embed::wire::Request::new(Method::GET, url.parse().unwrap());
     emulator.handle_in_process(&request);
     let asked = emulator.pending_consents();
     emulator.approve_consent(&asked.last().unwrap().id, user).unwrap().expose().to_owned()

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lumoauth::credentials::Workload;
+use lumoauth::embed::operations::{Exchange, Revoke};
+use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{ConfigError, ProtocolFault, TransportError, WorkloadError};
 use lumoauth::http::{HeaderMap, StatusCode, header};
-use lumoauth::operations::{Exchange, Revoke};
-use lumoauth::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::time::{Now, Timestamp};
-use lumoauth::wire::{Request, Response};
 use lumoauth::{Agent, ApiRequest, Error, Secret, Site, TokenType};
 
 use super::support::*;

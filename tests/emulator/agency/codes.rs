@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant, TokenKind, UserSeed};
 use lumoauth::http::Method;
-use lumoauth::operations::routes;
-use lumoauth::wire::{Form, Request};
 use serde_json::json;
 
 use super::support::*;

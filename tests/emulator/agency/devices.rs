@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::Response;
 use lumoauth::emulator::{DecisionError, Emulator};
-use lumoauth::operations::routes;
-use lumoauth::wire::Response;
 use serde_json::Value;
 
 use super::support::*;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operations::routes;
 use lumoauth::emulator::{Emulator, Tenant};
-use lumoauth::operations::routes;
 use serde_json::{Value, json};
 
 use super::support::*;

@@ -1,10 +1,10 @@
 //! MCP servers: discovery, challenge, step-up.
 
 use lumoauth::Secret;
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::Request;
 use lumoauth::emulator::{Emulator, McpServerSeed, Tenant};
 use lumoauth::http::Method;
-use lumoauth::operations::routes;
-use lumoauth::wire::Request;
 use serde_json::json;
 
 use super::support::*;

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use lumoauth::Secret;
+use lumoauth::embed::operations::routes;
 use lumoauth::emulator::{DecisionError, Emulator};
-use lumoauth::operations::routes;
 
 use super::support::*;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::Request;
 use lumoauth::emulator::{Emulator, FaultRule, Tenant};
 use lumoauth::http::header::{HeaderName, LOCATION};
 use lumoauth::http::{Method, Uri};
-use lumoauth::operations::routes;
 use lumoauth::time::Timestamp;
-use lumoauth::wire::Request;
 use lumoauth::{Layout, Site};
 use proptest::prelude::*;
 

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Form, Request, Response};
 use lumoauth::emulator::{Emulator, Tenant};
 use lumoauth::http::header::{AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use lumoauth::http::{Method, Uri};
-use lumoauth::operations::routes;
-use lumoauth::wire::{Form, Request, Response};
-use lumoauth::{Route, Secret};
+use lumoauth::{Secret, embed::Route};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

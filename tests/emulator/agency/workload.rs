@@ -19,7 +19,7 @@ fn emulator() -> Emulator {
     Emulator::builder().tenant(Tenant::demo().agent(pod).agent(other)).build().unwrap()
 }
 
-fn sign_in(emulator: &Emulator, token: &str, more: &[(&str, &str)]) -> lumoauth::wire::Response {
+fn sign_in(emulator: &Emulator, token: &str, more: &[(&str, &str)]) -> lumoauth::embed::wire::Response {
     let jwt = format!("{TYPE}jwt");
     exchange(emulator, &[&[("subject_token", token), ("subject_token_type", jwt.as_str())], more].concat())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use lumoauth::Secret;
 use lumoauth::aauth::{AgentKey, AgentVerifier, AgentVerifierConfig};
-use lumoauth::session::{Machine, Step};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::Value;

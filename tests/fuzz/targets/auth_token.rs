@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use lumoauth::Secret;
 use lumoauth::aauth::{RequestVerifier, VerifierConfig};
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::session::{Machine, Step};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lumoauth::operations::Callback;
+use lumoauth::embed::operations::Callback;
 
 fuzz_target!(|text: &str| {
     match Callback::read(text) {

@@ -3,12 +3,12 @@
 
 use http::{HeaderMap, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use lumoauth::operation::{Answer, Operation};
-use lumoauth::operations::aauth::{
+use lumoauth::embed::operation::{Answer, Operation};
+use lumoauth::embed::operations::aauth::{
     Authorization, Authorize, Exchange, GetAgents, GetIssuer, GetKeys, GetPlatformToken, GetResourceToken,
     GetResources, IssueDelegate, RedeemCode, Refresh, Revoke, VerifyAuthToken, VerifyResourceToken,
 };
-use lumoauth::wire::Response;
+use lumoauth::embed::wire::Response;
 use serde_json::json;
 
 fn read<O: Operation>(operation: &O, response: &Response) -> Option<O::Output> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
 use lumoauth::aauth::{AgentKey, IncomingMessage, Message, Nonce, RequestVerifier, VerifierConfig};
 use lumoauth::crypto::{KeyPair, sign_compact};
-use lumoauth::session::{Machine, Step};
+use lumoauth::embed::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{IssuerKeys, TrustedIssuer};
 use serde_json::json;

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lumoauth::asynchronous::{Agent, Io, Transport};
+use lumoauth::embed::session::Ticket;
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::emulator::{Emulator, InProcess};
 use lumoauth::error::TransportError;
-use lumoauth::session::Ticket;
 use lumoauth::time::Now;
-use lumoauth::wire::{Request, Response};
 
 use super::support::{ALLOW, ENOUGH, TOKEN, agent, emulator, polled, several};
 use crate::hostile::{Latch, Reply, Server};

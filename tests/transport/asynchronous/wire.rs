@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use lumoauth::asynchronous::{Agent, Transport};
+use lumoauth::embed::wire::{Limits, Request, Response};
 use lumoauth::error::{Error, Sent, TransportError, TransportFault};
 use lumoauth::http::{Method, Uri};
 use lumoauth::transport::{ReqwestTransport, TransportOptions};
-use lumoauth::wire::{Limits, Request, Response};
 
 use super::support::{ALLOW, service, several, single};
 use crate::hostile::{self, Cert, ClosedPort, Reply, Server, TestCa, Tls, always};

@@ -2,8 +2,8 @@
 
 use crate::hostile::{End, Reply, Server, agent, answer, script};
 use http::Method;
+use lumoauth::embed::wire::Response;
 use lumoauth::error::{Sent, TransportFault};
-use lumoauth::wire::Response;
 use lumoauth::{ApiRequest, Error};
 use std::time::Duration;
 

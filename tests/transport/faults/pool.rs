@@ -1,9 +1,9 @@
 //! Kept connections that the server closes are not the caller's problem.
 
 use crate::hostile::{Rng, Server, agent, service};
+use lumoauth::embed::wire::Request;
 use lumoauth::http::Method;
 use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::wire::Request;
 use lumoauth::{ApiRequest, Transport};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

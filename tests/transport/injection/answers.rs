@@ -3,8 +3,8 @@
 use super::json::{Json, parse};
 use crate::hostile::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use lumoauth::operation::{Answer, Operation as _};
-use lumoauth::wire::Response;
+use lumoauth::embed::operation::{Answer, Operation as _};
+use lumoauth::embed::wire::Response;
 use lumoauth::{Ask, Error};
 
 const ALLOW: &str = r#"{"allowed":true,"action":"read","reason":"policy","audit_id":"aud_1","context":{"allowed":false,"ip":"10.0.0.1"},"required_scopes":["a"]}"#;

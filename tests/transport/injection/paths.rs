@@ -2,9 +2,9 @@
 
 use crate::hostile::Rng;
 use http::Uri;
+use lumoauth::embed::operations::routes;
 use lumoauth::error::ConfigError;
-use lumoauth::operations::routes;
-use lumoauth::{Layout, Site, segment};
+use lumoauth::{Layout, Site, embed::segment};
 
 const BASE: &str = "https://gw.example.com/auth";
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use lumoauth::aauth::{AgentKey, AgentServer, AuthToken, Authorization, Client, Delegate};
+use lumoauth::embed::operations::aauth::{Authorize, Exchange, RedeemCode, Refresh, Revoke, VerifyAuthToken};
 use lumoauth::http::Method;
-use lumoauth::operations::aauth::{Authorize, Exchange, RedeemCode, Refresh, Revoke, VerifyAuthToken};
 use lumoauth::time::Timestamp;
 use lumoauth::{AccessToken, ApiRequest, Scopes, Secret, TokenType};
 use serde_json::{Value, json};

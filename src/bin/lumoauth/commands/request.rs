@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use lumoauth::ApiRequest;
+use lumoauth::embed::wire::Response;
 use lumoauth::http::Method;
-use lumoauth::wire::Response;
 
 use super::agent;
 use super::text::{read_all, read_text, split, usage};

@@ -1,7 +1,7 @@
 //! Tokens that come from elsewhere: traded, verified, or only looked at.
 
 use lumoauth::claims::UnverifiedClaims;
-use lumoauth::operations::{Exchange, McpToken};
+use lumoauth::embed::operations::{Exchange, McpToken};
 use lumoauth::transport::{TransportOptions, UreqTransport};
 use lumoauth::verify::{TrustedIssuer, VerifierConfig, VerifyError};
 use lumoauth::{ClientAuth, TokenVerifier};
