@@ -315,6 +315,11 @@ impl Error {
         self.status() == Some(404)
     }
 
+    /// The user must consent, for the first time or again ([`ConsentError::Needed`]): send them to a consent URL.
+    pub fn needs_consent(&self) -> bool {
+        matches!(self, Error::Consent(ConsentError::Needed))
+    }
+
     /// Too many requests: status 429, unless it is the budget that is used up.
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(429) && !self.is_budget_exceeded()

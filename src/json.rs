@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::error::{Error, ProtocolError, ProtocolFault};
+use crate::error::{ApiError, Error, ProtocolError, ProtocolFault, Refusal};
 use crate::time::Timestamp;
 
 /// How deep objects and arrays may nest. The deepest answer known has five levels.
@@ -220,9 +220,15 @@ impl Fields {
         self.fault(ProtocolFault::Mistyped { field, expected, found: kind(value) })
     }
 
-    /// The fault "`field` is missing".
+    /// The fault "`field` is missing"; or the refusal, if that is what is there instead: some servers refuse with a status of
+    /// success (`docs/wire.md`, E-success).
     pub fn missing(&self, field: &'static str) -> Error {
-        self.fault(ProtocolFault::Missing { field })
+        if !matches!(self.map.get("error"), Some(Value::String(code)) if !code.is_empty()) {
+            return self.fault(ProtocolFault::Missing { field });
+        }
+        let mut refusal = Refusal { operation: self.operation, status: self.status, ..Refusal::default() };
+        refusal.fill(&self.map);
+        Error::Api(ApiError::of(refusal))
     }
 
     /// Takes a field of any type; `null` counts as absent.

@@ -41,3 +41,4 @@ pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata
 pub use raw::ApiRequest;
 pub use signed::Signed;
 pub use token::ClientCredentials;
+pub(crate) use token::bearer;

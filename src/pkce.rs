@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::error::InputError;
 use crate::secret::Secret;
 use crate::time::Now;
 
@@ -21,9 +22,18 @@ impl Pkce {
         Pkce { verifier: Secret::new(derive("pkce", now)) }
     }
 
-    /// A verifier that was kept.
-    pub fn from_verifier(verifier: impl Into<Secret>) -> Self {
-        Pkce { verifier: verifier.into() }
+    /// A verifier that was kept, or made elsewhere.
+    ///
+    /// # Errors
+    /// [`InputError`] if it is none: 43 to 128 letters, digits and `-._~` (RFC 7636 section 4.1). A shorter one can be guessed.
+    pub fn from_verifier(verifier: impl Into<Secret>) -> Result<Self, InputError> {
+        let verifier = verifier.into();
+        let text = verifier.expose();
+        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if (43..=128).contains(&text.len()) && text.bytes().all(unreserved) {
+            return Ok(Pkce { verifier });
+        }
+        Err(InputError::new("verifier", "is not 43 to 128 letters, digits, and the signs - . _ ~"))
     }
 
     /// The verifier, for the token request.
@@ -73,8 +83,27 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_7636_appendix_b() {
-        let pkce = Pkce::from_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let pkce = Pkce::from_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
         assert_eq!(pkce.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+
+    #[test]
+    fn a_verifier_is_one_of_rfc_7636_section_4_1() {
+        let kept =
+            |text: String| Pkce::from_verifier(text.as_str()).map(|pkce| pkce.verifier().expose().to_owned());
+        let every = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+        for good in ["a".repeat(43), "~".repeat(128), every.to_owned()] {
+            assert_eq!(kept(good.clone()).unwrap(), good);
+        }
+        for length in [0, 1, 42, 129, 10_000] {
+            assert!(kept("a".repeat(length)).is_err(), "{length}");
+        }
+        for odd in ["+", "/", "=", " ", "%", "\n", "\0", "\"", "é", "\u{202e}", "!", "*"] {
+            assert!(kept(format!("{}{odd}", "a".repeat(43))).is_err(), "{odd:?}");
+            assert!(kept(format!("{odd}{}", "a".repeat(50))).is_err(), "{odd:?}");
+        }
+        let error = Pkce::from_verifier("short-and-secret").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]

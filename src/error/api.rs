@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::text::{Redactor, inert};
 use crate::time::Timestamp;
@@ -28,6 +28,24 @@ pub(crate) struct Refusal {
     pub(crate) granted_scopes: Vec<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) rate_limit: Option<RateLimit>,
+}
+
+impl Refusal {
+    /// Envelopes A to F. The message is the first text of the four keys, the code is a text or nothing.
+    pub(crate) fn fill(&mut self, map: &Map<String, Value>) {
+        let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+        self.description =
+            ["error_description", "message", "detail", "error"].iter().find_map(|key| text(key));
+        self.code = text("code").or_else(|| text("error"));
+        self.uri = text("error_uri");
+        self.details = map.get("details").filter(|details| !details.is_null()).cloned();
+        let scopes = |key: &str| {
+            let listed = map.get("details").and_then(|details| details.get(key)).and_then(Value::as_array);
+            listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+        };
+        self.required_scopes = scopes("required_scopes");
+        self.granted_scopes = scopes("granted_scopes");
+    }
 }
 
 /// The `X-RateLimit-*` headers (`docs/wire.md`, E-rate). A hint, never a promise.

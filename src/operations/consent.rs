@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_url() {
         let site = Site::tenant("acme-corp").unwrap();
-        let pkce = Pkce::from_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let pkce = Pkce::from_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
         let request = AuthorizationRequest::new(
             "agt_1",
             "https://myapp.com/consent",

@@ -16,13 +16,13 @@ pub use acting::Delegation;
 
 use super::consent::{AuthorizationRequest, Callback};
 use super::grants::{RedeemCode, TokenSet};
-use super::token::TOKEN;
-use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault};
+use super::token::bearer;
+use crate::error::{ConsentError, Error, InputError};
 use crate::pkce::{Pkce, derive};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::time::{Now, Timestamp};
-use crate::token::{AccessToken, TokenType};
+use crate::token::AccessToken;
 
 /// A consent that nobody came back from is forgotten after this long.
 const PENDING: Duration = Duration::from_secs(3600);
@@ -166,8 +166,9 @@ impl UserSession {
         if pending.client_id != client_id {
             return Err(ConsentError::OtherClient);
         }
+        // A verifier that nobody here has made: what was kept is damaged.
+        let pkce = Pkce::from_verifier(pending.verifier).map_err(|_| ConsentError::Needed)?;
         self.redeeming = Some(Claim { by: by.to_owned(), at });
-        let pkce = Pkce::from_verifier(pending.verifier);
         Ok(RedeemCode::new(code, pending.redirect_uri, pkce).scopes(pending.scopes))
     }
 
@@ -283,17 +284,12 @@ impl UserSession {
 
 impl User {
     fn of(tokens: TokenSet, kept: Option<Secret>) -> Result<Self, Error> {
-        if tokens.access.token_type() != &TokenType::Bearer {
-            let problem = "its type is not Bearer, so it is never sent as one";
-            return Err(
-                ProtocolError::new(TOKEN.name(), 200, ProtocolFault::UnusableToken { problem }).into()
-            );
-        }
+        let access = bearer(tokens.access)?;
         Ok(User {
-            access: tokens.access.secret().clone(),
+            access: access.secret().clone(),
             token_type: "Bearer".into(),
-            scopes: tokens.access.scopes().clone(),
-            expires_at: Some(tokens.access.expires_at()),
+            scopes: access.scopes().clone(),
+            expires_at: Some(access.expires_at()),
             refresh: tokens.refresh.or(kept),
             put_off: None,
         })
@@ -317,6 +313,7 @@ impl fmt::Debug for UserSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::TokenType;
 
     fn now(at: u64) -> Now {
         Now::new(Timestamp::from_unix(at), Duration::from_secs(at), [9; 32])

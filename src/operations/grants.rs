@@ -287,10 +287,14 @@ mod tests {
 
     #[test]
     fn a_code_is_redeemed_with_its_verifier() {
-        let code = RedeemCode::new("c+1", "https://myapp.com/consent", Pkce::from_verifier("v"));
+        let code =
+            RedeemCode::new("c+1", "https://myapp.com/consent", Pkce::from_verifier("v".repeat(43)).unwrap());
         assert_eq!(
             body(&code),
-            "grant_type=authorization_code&code=c%2B1&redirect_uri=https%3A%2F%2Fmyapp.com%2Fconsent&code_verifier=v"
+            format!(
+                "grant_type=authorization_code&code=c%2B1&redirect_uri=https%3A%2F%2Fmyapp.com%2Fconsent&code_verifier={}",
+                "v".repeat(43)
+            )
         );
         assert!(body(&code.clone().resource("https://a/")).ends_with("&resource=https%3A%2F%2Fa%2F"));
         assert_eq!(code.terms().effect, Effect::Once);
@@ -298,7 +302,8 @@ mod tests {
 
     #[test]
     fn tokens_are_read_whole_and_never_wider_than_asked() {
-        let code = RedeemCode::new("c", "https://a/", Pkce::from_verifier("v")).scopes(["a", "b"]);
+        let code = RedeemCode::new("c", "https://a/", Pkce::from_verifier("v".repeat(43)).unwrap())
+            .scopes(["a", "b"]);
         let tokens =
             answer(&code, 200, r#"{"access_token":"t","refresh_token":"r","id_token":"i","scope":"b"}"#)
                 .unwrap();

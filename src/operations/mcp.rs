@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::discovery::{AUTHORIZATION_SERVER, ServerMetadata};
 use super::exchange::{Exchange, is_resource};
-use super::token::TOKEN;
+use super::token::{TOKEN, bearer};
 use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::Fields;
@@ -133,7 +133,7 @@ impl Operation for McpToken {
         match exchange.response(response)? {
             Answer::Done(tokens) => {
                 self.check_bound(&tokens.access)?;
-                let token = tokens.access;
+                let token = bearer(tokens.access)?;
                 Ok(Answer::Done(if is_resource(&self.server) {
                     token.for_resource(&self.server)
                 } else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde_json::Value;
 
-use crate::error::{Error, ProtocolFault};
+use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::route::Route;
@@ -62,8 +62,18 @@ impl Operation for ClientCredentials {
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }
-        access_token(&mut fields, response, &self.scopes).map(Answer::Done)
+        access_token(&mut fields, response, &self.scopes).and_then(bearer).map(Answer::Done)
     }
+}
+
+/// A token that this client can send: nothing else is of any use to it, and whoever asks for one is told so at once.
+pub(crate) fn bearer(token: AccessToken) -> Result<AccessToken, Error> {
+    if token.token_type() == &TokenType::Bearer {
+        return Ok(token);
+    }
+    let fault =
+        ProtocolFault::UnusableToken { problem: "its type is not Bearer, so it is never sent as one" };
+    Err(ProtocolError::new(TOKEN.name(), 200, fault).into())
 }
 
 /// Reads the token out of a token answer (RFC 6749 section 5.1). A missing `scope` means as asked for.
@@ -160,10 +170,22 @@ mod tests {
         ] {
             assert!(matches!(answer(body), Err(Error::Protocol(_))), "{body}");
         }
-        assert_eq!(
-            answer(r#"{"access_token":"t","token_type":"DPoP"}"#).unwrap().token_type(),
-            &TokenType::Dpop
-        );
+        for kind in ["DPoP", "dpop", "mac", "N_A", "auth+jwt", ""] {
+            let Err(Error::Protocol(error)) =
+                answer(&format!(r#"{{"access_token":"t","token_type":"{kind}"}}"#))
+            else {
+                panic!("{kind}")
+            };
+            assert!(matches!(error.fault(), ProtocolFault::UnusableToken { .. }), "{kind}: {error}");
+        }
+        // A refusal in the dress of a success, as one large service has it.
+        let error =
+            answer(r#"{"error":"incorrect_client_credentials","error_description":"The secret is wrong."}"#);
+        let error = error.unwrap_err();
+        assert_eq!((error.status(), error.code()), (Some(200), Some("incorrect_client_credentials")));
+        assert_eq!(error.as_api().unwrap().description(), Some("The secret is wrong."));
+        assert!(answer(r#"{"error":"","access_token":"t"}"#).is_ok());
+        assert!(matches!(answer(r#"{"error":5}"#), Err(Error::Protocol(_))));
     }
 
     #[test]

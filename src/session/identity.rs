@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::credentials::{Credentials, Workload};
 use crate::error::{ConfigError, Error, WorkloadError};
 use crate::operation::{Answer, Auth, Context, Operation, Terms};
-use crate::operations::{ClientCredentials, Exchange, ExchangeTokenType};
+use crate::operations::{ClientCredentials, Exchange, ExchangeTokenType, bearer};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::token::AccessToken;
@@ -177,7 +177,7 @@ impl Operation for OwnToken {
             OwnToken::Client(operation) => operation.response(response),
             OwnToken::Workload(_, scopes) => {
                 Ok(match Exchange::new("").scopes(scopes).response(response)? {
-                    Answer::Done(tokens) => Answer::Done(tokens.access),
+                    Answer::Done(tokens) => Answer::Done(bearer(tokens.access)?),
                     Answer::Again(pause) => Answer::Again(pause),
                 })
             }

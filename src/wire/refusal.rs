@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{DATE, RETRY_AFTER};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Response;
 use crate::error::{ApiError, RateLimit, Refusal};
@@ -25,7 +25,7 @@ impl ApiError {
             ..Refusal::default()
         };
         match json::parse(response.body()) {
-            Ok(Value::Object(map)) => fill(&mut refusal, &map),
+            Ok(Value::Object(map)) => refusal.fill(&map),
             Ok(Value::String(text)) => refusal.description = Some(kept(&text)),
             Ok(_) => {}
             Err(_) => {
@@ -36,22 +36,6 @@ impl ApiError {
         }
         ApiError::of(refusal)
     }
-}
-
-/// Envelopes A to F. The message is the first text of the four keys, the code is a text or nothing.
-fn fill(refusal: &mut Refusal, map: &Map<String, Value>) {
-    let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
-    refusal.description =
-        ["error_description", "message", "detail", "error"].iter().find_map(|key| text(key));
-    refusal.code = text("code").or_else(|| text("error"));
-    refusal.uri = text("error_uri");
-    refusal.details = map.get("details").filter(|details| !details.is_null()).cloned();
-    let scopes = |key: &str| {
-        let listed = map.get("details").and_then(|details| details.get(key)).and_then(Value::as_array);
-        listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
-    };
-    refusal.required_scopes = scopes("required_scopes");
-    refusal.granted_scopes = scopes("granted_scopes");
 }
 
 fn kept(text: &str) -> String {

@@ -170,7 +170,7 @@ fn f7_a_refresh_token_is_never_sent_twice() {
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
     let before = emulator.count("oauth.token");
     let error = chain.exchange("s1", []).unwrap_err();
-    assert!(matches!(error, Error::Consent(ConsentError::Needed)), "{error:?}");
+    assert!(matches!(error, Error::Consent(ConsentError::Needed)) && error.needs_consent(), "{error:?}");
     assert_eq!(emulator.count("oauth.token"), before);
     consent(&emulator, &chain, "s1");
     chain.exchange("s1", []).unwrap();

@@ -25,6 +25,8 @@ pub(super) const ROUTES: &[Route] = &[CONSENT];
 #[derive(Clone)]
 pub struct Consent {
     url: Option<String>,
+    /// Of the answer that asked for it.
+    status: u16,
     pub(super) request_token: Option<Secret>,
     expires_at: Option<Timestamp>,
     pub(super) redirect_uri: Option<String>,
@@ -60,6 +62,7 @@ impl Consent {
         let expires_at = expires_in.map(|left| response.received().unwrap_or_default().saturating_add(left));
         Ok(Some(Consent {
             url,
+            status: response.status().as_u16(),
             request_token,
             expires_at,
             redirect_uri: redirect_uri.map(str::to_owned),
@@ -77,7 +80,7 @@ impl Consent {
     pub fn url(&self, site: &Site) -> Result<String, Error> {
         let bad = |problem| {
             let fault = ProtocolFault::Other(problem);
-            Error::Protocol(ProtocolError::new(TOKEN.name(), 200, fault))
+            Error::Protocol(ProtocolError::new(TOKEN.name(), self.status, fault))
         };
         let mut url = match (&self.url, &self.request_token) {
             (Some(url), _) => url.clone(),
@@ -131,7 +134,8 @@ impl Consent {
 
 impl fmt::Debug for Consent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Consent { url: _, request_token, expires_at, redirect_uri, state, scopes, used } = self;
+        let Consent { url: _, status: _, request_token, expires_at, redirect_uri, state, scopes, used } =
+            self;
         f.debug_struct("Consent")
             .field("request_token", request_token)
             .field("expires_at", expires_at)

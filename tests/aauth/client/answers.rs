@@ -64,6 +64,7 @@ fn a_consent_url_elsewhere_is_refused() {
             let (client, world) = answering(status, &format!(r#"{{"request_token":"rq","{name}":"{url}"}}"#));
             let error = client.request_authorization("r.s.t").unwrap_err();
             assert!(matches!(error, Error::Protocol(_)), "{url}: {error}");
+            assert_eq!(error.status(), Some(status), "{error}");
             assert!(!error.to_string().contains("evil"), "{error}");
             assert_eq!(world.seen().len(), 1);
         }

@@ -77,16 +77,20 @@ fn the_platforms_token_is_in_no_text() {
 }
 
 #[test]
-fn a_dpop_token_is_a_value_and_never_sent_as_bearer() {
-    let body = r#"{"access_token":"bound-token","token_type":"DPoP","expires_in":3600,
-        "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
-    let unusable = |result: Result<Response, Error>| match result {
+fn a_token_that_cannot_be_sent_is_an_error_when_it_arrives_and_never_sent_as_bearer() {
+    let unusable = |result: Result<(), Error>| match result {
         Err(Error::Protocol(error)) => {
             assert!(matches!(error.fault(), ProtocolFault::UnusableToken { .. }), "{error:?}");
         }
         other => panic!("{other:?}"),
     };
-    for by_workload in [true, false] {
+    for (by_workload, kind) in
+        [(true, "DPoP"), (false, "DPoP"), (true, "mac"), (false, "mac"), (false, "N_A")]
+    {
+        let body = format!(
+            r#"{{"access_token":"bound-token","token_type":"{kind}","expires_in":3600,"issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}}"#
+        );
+        let body: &'static str = Box::leak(body.into_boxed_str());
         let (seen, service) = service(200, body);
         let builder = Agent::builder().tenant("acme");
         let agent = if by_workload {
@@ -95,16 +99,21 @@ fn a_dpop_token_is_a_value_and_never_sent_as_bearer() {
             builder.client_id("agt_1").client_secret("fixed-secret")
         };
         let agent = agent.build_with(service).unwrap();
-        let own = agent.authenticate([]).unwrap();
-        assert_eq!((own.token_type(), own.secret().expose()), (&TokenType::Dpop, "bound-token"));
-        let exchanged = agent.run(Exchange::new("user").actor("agent")).unwrap().access;
-        assert_eq!(exchanged.token_type(), &TokenType::Dpop);
-        unusable(agent.request(lumoauth::http::Method::GET, "/x"));
-        unusable(agent.run(ApiRequest::get("/x").token(exchanged)));
-        assert!(matches!(agent.info(), Err(Error::Protocol(_))));
+        unusable(agent.ensure_authenticated());
+        unusable(agent.authenticate([]).map(drop));
+        unusable(agent.access_token().map(drop));
+        unusable(agent.request(lumoauth::http::Method::GET, "/x").map(drop));
+        unusable(agent.ask("read").map(drop));
+        unusable(agent.mcp_token("https://files.example/mcp").map(drop));
+        // A bare exchange gives what it gives, as a value.
+        if kind != "N_A" {
+            let exchanged = agent.run(Exchange::new("user").actor("agent")).unwrap().access;
+            assert_eq!(exchanged.token_type(), &TokenType::parse(kind));
+            unusable(agent.run(ApiRequest::get("/x").token(exchanged)).map(drop));
+        }
         let seen = seen.lock().unwrap();
-        let bearers = seen.iter().filter(|request| request.headers().contains_key(header::AUTHORIZATION));
-        assert_eq!((bearers.count(), seen.len()), (0, 2), "two token requests and nothing else");
+        assert!(seen.iter().all(|request| !request.headers().contains_key(header::AUTHORIZATION)));
+        assert!(seen.iter().all(|request| request.url().path().ends_with("/oauth/token")));
     }
 }
 
