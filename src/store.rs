@@ -15,6 +15,8 @@ pub(crate) mod blocking;
 mod broken;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod clock;
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod file;
 mod key;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod memory;
@@ -29,6 +31,9 @@ pub use blocking::contract;
 #[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
 pub use broken::Broken;
+#[cfg(any(feature = "blocking", feature = "async"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
+pub use file::FileStore;
 pub use key::{Prefix, Shelf, StoreKey};
 #[cfg(any(feature = "blocking", feature = "async"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]

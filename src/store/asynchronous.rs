@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[cfg(feature = "contract")]
 use super::broken::Change;
-use super::{MemoryStore, Page, Prefix, Record, StoreKey, Version};
+use super::{FileStore, MemoryStore, Page, Prefix, Record, StoreKey, Version};
 use crate::error::StoreError;
 
 #[cfg(feature = "contract")]
@@ -121,6 +121,31 @@ impl Store for MemoryStore {
 
     fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, _: Duration) -> Io<'a, Page> {
         Box::pin(async move { Ok(self.list(prefix, after)) })
+    }
+}
+
+impl Store for FileStore {
+    fn load<'a>(&'a self, key: &'a StoreKey, within: Duration) -> Io<'a, Option<Record>> {
+        Box::pin(async move { self.load_job(key).within(within).await })
+    }
+
+    fn save_if<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        version: Option<Version>,
+        bytes: &'a [u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Io<'a, Option<Version>> {
+        Box::pin(async move { self.save_job(key, version, bytes, keep).within(within).await })
+    }
+
+    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, within: Duration) -> Io<'a, bool> {
+        Box::pin(async move { self.remove_job(key, version).within(within).await })
+    }
+
+    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
+        Box::pin(async move { self.keys_job(prefix, after).within(within).await })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "contract")]
 use super::broken::Change;
-use super::{MemoryStore, Page, Prefix, Record, StoreKey, Version};
+use super::{FileStore, MemoryStore, Page, Prefix, Record, StoreKey, Version};
 use crate::error::StoreError;
 
 #[cfg(feature = "contract")]
@@ -113,6 +113,31 @@ impl Store for MemoryStore {
 
     fn keys(&self, prefix: &Prefix, after: Option<&str>, _: Duration) -> Result<Page, StoreError> {
         Ok(self.list(prefix, after))
+    }
+}
+
+impl Store for FileStore {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        self.load_job(key).wait(within)
+    }
+
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        self.save_job(key, version, bytes, keep).wait(within)
+    }
+
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.remove_job(key, version).wait(within)
+    }
+
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        self.keys_job(prefix, after).wait(within)
     }
 }
 

@@ -119,7 +119,7 @@ impl MemoryStore {
 
     /// An empty store for this many records.
     pub fn with_capacity(capacity: usize) -> Self {
-        MemoryStore { entries: Mutex::default(), capacity, clock: Clock::System }
+        MemoryStore { entries: Mutex::default(), capacity, clock: Clock::Monotonic }
     }
 
     /// Measures time by this clock, which must never run backwards: for tests.

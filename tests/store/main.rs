@@ -2,5 +2,6 @@
 #![cfg(all(feature = "blocking", feature = "async", feature = "contract"))]
 
 mod contract;
+mod file;
 mod memory;
 mod support;

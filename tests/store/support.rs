@@ -1,11 +1,43 @@
 //! A blocking store as an async one, and a runtime to wait in.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
 use lumoauth::asynchronous;
-use lumoauth::store::{Page, Prefix, Record, Shelf, Store, StoreError, StoreKey, Version};
+use lumoauth::store::{FileStore, Page, Prefix, Record, Shelf, Store, StoreError, StoreKey, Version};
+
+/// A folder for one test's files.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        // Where there is a file system in memory, its disk has no time to wait for.
+        let memory = PathBuf::from("/dev/shm");
+        let base = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = base.join(format!("lumoauth-store-{}-{name}", std::process::id()));
+        FileStore::open(&folder).unwrap();
+        Folder(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn store(&self) -> FileStore {
+        FileStore::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What nobody waits for any more may still be written.
+        while self.0.exists() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
 
 /// How long a method may last here.
 pub const WITHIN: Duration = Duration::from_secs(10);
