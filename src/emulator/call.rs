@@ -62,11 +62,18 @@ pub(crate) struct Service {
     pub handler: Handler,
     /// True for what a person's browser goes to.
     pub is_for_people: bool,
+    /// True for discovery and keys: documents that are the same for everybody.
+    pub is_document: bool,
 }
 
 impl Service {
     pub(crate) const fn of(route: Route, allow: &'static str, handler: Handler) -> Service {
-        Service { route, allow, handler, is_for_people: false }
+        Service { route, allow, handler, is_for_people: false, is_document: false }
+    }
+
+    /// A document that is the same for everybody.
+    pub(crate) const fn document(route: Route, handler: Handler) -> Service {
+        Service { is_document: true, ..Service::of(route, "GET, HEAD", handler) }
     }
 
     /// The same, and a person's browser goes there.

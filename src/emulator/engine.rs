@@ -3,7 +3,10 @@
 use std::time::Duration;
 use std::time::UNIX_EPOCH;
 
-use http::header::{DATE, HeaderName, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, DATE, HeaderName, HeaderValue,
+};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::call::{Call, Service};
@@ -31,7 +34,7 @@ pub(crate) fn reply(
     state: &mut State,
     incoming: &Incoming<'_>,
     path: Option<&str>,
-    (key, aauth_keys): (&KeyPair, &[KeyPair]),
+    aauth_keys: &[KeyPair],
     settings: &Settings,
     now: Timestamp,
 ) -> Reply {
@@ -57,6 +60,7 @@ pub(crate) fn reply(
             (Some(target), Some((index, slug))) => match target.service {
                 None => not_found(),
                 Some(service) => {
+                    let key = &*state.keys.signing();
                     let mut call = Call {
                         incoming,
                         now,
@@ -111,6 +115,9 @@ fn not_found() -> Answer {
 }
 
 fn dispatch(state: &mut State, call: &mut Call<'_>, service: &Service) -> Answer {
+    if call.settings.cors && service.is_document && call.incoming.method == Method::OPTIONS {
+        return preflight();
+    }
     if !service.allow.split(", ").any(|method| method == call.incoming.method.as_str()) {
         return Answer::method_not_allowed(service.allow);
     }
@@ -120,7 +127,21 @@ fn dispatch(state: &mut State, call: &mut Call<'_>, service: &Service) -> Answer
     if call.incoming.body.is_none() {
         return Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is too large");
     }
-    (service.handler)(state, call).unwrap_or_else(|refusal| refusal)
+    let answer = (service.handler)(state, call).unwrap_or_else(|refusal| refusal);
+    if call.settings.cors && service.is_document { for_every_page(answer) } else { answer }
+}
+
+/// Lets the page of every site read an answer that is the same for everybody.
+fn for_every_page(answer: Answer) -> Answer {
+    answer.with(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))
+}
+
+/// What a browser asks before it reads a document with headers of the page's own.
+fn preflight() -> Answer {
+    for_every_page(Answer::empty(StatusCode::NO_CONTENT))
+        .with(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"))
+        .with(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"))
+        .with(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"))
 }
 
 /// What the page of another site may have a browser send: what only reads, and a person's window to a page, where the person

@@ -10,6 +10,7 @@ pub(crate) mod clock;
 pub(crate) mod grants;
 pub(crate) mod ids;
 pub(crate) mod kept;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod quota;
 pub(crate) mod tenants;
@@ -18,6 +19,7 @@ pub(crate) mod tokens;
 use clock::Clock;
 use grants::Grants;
 use ids::Ids;
+use keys::Keys;
 use log::Log;
 use quota::Window;
 use tenants::{Agent, LiveTenant};
@@ -27,6 +29,7 @@ pub(crate) struct State {
     pub world: World,
     pub clock: Clock,
     pub ids: Ids,
+    pub keys: Keys,
 }
 
 /// All that `reset` brings back to the seed.

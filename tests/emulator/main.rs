@@ -6,6 +6,7 @@ mod elsewhere;
 #[path = "http.rs"]
 mod http_face;
 mod in_process;
+mod settings;
 mod strangers;
 mod strict;
 mod support;

@@ -1,10 +1,14 @@
 //! Makes an emulator: tenants, lifetimes, limits, the signing key. Everything that can be wrong is found here.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::crypto::{KeyPair, base64url, random_bytes};
 use crate::emulator::faces::emulator::Emulator;
 use crate::emulator::state::clock::START;
+use crate::emulator::state::keys::Keys;
 use crate::emulator::values::error::BuildError;
 use crate::emulator::values::seed::Tenant;
 use crate::emulator::values::settings::{AAuthWire, Mode, Settings};
@@ -15,7 +19,7 @@ use crate::time::Timestamp;
 
 mod check;
 
-use check::check;
+use check::{check, check_claims};
 
 /// Where an emulator in the same process seems to be: a name that no DNS knows (RFC 6761 section 6.2).
 const BASE_URL: &str = "https://lumoauth.test";
@@ -43,6 +47,9 @@ pub struct EmulatorBuilder {
     aauth_pem: Option<Secret>,
     aauth_wire: AAuthWire,
     patience: Duration,
+    more_keys: Vec<Secret>,
+    claims: Vec<(String, Value)>,
+    cors: bool,
 }
 
 impl Emulator {
@@ -80,6 +87,9 @@ impl EmulatorBuilder {
             aauth_pem: None,
             aauth_wire: AAuthWire::default(),
             patience: Duration::from_secs(30),
+            more_keys: Vec::new(),
+            claims: Vec::new(),
+            cors: false,
         }
     }
 
@@ -112,6 +122,24 @@ impl EmulatorBuilder {
     /// Signs with this key instead of a new ES256 key: PEM, PKCS#8 or PKCS#1. RSA makes it RS256.
     pub fn signing_key_pem(mut self, pem: impl Into<Secret>) -> Self {
         self.pem = Some(pem.into());
+        self
+    }
+
+    /// Publishes another key in the JWKS document, PEM as there. It signs after [`Emulator::rotate_signing_key`].
+    pub fn another_key_pem(mut self, pem: impl Into<Secret>) -> Self {
+        self.more_keys.push(pem.into());
+        self
+    }
+
+    /// Adds a claim to every access token. An agent's own claims ([`AgentSeed::claim`](crate::emulator::AgentSeed::claim)) stand before it.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets the pages of other sites read discovery documents and keys (CORS), as an MCP client in a browser does. Off by default.
+    pub fn cors_for_discovery(mut self, on: bool) -> Self {
+        self.cors = on;
         self
     }
 
@@ -204,6 +232,7 @@ impl EmulatorBuilder {
     /// [`BuildError`] says what is wrong with the settings.
     pub fn build(mut self) -> Result<Emulator, BuildError> {
         check(&self.tenants)?;
+        check_claims(&self.claims)?;
         let first = self.tenants.first().ok_or(BuildError::Empty)?;
         let site = Site::new(&self.base_url, Layout::Tenant(first.slug.clone()))?;
         let host = site.origin().host().trim_end_matches('.');
@@ -240,7 +269,14 @@ impl EmulatorBuilder {
         for _ in self.tenants.iter().skip(1) {
             aauth_keys.push(KeyPair::generate_p256()?);
         }
-        let keys = (signing(&self.pem)?, aauth_keys);
+        let more = self.more_keys.iter().map(|pem| KeyPair::from_pem(pem.expose().as_bytes()));
+        let keys = Keys::new(signing(&self.pem)?, more.collect::<Result<_, _>>()?);
+        let published = keys.public();
+        let mut ids = BTreeSet::new();
+        if let Some(twice) = published.keys().iter().find(|key| !ids.insert(key.key_id())) {
+            return Err(BuildError::Twice { what: "the kid", value: twice.key_id().to_owned() });
+        }
+        let keys = (keys, aauth_keys);
         if let Mode::Consent(user) = &self.consent {
             let mut users = self.tenants.iter().flat_map(|tenant| &tenant.users);
             if !users.any(|own| own.name == *user) {
@@ -268,6 +304,8 @@ impl EmulatorBuilder {
             issuers_in_resource_metadata: self.issuers_in_resource_metadata,
             aauth_wire: self.aauth_wire,
             patience: self.patience,
+            claims: self.claims,
+            cors: self.cors,
             issuers,
         };
         Emulator::new(self.tenants, site, keys, settings, self.start, random_bytes()?)

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::aauth::AgentKey;
-use crate::crypto::{JwkSet, KeyPair};
+use crate::crypto::{CryptoError, JwkSet, KeyPair};
 use crate::emulator::engine;
 use crate::emulator::state::clock::Clock;
 use crate::emulator::state::ids::Ids;
+use crate::emulator::state::keys::Keys;
 use crate::emulator::state::log::{AuditEntry, LogEntry};
 use crate::emulator::state::tenants::Agent;
 use crate::emulator::state::{State, World};
@@ -32,7 +33,6 @@ pub(super) struct Shared {
     first: First,
     site: Site,
     base: String,
-    key: KeyPair,
     /// One for each tenant, in their order: no tenant can sign for another's agents.
     aauth_keys: Vec<KeyPair>,
     pub settings: Settings,
@@ -55,7 +55,7 @@ impl Emulator {
     pub(super) fn new(
         tenants: Vec<Tenant>,
         site: Site,
-        (key, aauth_keys): (KeyPair, Vec<KeyPair>),
+        (keys, aauth_keys): (Keys, Vec<KeyPair>),
         settings: Settings,
         start: Timestamp,
         seed: [u8; 32],
@@ -67,10 +67,11 @@ impl Emulator {
             client_id: agent.client_id.clone(),
             secret: agent.secret.clone().ok_or(BuildError::Empty)?,
         };
-        let state = State { world: World::new(&tenants), clock: Clock::new(start), ids: Ids::new(seed) };
+        let state =
+            State { world: World::new(&tenants), clock: Clock::new(start), ids: Ids::new(seed), keys };
         let base = site.base_url();
         let state = Mutex::new(state);
-        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, key, aauth_keys, settings, state })))
+        Ok(Emulator(Arc::new(Shared { tenants, first, site, base, aauth_keys, settings, state })))
     }
 
     /// The engine: answers a request as of `now`. It reads no clock and waits for nothing; a fault that is the
@@ -85,20 +86,13 @@ impl Emulator {
     }
 
     pub(super) fn answer(&self, incoming: &Incoming<'_>, now: Option<Timestamp>) -> Reply {
-        let Shared { key, aauth_keys, settings, site, base, .. } = &*self.0;
+        let Shared { aauth_keys, settings, site, base, .. } = &*self.0;
         let mut state = self.state();
         let now = now.unwrap_or_else(|| state.clock.now());
         // The base URL in process may have a path of its own, which is not a part of any route.
         let own = base.strip_prefix(&site.origin().to_string()).unwrap_or_default();
         let prefix = if incoming.base == base { own } else { "" };
-        engine::reply(
-            &mut state,
-            incoming,
-            incoming.path.strip_prefix(prefix),
-            (key, aauth_keys),
-            settings,
-            now,
-        )
+        engine::reply(&mut state, incoming, incoming.path.strip_prefix(prefix), aauth_keys, settings, now)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -131,9 +125,23 @@ impl Emulator {
         agents.find(|agent| agent.client_id == client_id)?.secret.as_ref()
     }
 
-    /// The keys that it signs with, as its JWKS document has them.
+    /// The keys that verify its tokens, as its JWKS document has them: the one that signs first.
     pub fn jwks(&self) -> JwkSet {
-        JwkSet::new([self.0.key.public_jwk().clone()])
+        self.state().keys.public()
+    }
+
+    /// Signs with another key from now on: the next of [`EmulatorBuilder::another_key_pem`](crate::emulator::EmulatorBuilder::another_key_pem),
+    /// or a new ES256 key if there is none. The key before stays in the JWKS document, so tokens that it signed still verify.
+    ///
+    /// # Errors
+    /// [`CryptoError::Randomness`] if the operating system has none for a new key.
+    pub fn rotate_signing_key(&self) -> Result<(), CryptoError> {
+        self.state().keys.rotate()
+    }
+
+    /// Takes the keys that signed before out of the JWKS document. Whoever has read it again refuses tokens that they signed.
+    pub fn retire_signing_keys(&self) {
+        self.state().keys.retire();
     }
 
     /// The key that was made at the start for an agent or a resource of AAuth, by its id. None if there is none of that id, or
@@ -262,10 +270,7 @@ fn incoming<'a>(request: &'a Request, base: &'a str) -> Incoming<'a> {
 
 impl fmt::Debug for Emulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Emulator")
-            .field("site", &self.0.site.api_base())
-            .field("key", &self.0.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Emulator").field("site", &self.0.site.api_base()).finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::crypto::JwkSet;
 use crate::emulator::call::{Call, Service};
 use crate::emulator::services::token::GRANT_TYPES;
 use crate::emulator::state::State;
@@ -12,8 +11,8 @@ use crate::operations::routes;
 use crate::route::Route;
 
 /// The keys that access tokens are signed with (RFC 7517 section 5).
-fn jwks(_: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    Ok(Answer::cacheable(&JwkSet::new([call.key.public_jwk().clone()]).to_json()))
+fn jwks(state: &mut State, _: &mut Call<'_>) -> Result<Answer, Answer> {
+    Ok(Answer::cacheable(&state.keys.public().to_json()))
 }
 
 /// The metadata of RFC 8414 section 2. It names what the emulator has, and nothing else.
@@ -28,7 +27,7 @@ fn openid_configuration(state: &mut State, call: &mut Call<'_>) -> Result<Answer
         let url = |route: Route| format!("{}/{}", call.issuer(), route.path());
         fields.insert("userinfo_endpoint".into(), json!(url(routes::USERINFO)));
         fields.insert("subject_types_supported".into(), json!(["public"]));
-        fields.insert("id_token_signing_alg_values_supported".into(), json!([call.key.algorithm().name()]));
+        fields.insert("id_token_signing_alg_values_supported".into(), json!(state.keys.algorithms()));
         fields.insert("entity_profiles_supported".into(), json!(["user", "ai_agent", "workload"]));
     }
     Ok(Answer::cacheable(&body))
@@ -67,7 +66,7 @@ fn common(state: &State, call: &Call<'_>) -> Value {
 
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
-    Service::of(routes::OPENID_CONFIGURATION, "GET, HEAD", openid_configuration),
-    Service::of(routes::AUTHORIZATION_SERVER, "GET, HEAD", authorization_server),
-    Service::of(routes::JWKS, "GET, HEAD", jwks),
+    Service::document(routes::OPENID_CONFIGURATION, openid_configuration),
+    Service::document(routes::AUTHORIZATION_SERVER, authorization_server),
+    Service::document(routes::JWKS, jwks),
 ];

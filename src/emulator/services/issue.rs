@@ -105,7 +105,12 @@ pub(crate) fn tokens(state: &mut State, call: &Call<'_>, grant: Grant) -> Result
     if grant.exchanged {
         body.insert("issued_token_type".into(), json!(ACCESS_TOKEN));
     }
-    let claims = access_claims(&record, call.settings.rfc_actor_order);
+    let mut claims = access_claims(&record, call.settings.rfc_actor_order);
+    let agent = state.world.tenants.get(call.tenant).and_then(|tenant| tenant.agent(&record.client_id));
+    let own = agent.map(|agent| agent.seed.claims.as_slice()).unwrap_or_default();
+    if let Some(claims) = claims.as_object_mut() {
+        add(claims, own.iter().chain(&call.settings.claims));
+    }
     body.insert("access_token".into(), give_out(state, call, "at+jwt", &claims, record.clone())?);
     if let Some(nonce) = grant.id_token.filter(|_| record.scopes.iter().any(|scope| scope == "openid")) {
         let claims = id_claims(state, &record, nonce);
@@ -186,7 +191,15 @@ fn id_claims(state: &State, record: &Token, nonce: Option<String>) -> Value {
     claims
 }
 
-/// What the scopes `profile` and `email` let a client know of the user (OpenID Connect Core 1.0 section 5.4).
+/// Adds claims; the first of a name counts, and what is there already.
+fn add<'c>(claims: &mut Map<String, Value>, more: impl IntoIterator<Item = &'c (String, Value)>) {
+    for (name, value) in more {
+        claims.entry(name.as_str()).or_insert_with(|| value.clone());
+    }
+}
+
+/// What the scopes `profile` and `email` let a client know of the user (OpenID Connect Core 1.0 section 5.4), and the user's own
+/// claims.
 pub(crate) fn profile(state: &State, record: &Token) -> Map<String, Value> {
     let mut claims = Map::new();
     let Principal::User(name) = &record.principal else { return claims };
@@ -200,6 +213,7 @@ pub(crate) fn profile(state: &State, record: &Token) -> Map<String, Value> {
         claims.insert("email".into(), json!(email));
         claims.insert("email_verified".into(), json!(true));
     }
+    add(&mut claims, user.iter().flat_map(|user| &user.claims));
     claims
 }
 

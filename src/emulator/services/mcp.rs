@@ -187,10 +187,9 @@ fn step_up(call: &Call<'_>, server: &McpServerSeed) -> Answer {
 
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
-    Service::of(routes::PROTECTED_RESOURCE, "GET, HEAD", root),
-    Service::of(
+    Service::document(routes::PROTECTED_RESOURCE, root),
+    Service::document(
         Route::get("wellknown.oauth_protected_resource.mcp", ".well-known/oauth-protected-resource/mcp/{id}"),
-        "GET, HEAD",
         metadata,
     ),
     Service::of(Route::get("mcp.servers.list", "mcp/servers"), "GET, HEAD", list),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::path::segment;
 use crate::secret::Secret;
 
@@ -124,6 +126,7 @@ pub struct AgentSeed {
     pub(crate) workload: Option<WorkloadSeed>,
     pub(crate) roles: Vec<String>,
     pub(crate) budget: Option<BudgetSeed>,
+    pub(crate) claims: Vec<(String, Value)>,
 }
 
 impl AgentSeed {
@@ -143,6 +146,7 @@ impl AgentSeed {
             workload: None,
             roles: Vec::new(),
             budget: None,
+            claims: Vec::new(),
         }
     }
 
@@ -216,6 +220,12 @@ impl AgentSeed {
     /// Adds a role, as `ROLE_RESEARCHER`.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.roles.push(role.into());
+        self
+    }
+
+    /// Adds a claim to every access token that is issued to it. What the service says itself, such as `sub`, is no claim of yours.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.push((name.into(), value.into()));
         self
     }
 

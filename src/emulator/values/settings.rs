@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::workload::WorkloadIssuer;
 
 /// What stays the same from start to end.
@@ -30,6 +32,10 @@ pub(crate) struct Settings {
     pub aauth_wire: AAuthWire,
     /// How long a client of the server may take to send a request, or to take an answer.
     pub patience: Duration,
+    /// Claims of every access token.
+    pub claims: Vec<(String, Value)>,
+    /// Pages of other sites may read discovery documents and keys.
+    pub cors: bool,
     /// The platforms whose tokens are known.
     pub issuers: Vec<WorkloadIssuer>,
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::emulator::values::error::BuildError;
 use crate::emulator::values::scope::is_scope;
 use crate::emulator::values::seed::{AgentSeed, Tenant, is_client_id};
@@ -62,6 +64,37 @@ pub(super) fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
     Ok(())
 }
 
+/// Claims that the service itself says, and those that a verifier goes by.
+const OWN_CLAIMS: [&str; 20] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "act",
+    "may_act",
+    "cnf",
+    "auth_time",
+    "nonce",
+    "azp",
+    "acr",
+    "amr",
+    "at_hash",
+    "c_hash",
+    "sid",
+];
+
+pub(super) fn check_claims(claims: &[(String, Value)]) -> Result<(), BuildError> {
+    match claims.iter().find(|(name, _)| name.is_empty() || OWN_CLAIMS.contains(&name.as_str())) {
+        Some((name, _)) => Err(bad("claim", name, "the service itself says it, or it has no name")),
+        None => Ok(()),
+    }
+}
+
 fn check_agent(agent: &AgentSeed) -> Result<(), BuildError> {
     let id = agent.client_id.as_str();
     if !is_client_id(id) {
@@ -73,6 +106,7 @@ fn check_agent(agent: &AgentSeed) -> Result<(), BuildError> {
     if agent.public && agent.secret.is_some() {
         return Err(bad("public client", id, "it has a secret, which public clients cannot keep"));
     }
+    check_claims(&agent.claims)?;
     words("capability", agent.capabilities.iter().chain(&agent.scopes))?;
     if let Some(resource) = agent.resources.iter().find(|resource| !is_absolute(resource)) {
         return Err(bad("resource", resource, "it must be an absolute URI without fragment"));
@@ -97,6 +131,7 @@ fn check_people(tenant: &Tenant) -> Result<(), BuildError> {
         if !names.insert(user.name.as_str()) {
             return Err(twice("user", &user.name));
         }
+        check_claims(&user.claims)?;
         words("scope", &user.scopes)?;
     }
     for consent in &tenant.consents {

@@ -84,9 +84,8 @@ fn data(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
 
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
-    Service::of(
+    Service::document(
         Route::get("aauth.demo.metadata", "aauth-demo/{id}/.well-known/aauth-resource"),
-        "GET, HEAD",
         document,
     ),
     Service::of(Route::post("aauth.demo.token", "aauth-demo/{id}/token"), "POST", token),

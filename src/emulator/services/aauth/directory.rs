@@ -116,24 +116,15 @@ pub(crate) fn resource_document(state: &mut State, call: &mut Call<'_>) -> Resul
 
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
-    Service::of(routes::aauth::KEYS, "GET, HEAD", keys),
-    Service::of(routes::aauth::ISSUER, "GET, HEAD", issuer),
-    Service::of(routes::aauth::AGENTS, "GET, HEAD", agents),
-    Service::of(routes::aauth::RESOURCES, "GET, HEAD", resources),
-    Service::of(Route::get("aauth.agents.jwks", "aauth/agents/{id}/jwks.json"), "GET, HEAD", agent_keys),
-    Service::of(
-        Route::get("aauth.agents.metadata", "aauth/agents/{id}/metadata"),
-        "GET, HEAD",
-        agent_document,
-    ),
-    Service::of(
-        Route::get("aauth.resources.jwks", "aauth/resources/{id}/jwks.json"),
-        "GET, HEAD",
-        resource_keys,
-    ),
-    Service::of(
+    Service::document(routes::aauth::KEYS, keys),
+    Service::document(routes::aauth::ISSUER, issuer),
+    Service::document(routes::aauth::AGENTS, agents),
+    Service::document(routes::aauth::RESOURCES, resources),
+    Service::document(Route::get("aauth.agents.jwks", "aauth/agents/{id}/jwks.json"), agent_keys),
+    Service::document(Route::get("aauth.agents.metadata", "aauth/agents/{id}/metadata"), agent_document),
+    Service::document(Route::get("aauth.resources.jwks", "aauth/resources/{id}/jwks.json"), resource_keys),
+    Service::document(
         Route::get("aauth.resources.metadata", "aauth/resources/{id}/metadata"),
-        "GET, HEAD",
         resource_document,
     ),
 ];

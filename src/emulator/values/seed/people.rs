@@ -1,5 +1,7 @@
 //! The users of a tenant, and what they have agreed to.
 
+use serde_json::Value;
+
 /// A user to start with: who signs in and consents.
 #[derive(Clone, Debug)]
 #[must_use = "a user does nothing until it is handed to a tenant"]
@@ -8,12 +10,13 @@ pub struct UserSeed {
     pub(crate) email: Option<String>,
     pub(crate) display: Option<String>,
     pub(crate) scopes: Vec<String>,
+    pub(crate) claims: Vec<(String, Value)>,
 }
 
 impl UserSeed {
     /// A user of this name: letters, digits and `-_.~@`. The `sub` of the user's tokens is `user:<name>`.
     pub fn new(name: impl Into<String>) -> Self {
-        UserSeed { name: name.into(), email: None, display: None, scopes: Vec::new() }
+        UserSeed { name: name.into(), email: None, display: None, scopes: Vec::new(), claims: Vec::new() }
     }
 
     /// The address, for the scope `email` (OpenID Connect Core 1.0 section 5.4).
@@ -36,6 +39,12 @@ impl UserSeed {
     /// Adds scopes that the user may give to a client.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a claim to the user's ID tokens and to what `oauth.userinfo` says, whatever the scopes.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.push((name.into(), value.into()));
         self
     }
 
