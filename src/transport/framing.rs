@@ -14,6 +14,8 @@ const FIELDS: usize = 100;
 const SIZE_LINE: usize = 20;
 /// All trailers of an answer, and all extensions of its chunks: less than what either stack would still take.
 const ASIDE: usize = 8 * 1024;
+/// All interim answers before an answer.
+const INTERIM: usize = 64 * 1024;
 /// What an attempt may receive beside head and body: TLS, interim answers, sizes of chunks, trailers.
 const BESIDES: u64 = 64 * 1024;
 
@@ -73,6 +75,8 @@ pub(super) struct Watch {
     line: Vec<u8>,
     /// What the head, or the trailers, may still have.
     left: usize,
+    /// What interim answers may still have.
+    interim: usize,
     /// What the extensions of chunks may still have.
     extensions: usize,
     fields: usize,
@@ -109,6 +113,7 @@ impl Watch {
             at: At::Status,
             line: Vec::new(),
             left: head,
+            interim: INTERIM,
             extensions: ASIDE,
             fields: 0,
             old: false,
@@ -208,6 +213,7 @@ impl Watch {
             line.strip_suffix(b"\r\n").ok_or_else(|| fault("a line ends without a carriage return"))?;
         match self.at {
             At::Status => self.status_line(line).map_err(fault),
+            At::Field if line.is_empty() && self.status < 200 => self.end_of_interim(),
             At::Field if line.is_empty() => self.end_of_head().map_err(fault),
             At::Trailer if line.is_empty() => {
                 self.at = At::Over;
@@ -281,12 +287,15 @@ impl Watch {
         Ok(())
     }
 
+    /// The answer itself comes later, and its head is counted for itself.
+    fn end_of_interim(&mut self) -> Result<(), TransportError> {
+        let left = self.interim.checked_sub(self.head.saturating_sub(self.left));
+        self.interim = left.ok_or_else(beyond)?;
+        (self.at, self.left, self.fields) = (At::Status, self.head, 0);
+        Ok(())
+    }
+
     fn end_of_head(&mut self) -> Result<(), &'static str> {
-        if self.status < 200 {
-            // An interim answer; the head of the answer itself is counted for itself.
-            (self.at, self.left, self.fields) = (At::Status, self.head, 0);
-            return Ok(());
-        }
         let framing = self.announced()?;
         self.framing = Some(framing);
         (self.left, self.fields) = (ASIDE, 0);
@@ -579,6 +588,7 @@ mod tests {
             ("headers", "HTTP/1.1 200 OK\r\n", "X: y\r\n", cap),
             ("size", &chunked, "0", SIZE_LINE + 2),
             ("extension", &format!("{chunked}2;"), "x", SIZE_LINE + 2),
+            ("interim answers", "", "HTTP/1.1 100 Continue\r\n\r\n", INTERIM),
             ("trailer", &format!("{chunked}0\r\nX: "), "x", ASIDE),
             ("trailers", &format!("{chunked}0\r\n"), "X: y\r\n", ASIDE),
             ("extensions", &chunked, "1;ab\r\nx\r\n", 3 * ASIDE),

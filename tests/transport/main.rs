@@ -7,6 +7,7 @@ mod faults;
 #[path = "../hostile/mod.rs"]
 mod hostile;
 mod injection;
+mod late;
 mod origins;
 mod proxy;
 mod targets;

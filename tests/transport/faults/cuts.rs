@@ -1,10 +1,10 @@
 //! An answer cut at any byte is never a success.
 
-use super::OVERSHOOT;
 use crate::hostile::{Accept, End, Recorded, Reply, Server, agent, answer, script};
+use crate::late::{OVERSHOOT, Stopwatch};
 use lumoauth::{Agent, ApiRequest, Error};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TOTAL: Duration = Duration::from_millis(150);
 
@@ -62,9 +62,9 @@ fn cut_answers(step: usize, stalls: usize) -> Figures {
                         continue;
                     }
                     *spoil.lock().unwrap() = Some(Arc::new(move |reply: Reply| reply.cut_at(at).then(end)));
-                    let began = Instant::now();
+                    let watch = Stopwatch::start();
                     let result = run(&agent);
-                    let late = began.elapsed().saturating_sub(TOTAL);
+                    let late = watch.beyond(TOTAL);
                     assert!(result.is_err(), "{name} (chunked {chunked}) cut at {at} of {whole}, {end:?}");
                     assert!(late <= OVERSHOOT, "{name} cut at {at}, {end:?}: {late:?} late");
                     figures.cases += 1;
@@ -101,9 +101,9 @@ fn cut_requests(step: usize) -> Figures {
                 agent.ensure_authenticated().unwrap();
                 *cut.lock().unwrap() = Some((at, end));
                 let before = server.connections();
-                let began = Instant::now();
+                let watch = Stopwatch::start();
                 let result = run(&agent);
-                let late = began.elapsed().saturating_sub(TOTAL);
+                let late = watch.beyond(TOTAL);
                 assert!(result.is_err(), "{name}: request cut at {at}, {end:?}");
                 assert!(late <= OVERSHOOT, "{name}: request cut at {at}, {end:?}: {late:?} late");
                 // A connection that ends before anything was sent may be followed by another.

@@ -117,16 +117,16 @@ fn good_framing_is_accepted() {
 }
 
 #[test]
-fn f4_a_flood_of_interim_answers_ends_with_the_deadline() {
+fn f4_a_flood_of_interim_answers_ends_long_before_the_deadline() {
     let server = Server::start(script(|request| match request.path().ends_with("/oauth/token") {
         true => answer(request, "tok"),
         false => Reply::json(200, BODY).endless_interim(103),
     }));
-    let agent = agent(server.url()).timeout(Duration::from_millis(400)).build().unwrap();
+    let agent = agent(server.url()).timeout(Duration::from_secs(60)).build().unwrap();
     agent.ensure_authenticated().unwrap();
-    let began = std::time::Instant::now();
-    let error = agent.request(Method::GET, "x").unwrap_err();
-    let late = began.elapsed().saturating_sub(Duration::from_millis(400));
-    assert!(late <= super::OVERSHOOT, "{late:?} {error:?}");
-    println!("f4 interim flood: {:?} late, {error}", late);
+    // Although its body may have 10 MiB.
+    match agent.request(Method::GET, "x").unwrap_err() {
+        Error::Transport(error) => assert_eq!(error.fault(), TransportFault::TooLarge, "{error}"),
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,13 +1,13 @@
 //! Ten thousand faults, each decided by a seed.
 
-use super::OVERSHOOT;
 use crate::hostile::{Fault, Plan, Recorded, Server, agent, answer};
+use crate::late::{OVERSHOOT, Stopwatch};
 use lumoauth::{Agent, ApiRequest, Credentials, Error};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TOTAL: Duration = Duration::from_millis(300);
 const ATTEMPT: Duration = Duration::from_millis(100);
@@ -79,9 +79,9 @@ fn slice(seed: u64, faults: usize) -> Figures {
     while plan.injected().len() < faults {
         let call = figures.calls;
         figures.calls += 1;
-        let began = Instant::now();
+        let watch = Stopwatch::start();
         let result = catch_unwind(AssertUnwindSafe(|| one(&agent, call, &met)));
-        let late = began.elapsed().saturating_sub(TOTAL);
+        let late = watch.beyond(TOTAL);
         assert!(late <= OVERSHOOT, "call {call} was {late:?} late: {result:?}");
         figures.worst = figures.worst.max(late);
         match result.unwrap_or_else(|_| panic!("call {call} panicked")) {
