@@ -3,14 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::crypto::{Algorithm, VerifyingKey};
+use lumoauth::embed::operations::routes;
+use lumoauth::embed::wire::{Request, Response};
 use lumoauth::emulator::{AgentSeed, BuildError, Emulator, EmulatorBuilder, McpServerSeed, Tenant, UserSeed};
 use lumoauth::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue,
     ORIGIN,
 };
 use lumoauth::http::{Method, StatusCode};
-use lumoauth::operations::routes;
-use lumoauth::wire::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::support::{bearer, body, bot, jwt_part, small, token};
@@ -102,7 +102,7 @@ fn claims_of_a_user() {
         body(&emulator.handle_in_process(&request).response)
     };
     let client =
-        || lumoauth::wire::Form::new().field("client_id", "agt_bot").field("client_secret", "s3cret");
+        || lumoauth::embed::wire::Form::new().field("client_id", "agt_bot").field("client_secret", "s3cret");
     let device = post(routes::DEVICE_AUTHORIZATION, client().field("scope", "openid read_document"));
     emulator.approve_device(device["user_code"].as_str().unwrap(), "alice").unwrap();
     let grant = client().field("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
