@@ -14,6 +14,7 @@ pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
 pub use protocol::{ProtocolError, ProtocolFault};
 pub use signer::SignerError;
+pub use text::acts_on_text;
 pub(crate) use text::{Redactor, inert};
 pub use transport::{Sent, TransportError, TransportFault};
 pub use workload::WorkloadError;

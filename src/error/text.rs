@@ -23,13 +23,25 @@ pub(crate) fn inert(text: &str) -> String {
             out.push('…');
             break;
         }
-        if acts(character) { out.extend(character.escape_unicode()) } else { out.push(character) }
+        if acts_on_text(character) { out.extend(character.escape_unicode()) } else { out.push(character) }
     }
     out
 }
 
-/// True for characters that change how the text around them is shown instead of being shown themselves.
-fn acts(character: char) -> bool {
+/// True for characters that change how the text around them is shown instead of being shown themselves: control characters,
+/// overrides of the direction of writing, and invisible ones. Escape them before you show what others wrote.
+///
+/// ```
+/// use lumoauth::error::acts_on_text;
+///
+/// let written = "pay \u{202e}ecila\u{202c}\u{1b}[2J";
+/// let shown: String = written
+///     .chars()
+///     .flat_map(|own| if acts_on_text(own) { own.escape_unicode().collect() } else { vec![own] })
+///     .collect();
+/// assert_eq!(shown, "pay \\u{202e}ecila\\u{202c}\\u{1b}[2J");
+/// ```
+pub fn acts_on_text(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

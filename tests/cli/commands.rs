@@ -57,6 +57,12 @@ fn ask_says_it_by_exit_code_and_on_standard_output_alone() {
     assert_eq!(decision["allowed"], false);
     assert_eq!(decision["reason"], "insufficient_permissions");
     assert_eq!(decision["context"]["user_id"], "u-456");
+    // The service repeats the context; nothing in it acts on the terminal.
+    let odd = "{\"note\":\"\u{202e}\u{9b}2J\u{7f}\"}";
+    let (_, out, _) = service.run(&["ask", "delete_user", "--json", "--context-json", odd]);
+    assert!(out.trim_end().chars().all(|own| !lumoauth::error::acts_on_text(own)), "{out:?}");
+    let decision_of_odd: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(decision_of_odd["context"]["note"], "\u{202e}\u{9b}2J\u{7f}");
     assert!(decision["audit_id"].as_str().unwrap().starts_with("aud_"));
 }
 

@@ -63,6 +63,16 @@ fn decode_says_that_nothing_is_verified() {
     assert_eq!(shown["verified"], false);
     assert_eq!(shown["unverified_claims"]["client_id"], "agt_1");
     assert_eq!(world.emulator.count_all(), before, "nobody was asked");
+    // What others wrote does not act on the terminal, and is still there.
+    let odd = "\u{9b}2J\u{7f}\u{202e}gpj\u{200b}";
+    let claims = serde_json::json!({"sub": odd, odd: [odd]});
+    let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+    let forged = format!("{}.{}.x", encode(r#"{"alg":"none"}"#), encode(&claims.to_string()));
+    let (code, out, _) = world.run_with(&["decode", "-"], &forged);
+    let acts = lumoauth::error::acts_on_text;
+    assert!(code == 0 && out.trim_end_matches('\n').chars().all(|own| !acts(own)), "{code} {out:?}");
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["unverified_claims"], claims);
     let (code, out, err) = world.run(&["decode", "canary-opaque"]);
     assert_eq!((code, out.as_str()), (2, ""), "{err}");
     assert!(!err.contains("canary"), "{err}");

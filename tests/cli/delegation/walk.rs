@@ -97,6 +97,23 @@ fn sessions_are_closed_to_others() {
     std::fs::set_permissions(world.state(), std::fs::Permissions::from_mode(0o750)).unwrap();
     let (code, _, err) = world.run(&EXCHANGE);
     assert!(code == 2 && err.contains("chmod 700"), "{code} {err}");
+
+    // A folder of somebody else is not taken either: who owns it can open it at any time.
+    let other = world.folder.join("of-another");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let given = other.to_str().unwrap().to_owned();
+    let arguments = ["delegate", "url", "--session", "s", "--redirect-uri", REDIRECT, "--state-dir", &given];
+    assert_eq!(world.run(&arguments).0, 0);
+    match std::os::unix::fs::chown(&other, Some(65534), None) {
+        Err(error) => println!("SKIPPED: only root gives a folder away ({error})"),
+        Ok(()) => {
+            let before = std::fs::read_dir(&other).unwrap().count();
+            let (code, out, err) = world.run(&arguments);
+            assert!(code == 2 && out.is_empty() && err.contains("another user"), "{code} {err}");
+            assert_eq!(std::fs::read_dir(&other).unwrap().count(), before, "nothing is left there");
+        }
+    }
 }
 
 /// Lets the user's token of the only session be over.

@@ -13,7 +13,7 @@ use lumoauth::{AccessToken, ApiRequest, Scopes, Secret, TokenType};
 use serde_json::{Value, json};
 
 use super::request::{answered, json_text};
-use super::text::{read_secret as secret, read_text, usage};
+use super::text::{json_line, read_secret as secret, read_text, usage};
 use super::timeout;
 use crate::args::SettingsArgs;
 use crate::args::aauth::{AauthCommand, SignerArgs};
@@ -77,9 +77,9 @@ pub fn run(settings: &SettingsArgs, signer: &SignerArgs, command: &AauthCommand)
                 verify = verify.resource(resource.as_str());
             }
             let Some(claims) = client()?.verify_auth_token(verify)? else {
-                return Ok(Ended::line(json!({"active": false})).with(exit::DENIED));
+                return Ok(json_line(&json!({"active": false})).with(exit::DENIED));
             };
-            Ok(Ended::line(json!({
+            Ok(json_line(&json!({
                 "active": true, "agent": claims.agent, "agent_delegate": claims.delegate, "resource": claims.resource,
                 "sub": claims.subject, "scope": claims.scopes.map(|own| own.to_string()), "cnf_jkt": claims.thumbprint,
             })))
@@ -161,7 +161,7 @@ fn granted(token: &AuthToken) -> Ended {
     if let (Some(refresh), Some(members)) = (token.refresh_token(), answer.as_object_mut()) {
         members.insert("refresh_token".to_owned(), refresh.expose().into());
     }
-    Ended::line(answer)
+    json_line(&answer)
 }
 
 fn authorized(client: &Client, authorization: Authorization) -> Result<Ended, Failure> {
@@ -176,5 +176,5 @@ fn authorized(client: &Client, authorization: Authorization) -> Result<Ended, Fa
         "state": text(consent.state()),
         "expires_at": consent.expires_at().map(Timestamp::unix),
     });
-    Ok(Ended::line(answer).with(exit::PENDING))
+    Ok(json_line(&answer).with(exit::PENDING))
 }

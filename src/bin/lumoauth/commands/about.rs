@@ -4,7 +4,7 @@ use lumoauth::Ask;
 use serde_json::{Map, Value, json};
 
 use super::agent;
-use super::text::{as_json, split, table, usage};
+use super::text::{as_json, json_line, split, table, usage};
 use crate::args::SettingsArgs;
 use crate::exit::{self, Ended, Failure};
 
@@ -27,14 +27,14 @@ pub(super) fn ask(
     }
     let decision = agent(settings)?.ask(Ask::new(action).context(context))?;
     let code = if decision.allowed() { exit::OK } else { exit::DENIED };
-    let answer = if json { Ended::line(as_json(&decision)?) } else { Ended::line(&decision) };
+    let answer = if json { as_json(&decision)? } else { Ended::line(&decision) };
     Ok(answer.with(code))
 }
 
 pub(super) fn info(settings: &SettingsArgs, json: bool) -> Result<Ended, Failure> {
     let info = agent(settings)?.info()?;
     if json {
-        return Ok(Ended::line(as_json(&info)?));
+        return as_json(&info);
     }
     let mut rows = vec![("id", info.id.clone())];
     rows.extend(info.name.map(|name| ("name", name)));
@@ -46,7 +46,7 @@ pub(super) fn info(settings: &SettingsArgs, json: bool) -> Result<Ended, Failure
 pub(super) fn identity(settings: &SettingsArgs, json: bool) -> Result<Ended, Failure> {
     let identity = agent(settings)?.identity()?;
     if json {
-        return Ok(Ended::line(as_json(&identity)?));
+        return as_json(&identity);
     }
     let mut rows = vec![("id", identity.id.clone())];
     rows.extend(identity.kind.map(|kind| ("type", kind)));
@@ -66,7 +66,7 @@ pub(super) fn budget(settings: &SettingsArgs, json: bool) -> Result<Ended, Failu
     let exhausted = budget.as_ref().and_then(lumoauth::Budget::exhausted);
     let code = if exhausted.is_some() { exit::DENIED } else { exit::OK };
     if json {
-        return Ok(Ended::line(json!({ "budget": budget, "exhausted": exhausted })).with(code));
+        return Ok(json_line(&json!({ "budget": budget, "exhausted": exhausted })).with(code));
     }
     let Some(budget) = budget else { return Ok(Ended::line("no budget is set")) };
     let of = |used: Option<i64>, limit: Option<i64>| {

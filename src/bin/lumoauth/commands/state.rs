@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::store::private_folder;
+use super::store::{begin, private_folder};
 use super::text::usage;
 use crate::exit::Failure;
 
@@ -31,6 +31,18 @@ pub(super) fn folder(given: Option<&Path>) -> Result<PathBuf, Failure> {
         let help =
             "others may look into it, and it would hold users' tokens: use a folder of its own, or chmod 700";
         return Err(usage(&format!("{name}: {help}")));
+    }
+    // There is no safe way to ask who this user is; whoever makes a file owns it.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let failed = |error| usage(&format!("{name}: {error}"));
+        let probe = begin(&folder, b"").map_err(failed)?;
+        let own = std::fs::metadata(&probe).map(|probe| probe.uid());
+        let _ = std::fs::remove_file(&probe);
+        if own.map_err(failed)? != about.uid() {
+            return Err(usage(&format!("{name}: it belongs to another user: use a folder of your own")));
+        }
     }
     Ok(folder)
 }

@@ -149,7 +149,7 @@ pub(super) fn private_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// A new file for this user alone, written to the disk, under a name that means nothing yet.
-fn begin(folder: &Path, content: &[u8]) -> std::io::Result<PathBuf> {
+pub(super) fn begin(folder: &Path, content: &[u8]) -> std::io::Result<PathBuf> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

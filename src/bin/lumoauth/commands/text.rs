@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
+use lumoauth::error::acts_on_text;
 use lumoauth::{AccessToken, Secret};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exit::{self, Ended, Failure};
 
@@ -17,7 +18,7 @@ pub(super) fn shown(token: &AccessToken, json: bool) -> Ended {
     if !json {
         return Ended::line(secret);
     }
-    Ended::line(json!({
+    json_line(&json!({
         "access_token": secret,
         "token_type": token.token_type().to_string(),
         "scope": token.scopes().to_string(),
@@ -48,9 +49,31 @@ pub(super) fn read_all(from: impl Read, name: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-pub(super) fn as_json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value)
-        .map_err(|error| usage(&format!("the answer cannot be written as JSON: {error}")))
+/// The value as a line of JSON.
+pub(super) fn as_json(value: &impl serde::Serialize) -> Result<Ended, Failure> {
+    let json = serde_json::to_string(value)
+        .map_err(|error| usage(&format!("the answer cannot be written as JSON: {error}")))?;
+    Ok(Ended::line(inert_json(&json)))
+}
+
+/// The same for a value that is JSON already.
+pub(super) fn json_line(value: &Value) -> Ended {
+    Ended::line(inert_json(&value.to_string()))
+}
+
+/// The same JSON with everything escaped that would act on a terminal. Outside of texts JSON has no such character.
+fn inert_json(json: &str) -> String {
+    let mut inert = String::with_capacity(json.len());
+    for character in json.chars() {
+        if acts_on_text(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                inert.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            inert.push(character);
+        }
+    }
+    inert
 }
 
 pub(super) fn table(rows: &[(&str, String)]) -> Ended {
@@ -65,7 +88,7 @@ pub(super) fn table(rows: &[(&str, String)]) -> Ended {
 }
 
 pub(super) fn printable(character: char) -> Vec<char> {
-    if character.is_control() { character.escape_unicode().collect() } else { vec![character] }
+    if acts_on_text(character) { character.escape_unicode().collect() } else { vec![character] }
 }
 
 pub(super) fn usage(problem: &str) -> Failure {
@@ -87,4 +110,24 @@ pub(super) fn read_secret(file: &Path) -> Result<Secret, Failure> {
 /// A secret that was given as an argument, or on standard input if that is `-`.
 pub(super) fn secret_of(argument: &str) -> Result<Secret, Failure> {
     if argument == "-" { read_secret(Path::new("-")) } else { Ok(Secret::new(argument)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_line_of_json_acts_on_the_terminal_and_it_means_the_same() {
+        let odd = "\u{1b}[2J\u{7f}\u{80}\u{85}\u{9b}31m\u{202e}gpj\u{2066}\u{200f}\u{feff}\u{e0041}é漢😀\"\\";
+        let value = json!({ odd: [odd, {"x": odd}], "plain": "text" });
+        let line = String::from_utf8(json_line(&value).answer).unwrap();
+        assert!(line.trim_end_matches('\n').chars().all(|own| !acts_on_text(own)), "{line:?}");
+        assert!(
+            line.contains("é漢😀") && line.contains("\\u202e") && line.contains("\\udb40\\udc41"),
+            "{line}"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+        let row = String::from_utf8(table(&[("name", odd.to_owned())]).answer).unwrap();
+        assert!(row.trim_end_matches('\n').chars().all(|own| !acts_on_text(own)), "{row:?}");
+    }
 }

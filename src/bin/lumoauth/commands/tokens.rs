@@ -7,7 +7,7 @@ use lumoauth::verify::{TrustedIssuer, VerifierConfig, VerifyError};
 use lumoauth::{ClientAuth, TokenVerifier};
 use serde_json::{Value, json};
 
-use super::text::{read_secret, read_text, secret_of, shown};
+use super::text::{json_line, read_secret, read_text, secret_of, shown};
 use super::{agent, builder, timeout};
 use crate::args::{ClientAuthArg, ExchangeArgs, SettingsArgs};
 use crate::exit::{self, Ended, Failure};
@@ -75,7 +75,7 @@ pub(super) fn verify(
     }
     // The same token, which is verified by now: all its claims, as they stand in it.
     let claims = UnverifiedClaims::read(&token).map_err(lumoauth::Error::from)?;
-    Ok(Ended::line(Value::from(claims.unverified_claims().clone())))
+    Ok(json_line(&Value::from(claims.unverified_claims().clone())))
 }
 
 fn code(error: &VerifyError) -> u8 {
@@ -90,5 +90,5 @@ pub(super) fn decode(token: &str) -> Result<Ended, Failure> {
     let claims = UnverifiedClaims::read(&secret_of(token)?).map_err(lumoauth::Error::from)?;
     let warning = "NOT VERIFIED: anybody may have written this token; see `lumoauth verify`";
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{warning}\n"));
-    Ok(Ended::line(json!({ "verified": false, "unverified_claims": claims.unverified_claims() })))
+    Ok(json_line(&json!({ "verified": false, "unverified_claims": claims.unverified_claims() })))
 }

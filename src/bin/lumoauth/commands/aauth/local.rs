@@ -11,7 +11,7 @@ use lumoauth::{Error, Secret, Transport};
 use serde_json::json;
 
 use crate::args::aauth::SignArgs;
-use crate::commands::text::{LARGEST, usage};
+use crate::commands::text::{LARGEST, json_line, usage};
 use crate::exit::{Ended, Failure};
 
 pub fn keygen(file: &Path, key_id: Option<&str>, force: bool) -> Result<Ended, Failure> {
@@ -82,7 +82,7 @@ pub fn sign(key: &AgentKey, arguments: &SignArgs) -> Result<Ended, Failure> {
     let agent_auth = headers.agent_auth();
     let agent_auth = agent_auth.as_ref().map(Secret::expose);
     if arguments.json {
-        return Ok(Ended::line(json!({
+        return Ok(json_line(&json!({
             "url": message.url().to_string(),
             "content_digest": headers.content_digest(),
             "content_type": headers.content_type(),
