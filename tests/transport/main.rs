@@ -3,6 +3,8 @@
 
 mod asynchronous;
 mod blocking;
+#[cfg(feature = "reqwest")]
+mod environment;
 mod faults;
 #[path = "../hostile/mod.rs"]
 mod hostile;
@@ -11,3 +13,5 @@ mod late;
 mod origins;
 mod proxy;
 mod targets;
+#[cfg(feature = "reqwest")]
+mod tunnel;

@@ -110,3 +110,90 @@ fn a_malformed_proxy_is_an_error_of_the_settings_without_its_password() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// Sends over each transport.
+#[cfg(feature = "reqwest")]
+fn over_each(options: &TransportOptions, url: &str) -> [Result<u16, lumoauth::error::TransportError>; 2] {
+    use lumoauth::asynchronous::Transport as Asynchronous;
+    use lumoauth::transport::ReqwestTransport;
+    let request = || Request::new(Method::POST, url.parse().unwrap()).bytes("text/plain", "hello");
+    let blocking = UreqTransport::new(options).unwrap();
+    let asynchronous = ReqwestTransport::new(options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answers = [
+        blocking.send(request()),
+        runtime.block_on(async { Asynchronous::send(&asynchronous, request()).await }),
+    ];
+    answers.map(|answer| answer.map(|answer| answer.status().as_u16()))
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn a_tunnel_through_a_proxy_carries_verified_tls_in_both_mounts() {
+    use crate::hostile::{Cert, TestCa, Tls};
+    use crate::tunnel::Tunnel;
+    let ca = TestCa::new();
+    let tls = Tls::issued_by(&ca, Cert::Valid, "id.corp.invalid");
+    let server = Server::start_tls(&tls, always(Reply::json(201, "{}")));
+    for tunnel in [Tunnel::start(server.addr()), Tunnel::start_tls(server.addr(), &ca)] {
+        let proxy = tunnel.url().replace("://", "://us%20er:p%40ss@");
+        let options = TransportOptions::new().root_certificates(ca.ca_pem()).proxy(proxy);
+        for url in ["https://id.corp.invalid/x?y", "https://id.corp.invalid:8443/x?y"] {
+            let port = if url.contains("8443") { 8443 } else { 443 };
+            let before = server.requests().len();
+            for (number, answer) in over_each(&options, url).into_iter().enumerate() {
+                assert_eq!(answer.unwrap(), 201, "{}, {url}", tunnel.url());
+                let seen = server.requests()[before + number].clone();
+                assert_eq!((&*seen.method, &*seen.target, &*seen.body), ("POST", "/x?y", &b"hello"[..]));
+                assert_eq!(
+                    seen.header("proxy-authorization"),
+                    None,
+                    "the service sees no word of the proxy's"
+                );
+            }
+            let asked = tunnel.last();
+            assert_eq!(
+                asked[..2],
+                [format!("CONNECT id.corp.invalid:{port} HTTP/1.1"), format!("Host: id.corp.invalid:{port}")]
+            );
+            assert!(asked.contains(&"Proxy-Authorization: Basic dXMgZXI6cEBzcw==".to_owned()), "{asked:?}");
+        }
+        // Whoever answers at the other end of the tunnel must be whom the URL names.
+        for answer in over_each(&options, "https://other.invalid/x") {
+            let error = answer.unwrap_err();
+            assert_eq!((error.fault(), error.sent()), (TransportFault::Tls, Sent::NotSent), "{error}");
+        }
+        // And so must a proxy in TLS.
+        if tunnel.url().starts_with("https") {
+            let untrusted = TransportOptions::new().proxy(tunnel.url());
+            for answer in over_each(&untrusted, "https://id.corp.invalid/x") {
+                let error = answer.unwrap_err();
+                assert_eq!((error.fault(), error.sent()), (TransportFault::Tls, Sent::NotSent), "{error}");
+            }
+        }
+    }
+}
+
+/// A proxy that answers oddly, or without end, has made no tunnel: nothing was sent.
+#[cfg(feature = "reqwest")]
+#[test]
+fn a_proxy_that_answers_oddly_makes_no_tunnel_in_either_mount() {
+    for reply in [
+        Reply::new(200).body("something behind the head"),
+        Reply::new(407),
+        Reply::new(302).header("Location", "https://elsewhere.invalid"),
+        Reply::raw("SSH-2.0-OpenSSH\r\n"),
+        Reply::raw_then_for_ever("HTTP/1.1 200 OK\r\n", "X: y\r\n"),
+        Reply::raw_then_for_ever("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        Reply::raw_then_for_ever("HTTP/1.1 200 ", "x"),
+        Reply::hang_up(),
+    ] {
+        let proxy = Server::start(always(reply));
+        let options = TransportOptions::new().proxy(proxy.url());
+        for answer in over_each(&options, "https://id.corp.invalid/x") {
+            let error = answer.unwrap_err();
+            assert_eq!(error.sent(), Sent::NotSent, "{error:?}");
+            assert!(matches!(error.fault(), TransportFault::Connect | TransportFault::Tls), "{error:?}");
+        }
+    }
+}

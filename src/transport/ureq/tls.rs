@@ -97,11 +97,8 @@ impl Transport for Tls {
         Ok(amount > 0)
     }
 
-    /// What came behind the answer may have been read from the socket already, and wait in here.
     fn is_open(&mut self) -> bool {
-        let read = self.stream.conn.process_new_packets();
-        let nothing = read.is_ok_and(|read| read.plaintext_bytes_to_read() == 0 && !read.peer_has_closed());
-        nothing && self.stream.sock.get_mut().is_open()
+        self.stream.sock.get_mut().is_open()
     }
 
     fn is_tls(&self) -> bool {
