@@ -27,7 +27,7 @@ pub(crate) enum Refused {
     /// It is not known where the answer should go, or it would be wrong to send it there.
     Here(&'static str),
     /// The client is told (RFC 6749 section 4.1.2.1).
-    Back { to: String, state: Option<String>, code: &'static str, description: &'static str },
+    Back { to: String, state: Option<String>, code: &'static str, description: String },
 }
 
 /// `GET`: a request. `POST`: the decision of the page.
@@ -42,7 +42,7 @@ fn authorize(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
         Ok(Next::Go(location)) => Ok(redirect(status, &location)),
         Err(Refused::Here(problem)) => Err(html::problem(problem)),
         Err(Refused::Back { to, state, code, description }) => {
-            let error = [("error", code), ("error_description", description)];
+            let error = [("error", code), ("error_description", description.as_str())];
             Err(redirect(status, &back(&to, &call.issuer(), state.as_deref(), &error)))
         }
     }
@@ -70,7 +70,8 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
         }
     };
     call.client_id = Some(asked.client_id.clone());
-    let refuse = |asked: Asked, code, description| {
+    let refuse = |asked: Asked, code, description: &str| {
+        let description = description.to_owned();
         Err(Refused::Back { to: asked.redirect_uri, state: asked.state, code, description })
     };
     match call.consent() {
@@ -144,7 +145,7 @@ pub(crate) fn approve(
             to: asked.redirect_uri,
             state: asked.state,
             code: "access_denied",
-            description: "The user cannot give any of this",
+            description: "The user cannot give any of this".to_owned(),
         });
     };
     let text = state.ids.secret("code_");
@@ -175,7 +176,7 @@ fn push(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
     let asked = Asked::read(tenant, &parameters).map_err(|refused| match refused {
         Refused::Here(problem) => Answer::bad_oauth("invalid_request", problem),
-        Refused::Back { code, description, .. } => Answer::bad_oauth(code, description),
+        Refused::Back { code, description, .. } => Answer::bad_oauth(code, &description),
     })?;
     if asked.client_id != client_id {
         return Err(Answer::bad_oauth(

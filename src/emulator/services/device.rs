@@ -15,7 +15,7 @@ use crate::emulator::values::answer::Answer;
 use crate::emulator::values::html;
 use crate::emulator::values::incoming::Parameters;
 use crate::emulator::values::lifetime::{PATIENCE, in_seconds};
-use crate::emulator::values::scope::scope;
+use crate::emulator::values::scope::{refused, scope};
 use crate::emulator::values::seed::is_standard;
 use crate::operations::routes;
 use crate::route::Route;
@@ -35,8 +35,13 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let agent = tenant.agent(&client_id).ok_or_else(|| issue::server_error("The agent is gone"))?;
     let scopes = match scope(&parameters)? {
         None => agent.seed.capabilities.clone(),
-        Some(scopes) if scopes.iter().all(|scope| is_standard(scope) || agent.may_have(scope)) => scopes,
-        Some(_) => return Err(Answer::bad_oauth("invalid_scope", "A scope is not allowed to the client")),
+        Some(scopes) => {
+            let may_ask = |scope: &str| is_standard(scope) || agent.may_have(scope);
+            match refused(&scopes, may_ask, "is not allowed to the client") {
+                Some(refusal) => return Err(refusal),
+                None => scopes,
+            }
+        }
     };
     let code = state.ids.secret("dc_");
     let user_code = user_code(&state.ids.bytes());

@@ -108,7 +108,7 @@ pub(crate) fn exchange(
     call.client_id = Some(acting.clone());
     let audience = targets(tenant, agent, parameters)?;
     let asked = scope(parameters)?;
-    let (actors, available) = match &actor {
+    let (actors, consented) = match &actor {
         Some(actor) => delegated(tenant, agent, &subject, actor)?,
         None => {
             if subject.principal != Principal::Agent && client.as_ref() != Some(&subject.client_id) {
@@ -116,10 +116,14 @@ pub(crate) fn exchange(
                     "A user's token needs an actor_token, or the client that it was issued to",
                 ));
             }
-            (subject.actors.clone(), subject.scopes.clone())
+            (subject.actors.clone(), None)
         }
     };
-    let scopes = narrowed(call, asked, &available, subject.scopes.is_empty())?;
+    let may = |scope: &str| {
+        tenant.covers(&subject.scopes, scope)
+            && consented.is_none_or(|consented| tenant.covers(consented, scope) && agent.may_have(scope))
+    };
+    let scopes = narrowed(call, asked, &subject.scopes, may)?;
     let grant = Grant {
         client_id: agent.seed.client_id.clone(),
         principal: subject.principal,
@@ -155,14 +159,13 @@ fn checked(state: &State, call: &Call<'_>, text: &str, declared: Declared) -> Re
     if active { Ok(token.clone()) } else { Err(invalid_grant("The subject is gone")) }
 }
 
-/// The chain with the new agent in it, and the scopes that there can be: those of the subject token, of the user's
-/// consent, and of the agent.
-fn delegated(
-    tenant: &LiveTenant,
+/// The chain with the new agent in it, and what the user has agreed to.
+fn delegated<'t>(
+    tenant: &'t LiveTenant,
     agent: &Agent,
     subject: &Token,
     actor: &Token,
-) -> Result<(Vec<Actor>, Vec<String>), Answer> {
+) -> Result<(Vec<Actor>, Option<&'t [String]>), Answer> {
     if actor.kind != TokenKind::Access || actor.principal != Principal::Agent {
         return Err(forbidden("delegation_not_allowed", "The actor token is not an agent's own"));
     }
@@ -185,25 +188,26 @@ fn delegated(
     let consented = tenant
         .consented(user, first)
         .ok_or_else(|| forbidden("delegation_not_allowed", "The user has not agreed to this agent"))?;
-    let available = subject.scopes.iter();
-    let available = available.filter(|scope| consented.contains(scope) && agent.may_have(scope)).cloned();
     let mut actors = subject.actors.clone();
     actors.push(agent.actor());
-    Ok((actors, available.collect()))
+    Ok((actors, Some(consented)))
 }
 
-/// What was asked, if all of it is there; what is there, if nothing was asked.
+/// What was asked, if all of it may be given; of what the subject token has, if nothing was asked, what may be given.
 fn narrowed(
     call: &Call<'_>,
     asked: Option<Vec<String>>,
-    available: &[String],
-    may_be_empty: bool,
+    had: &[String],
+    may: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, Answer> {
     let code = if call.settings.too_wide_is_invalid_scope { "invalid_scope" } else { "insufficient_scope" };
-    let scopes = asked.unwrap_or_else(|| available.to_vec());
-    let nothing = scopes.is_empty() && !may_be_empty;
-    if nothing || !scopes.iter().all(|scope| available.contains(scope)) {
-        return Err(Answer::bad_oauth(code, "The scope is wider than what the user and the agent may give"));
+    let scopes = asked.unwrap_or_else(|| had.iter().filter(|scope| may(scope)).cloned().collect());
+    if let Some(refused) = scopes.iter().find(|scope| !may(scope)) {
+        let problem = format!("The scope {refused} is wider than what the user and the agent may give");
+        return Err(Answer::bad_oauth(code, &problem));
+    }
+    if scopes.is_empty() && !had.is_empty() {
+        return Err(Answer::bad_oauth(code, "No scope is left that the user and the agent may give"));
     }
     Ok(scopes)
 }

@@ -6,7 +6,7 @@ use crate::emulator::services::{client, device, exchange, redeem};
 use crate::emulator::state::State;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::incoming::Parameters;
-use crate::emulator::values::scope::scope;
+use crate::emulator::values::scope::{refused, scope};
 use crate::operations::routes;
 
 /// The grants of this endpoint (RFC 8414 section 2, `grant_types_supported`).
@@ -55,8 +55,12 @@ fn client_credentials(
     let agent = tenant.agent(client_id).ok_or_else(|| server_error("The agent is gone"))?;
     let scopes = match scope(parameters)? {
         None => agent.seed.capabilities.clone(),
-        Some(scopes) if scopes.iter().all(|scope| agent.may_have(scope)) => scopes,
-        Some(_) => return Err(Answer::bad_oauth("invalid_scope", "A scope is not granted to the client")),
+        Some(scopes) => {
+            match refused(&scopes, |scope| agent.may_have(scope), "is not granted to the client") {
+                Some(refusal) => return Err(refusal),
+                None => scopes,
+            }
+        }
     };
     let audience = tenant.resources(agent, parameters.all("resource"));
     let audience = audience.ok_or_else(|| Answer::bad_oauth("invalid_target", "The resource is unknown"))?;

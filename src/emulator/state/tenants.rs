@@ -62,6 +62,12 @@ impl LiveTenant {
         Some(resources)
     }
 
+    /// True if one of these scopes is this one, or stands for it.
+    pub(crate) fn covers(&self, scopes: &[String], wanted: &str) -> bool {
+        let stands_for = |own: &String| self.seed.groups.get(own).map(Vec::as_slice).unwrap_or_default();
+        scopes.iter().any(|own| own == wanted || stands_for(own).iter().any(|scope| scope == wanted))
+    }
+
     /// What the user has agreed to for this client.
     pub(crate) fn consented(&self, user: &str, client_id: &str) -> Option<&[String]> {
         let same = |consent: &&Consent| consent.user == user && consent.client_id == client_id;

@@ -11,6 +11,16 @@ pub(crate) fn scope(parameters: &Parameters) -> Result<Option<Vec<String>>, Answ
     parameters.get("scope").map(|asked| read_scope(asked).ok_or_else(malformed)).transpose()
 }
 
+/// `invalid_scope`, with the first scope that is not allowed. None if all are.
+pub(crate) fn refused<'s>(
+    asked: impl IntoIterator<Item = &'s String>,
+    is_allowed: impl Fn(&str) -> bool,
+    problem: &str,
+) -> Option<Answer> {
+    let refused = asked.into_iter().find(|scope| !is_allowed(scope))?;
+    Some(Answer::bad_oauth("invalid_scope", &format!("The scope {refused} {problem}")))
+}
+
 /// The longest `scope` that is read. What a header can carry is shorter.
 const LONGEST: usize = 8 * 1024;
 

@@ -35,6 +35,8 @@ pub struct Tenant {
     pub(crate) aauth_resources: Vec<AAuthResourceSeed>,
     /// Action to reason.
     pub(crate) denials: BTreeMap<String, String>,
+    /// Scope to the scopes that it stands for.
+    pub(crate) groups: BTreeMap<String, Vec<String>>,
 }
 
 impl Tenant {
@@ -51,6 +53,7 @@ impl Tenant {
             aauth_agents: Vec::new(),
             aauth_resources: Vec::new(),
             denials: BTreeMap::new(),
+            groups: BTreeMap::new(),
         }
     }
 
@@ -69,6 +72,17 @@ impl Tenant {
     /// Denies an action with this reason, whatever the agent's capabilities.
     pub fn denial(mut self, action: impl Into<String>, reason: impl Into<String>) -> Self {
         self.denials.insert(action.into(), reason.into());
+        self
+    }
+
+    /// Lets one scope stand for others, as `documents` for `read:documents` and `write:documents`: whoever has it may exchange a
+    /// token for one with any of them. What a user agrees to and a code gives stays as it was asked for.
+    pub fn scope_group<S: Into<String>>(
+        mut self,
+        scope: impl Into<String>,
+        stands_for: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.groups.insert(scope.into(), stands_for.into_iter().map(Into::into).collect());
         self
     }
 

@@ -116,6 +116,33 @@ fn scopes_only_get_fewer() {
     assert_eq!(refusal(&wide), refused(400, "invalid_scope"));
 }
 
+/// A scope that stands for others is judged at the exchange; the code gives what was asked for.
+#[test]
+fn a_group_of_scopes_is_exchanged_for_its_parts() {
+    let emulator = alice();
+    let user = user_tokens(&emulator, "openid documents");
+    assert_eq!(user["scope"], "openid documents");
+    assert_eq!(emulator.consented_scopes("alice", DEMO), ["openid", "documents"]);
+    let (user, own) = (text(&user, "access_token"), agent_token(&emulator, DEMO));
+    let ask = |scope: &str| delegate(&emulator, &user, &own, &[("scope", scope)]);
+    for part in ["documents", "read:documents", "write:documents", "read:documents write:documents"] {
+        assert_eq!(ok(&ask(part))["scope"], part);
+    }
+    let refusal = ask("read:documents mcp:read");
+    assert_eq!(refusal.status(), 400);
+    assert!(refusal.text().contains("The scope mcp:read is wider"), "{}", refusal.text());
+    // A part does not stand for the group, and an agent has no more by it than it may have.
+    let part = user_token(&emulator, "read:documents");
+    assert_eq!(delegate(&emulator, &part, &own, &[("scope", "documents")]).status(), 400);
+    let search = agent_token(&emulator, "agt_search");
+    let first = text(&ok(&delegate(&emulator, &user, &own, &[("scope", "documents")])), "access_token");
+    assert_eq!(
+        ok(&delegate(&emulator, &first, &search, &[("scope", "read:documents")]))["scope"],
+        "read:documents"
+    );
+    assert_eq!(delegate(&emulator, &first, &search, &[("scope", "write:documents")]).status(), 400);
+}
+
 /// Every declared type times every token there is, as subject and as actor.
 #[test]
 fn a_token_is_what_it_is_said_to_be() {

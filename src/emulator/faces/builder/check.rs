@@ -57,6 +57,10 @@ pub(super) fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
                 return Err(twice("agent name", &agent.name));
             }
         }
+        words(
+            "scope",
+            tenant.groups.iter().flat_map(|(scope, stands_for)| stands_for.iter().chain([scope])),
+        )?;
         check_people(tenant)?;
         check_servers(tenant)?;
         check_aauth(tenant)?;

@@ -8,6 +8,9 @@ use crate::emulator::values::redirect::fits;
 use crate::emulator::values::scope::read_scope;
 use crate::emulator::values::seed::is_standard;
 
+/// A code and a description (RFC 6749 section 4.1.2.1).
+type Refusal = (&'static str, String);
+
 /// The longest `state`, `nonce` or `login_hint`.
 const LONGEST: usize = 8 * 1024;
 
@@ -34,22 +37,18 @@ impl Asked {
             })
     }
 
-    fn checked(
-        tenant: &LiveTenant,
-        agent: &Agent,
-        parameters: &Parameters,
-    ) -> Result<Self, (&'static str, &'static str)> {
-        let invalid = |problem| Err(("invalid_request", problem));
+    fn checked(tenant: &LiveTenant, agent: &Agent, parameters: &Parameters) -> Result<Self, Refusal> {
+        let invalid = |problem: &str| Err(("invalid_request", problem.to_owned()));
         if parameters.repeats_any() {
             return invalid("A parameter is repeated");
         }
         match parameters.get("response_type") {
             Some("code") => {}
             None => return invalid("response_type is missing"),
-            Some(_) => return Err(("unsupported_response_type", "response_type must be code")),
+            Some(_) => return Err(("unsupported_response_type", "response_type must be code".to_owned())),
         }
         if parameters.get("request").is_some() {
-            return Err(("request_not_supported", "Request objects are not supported"));
+            return Err(("request_not_supported", "Request objects are not supported".to_owned()));
         }
         if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
             return invalid("response_mode must be query");
@@ -74,12 +73,17 @@ impl Asked {
             return invalid("code_challenge must be 43 characters of base64url");
         };
         let resources = tenant.resources(agent, parameters.all("resource"));
-        let resources = resources.ok_or(("invalid_target", "The resource is unknown"))?;
+        let resources = resources.ok_or_else(|| ("invalid_target", "The resource is unknown".to_owned()))?;
         let scopes = match parameters.get("scope") {
             Some(asked) => {
-                let scopes = read_scope(asked).ok_or(("invalid_scope", "The scope is malformed"))?;
-                if !scopes.iter().all(|scope| is_standard(scope) || agent.may_have(scope)) {
-                    return Err(("invalid_scope", "A scope is not allowed to the client"));
+                let malformed = || ("invalid_scope", "The scope is malformed".to_owned());
+                let scopes = read_scope(asked).ok_or_else(malformed)?;
+                let may_ask = |scope: &&String| is_standard(scope) || agent.may_have(scope);
+                if let Some(refused) = scopes.iter().find(|scope| !may_ask(scope)) {
+                    return Err((
+                        "invalid_scope",
+                        format!("The scope {refused} is not allowed to the client"),
+                    ));
                 }
                 scopes
             }
@@ -109,7 +113,7 @@ fn default_scopes(tenant: &LiveTenant, agent: &Agent, resources: &[String]) -> V
     if supported.is_empty() { agent.seed.capabilities.clone() } else { supported }
 }
 
-fn prompt(value: Option<&str>) -> Result<Prompt, (&'static str, &'static str)> {
+fn prompt(value: Option<&str>) -> Result<Prompt, Refusal> {
     let words: Vec<&str> = value.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
     if words == ["none"] {
         return Ok(Prompt::None);
@@ -117,7 +121,7 @@ fn prompt(value: Option<&str>) -> Result<Prompt, (&'static str, &'static str)> {
     if words.iter().all(|word| matches!(*word, "login" | "consent" | "create" | "select_account")) {
         Ok(Prompt::Any)
     } else {
-        Err(("invalid_request", "prompt has a value that is unknown or stands alone"))
+        Err(("invalid_request", "prompt has a value that is unknown or stands alone".to_owned()))
     }
 }
 

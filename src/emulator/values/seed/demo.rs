@@ -18,8 +18,10 @@ impl Tenant {
                 "read_document",
                 "tool:search_web",
                 "delegate:on_behalf",
+                "read_documents",
+                "web_search",
             ])
-            .scopes(["write:documents", "mcp:read", "mcp:write"])
+            .scopes(["write:documents", "documents", "read:users", "mcp:read", "mcp:write"])
             .role("ROLE_RESEARCHER")
             .redirect_uri("https://myapp.com/consent")
             .redirect_uri("http://127.0.0.1/callback")
@@ -37,6 +39,8 @@ impl Tenant {
             UserSeed::new(name).email(format!("{name}@acme.test")).display_name(display).scopes([
                 "read:documents",
                 "write:documents",
+                "documents",
+                "read:users",
                 "mcp:read",
                 "mcp:write",
             ])
@@ -68,6 +72,7 @@ impl Tenant {
                     .scopes(["read:documents", "write:documents"])
                     .required_scopes(["read:documents"]),
             )
+            .scope_group("documents", ["read:documents", "write:documents"])
             .denial("delete_user", INSUFFICIENT_PERMISSIONS)
     }
 }
