@@ -21,6 +21,8 @@ mod jwk;
 mod jws;
 #[cfg(feature = "verify")]
 mod private_jwk;
+#[cfg(all(feature = "sealed", any(feature = "blocking", feature = "async")))]
+pub(crate) mod sealing;
 #[cfg(feature = "verify")]
 mod verify;
 
@@ -145,6 +147,9 @@ pub enum CryptoError {
     /// The signature could not be made.
     #[error("the signature could not be made")]
     Signing,
+    /// What is to be kept elsewhere could not be sealed, or no key for it could be made.
+    #[error("it could not be sealed")]
+    Sealing,
     /// A private JWK is not one: a member is missing, of another type, or does not fit the others.
     #[error(
         "it is not a private JWK: a member is missing, of another type, or does not belong to the others"
@@ -392,7 +397,7 @@ fn ed25519_from_pkcs8(der: &[u8]) -> Option<Private> {
 }
 
 /// Bytes from the operating system's randomness.
-#[cfg_attr(not(feature = "emulator"), allow(dead_code))] // the emulator draws more than keys
+#[cfg_attr(not(feature = "emulator"), allow(dead_code))] // the emulator and sealed stores draw more than keys
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| CryptoError::Randomness)?;

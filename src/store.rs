@@ -21,6 +21,8 @@ mod key;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod memory;
 mod record;
+#[cfg(all(feature = "sealed", any(feature = "blocking", feature = "async")))]
+mod sealed;
 
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
@@ -39,5 +41,8 @@ pub use key::{Prefix, Shelf, StoreKey};
 #[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
 pub use memory::MemoryStore;
 pub use record::{Page, Record, Version};
+#[cfg(all(feature = "sealed", any(feature = "blocking", feature = "async")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
+pub use sealed::{NameKey, SealedStore, SealingKey};
 
 pub use crate::error::{StoreError, StoreFault};

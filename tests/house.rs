@@ -35,7 +35,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "operations",
         "challenge claims credentials error json operation origin pkce route scopes secret site time token wire",
     ),
-    ("store", "error"),
+    ("store", "crypto error secret"),
     (
         "session",
         "challenge credentials error message operation operations origin pkce scopes secret site store time token wire",

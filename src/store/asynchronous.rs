@@ -10,6 +10,8 @@ use std::time::Duration;
 #[cfg(feature = "contract")]
 use super::broken::Change;
 use super::{FileStore, MemoryStore, Page, Prefix, Record, StoreKey, Version};
+#[cfg(feature = "sealed")]
+use super::{SealedStore, clock::Clock};
 use crate::error::StoreError;
 
 #[cfg(feature = "contract")]
@@ -146,6 +148,51 @@ impl Store for FileStore {
 
     fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
         Box::pin(async move { self.keys_job(prefix, after).within(within).await })
+    }
+}
+
+#[cfg(feature = "sealed")]
+impl<S: Store> Store for SealedStore<S> {
+    fn load<'a>(&'a self, key: &'a StoreKey, within: Duration) -> Io<'a, Option<Record>> {
+        Box::pin(async move {
+            let outer = self.outer(key);
+            self.opened(key, &outer, self.inner.load(&outer, within).await?)
+        })
+    }
+
+    fn save_if<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        version: Option<Version>,
+        bytes: &'a [u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Io<'a, Option<Version>> {
+        Box::pin(async move {
+            let outer = self.outer(key);
+            let sealed = self.seal(key, &outer, bytes)?;
+            self.inner.save_if(&outer, version, &sealed, keep, within).await
+        })
+    }
+
+    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, within: Duration) -> Io<'a, bool> {
+        Box::pin(async move { self.inner.remove_if(&self.outer(key), version, within).await })
+    }
+
+    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
+        Box::pin(async move {
+            let end = Clock::Monotonic.now().saturating_add(within);
+            let page = self.inner.keys(&self.outer_prefix(prefix), after, within).await?;
+            let mut keys = Vec::new();
+            for outer in page.keys() {
+                // One that went meanwhile is not there any more.
+                let left = end.saturating_sub(Clock::Monotonic.now());
+                if let Some(record) = self.inner.load(outer, left).await? {
+                    keys.push(self.named(outer, &record)?);
+                }
+            }
+            Ok(Page::new(keys, page.next().map(str::to_owned)))
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 #[cfg(feature = "contract")]
 use super::broken::Change;
 use super::{FileStore, MemoryStore, Page, Prefix, Record, StoreKey, Version};
+#[cfg(feature = "sealed")]
+use super::{SealedStore, clock::Clock};
 use crate::error::StoreError;
 
 #[cfg(feature = "contract")]
@@ -138,6 +140,44 @@ impl Store for FileStore {
 
     fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
         self.keys_job(prefix, after).wait(within)
+    }
+}
+
+#[cfg(feature = "sealed")]
+impl<S: Store> Store for SealedStore<S> {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        let outer = self.outer(key);
+        self.opened(key, &outer, self.inner.load(&outer, within)?)
+    }
+
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        let outer = self.outer(key);
+        self.inner.save_if(&outer, version, &self.seal(key, &outer, bytes)?, keep, within)
+    }
+
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.inner.remove_if(&self.outer(key), version, within)
+    }
+
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        let end = Clock::Monotonic.now().saturating_add(within);
+        let page = self.inner.keys(&self.outer_prefix(prefix), after, within)?;
+        let mut keys = Vec::new();
+        for outer in page.keys() {
+            // One that went meanwhile is not there any more.
+            let left = end.saturating_sub(Clock::Monotonic.now());
+            if let Some(record) = self.inner.load(outer, left)? {
+                keys.push(self.named(outer, &record)?);
+            }
+        }
+        Ok(Page::new(keys, page.next().map(str::to_owned)))
     }
 }
 

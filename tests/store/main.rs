@@ -4,4 +4,6 @@
 mod contract;
 mod file;
 mod memory;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod support;
