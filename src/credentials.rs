@@ -6,7 +6,7 @@ use crate::error::ConfigError;
 use crate::secret::Secret;
 use crate::site::{DEFAULT_BASE_URL, Layout, Site};
 
-/// An agent's client id and secret (OAuth 2.0 client credentials).
+/// An agent's client id and secret (OAuth 2.0 client credentials), or the id of a public client, which has no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     client_id: String,
@@ -25,12 +25,28 @@ impl Credentials {
         Ok(Credentials { client_id, client_secret })
     }
 
+    /// A public client (RFC 6749 section 2.1): a program on people's own devices, which can keep no secret. It names itself where
+    /// others prove who they are. People sign in to it by the code grant, whose PKCE is its protection; it has no token of its own.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the id is empty or has a character that cannot be sent.
+    pub fn public(client_id: impl Into<String>) -> Result<Self, ConfigError> {
+        let client_id = client_id.into();
+        check("client_id", "set it on the builder or in AGENT_CLIENT_ID", &client_id)?;
+        Ok(Credentials { client_id, client_secret: Secret::new("") })
+    }
+
+    /// True for a client that has no secret.
+    pub fn is_public(&self) -> bool {
+        self.client_secret.is_empty()
+    }
+
     /// The client id.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// The client secret.
+    /// The client secret; empty for a public client.
     pub fn client_secret(&self) -> &Secret {
         &self.client_secret
     }
@@ -196,6 +212,8 @@ mod tests {
         let error = Credentials::new("agt_1", "canary\n").unwrap_err();
         assert!(error.to_string().contains("trim it") && !error.to_string().contains("canary"), "{error}");
         assert!(Credentials::new("agt\0", "s").is_err());
+        assert!(Credentials::new("agt", "").is_err(), "a secret that was forgotten makes no public client");
+        assert!(Credentials::public("app").unwrap().is_public() && Credentials::public("").is_err());
         assert!(Credentials::new("agt", "ß").is_err());
         assert!(!format!("{:?}", Credentials::new("agt_1", "canary").unwrap()).contains("canary"));
     }

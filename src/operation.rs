@@ -7,7 +7,7 @@ mod signing;
 
 pub use signing::Signing;
 
-use crate::credentials::ClientAuth;
+use crate::credentials::{ClientAuth, Credentials};
 use crate::error::Error;
 use crate::origin::Origin;
 use crate::route::Route;
@@ -71,6 +71,8 @@ pub enum Auth {
     Client,
     /// The client's id and secret, in this way.
     ClientBy(ClientAuth),
+    /// This client's id and secret, in this way: another client's than the session's, which stands behind this one step.
+    ClientAs(Credentials, ClientAuth),
     /// The agent's own access token, obtained and renewed by the session.
     Bearer,
     /// This token and no other; it is not renewed.

@@ -24,6 +24,7 @@ pub struct AgentBuilder {
     layout: Option<Layout>,
     client_id: Option<String>,
     client_secret: Option<Secret>,
+    public: bool,
     workload: Option<(String, WorkloadSource)>,
     client_auth: ClientAuth,
     scopes: Scopes,
@@ -100,6 +101,14 @@ impl AgentBuilder {
     /// The agent's client secret.
     pub fn client_secret(mut self, client_secret: impl Into<Secret>) -> Self {
         self.client_secret = Some(client_secret.into());
+        self
+    }
+
+    /// The client has no secret and none that vouches for it (RFC 6749 section 2.1): a program on people's own devices. People sign in
+    /// to it by the code grant ([`crate::DelegationChain`], [`crate::embed::operations::RedeemCode`]), to which PKCE belongs; whatever
+    /// needs the client's own token is an error before anything is sent.
+    pub fn public_client(mut self) -> Self {
+        self.public = true;
         self
     }
 
@@ -220,6 +229,13 @@ impl AgentBuilder {
     fn identified(&self, settings: Settings) -> Result<Settings, ConfigError> {
         let client_id = self.client_id.clone();
         match (&self.workload, &self.client_secret) {
+            (workload, secret) if self.public => {
+                if workload.is_some() || secret.is_some() {
+                    let problem = "is set beside a secret or a workload's token: a public client has neither";
+                    return Err(ConfigError::BadText { setting: "public_client", problem });
+                }
+                Ok(settings.credentials(Credentials::public(client_id.unwrap_or_default())?))
+            }
             (Some(_), Some(_)) => {
                 let problem = "is set beside a client secret: an agent has one of them";
                 Err(ConfigError::BadText { setting: "workload_token", problem })

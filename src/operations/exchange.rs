@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::grants::{TokenSet, token_request, token_set};
 use super::token::TOKEN;
 use crate::claims::UnverifiedClaims;
-use crate::credentials::ClientAuth;
+use crate::credentials::{ClientAuth, Credentials};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::scopes::Scopes;
@@ -27,6 +27,8 @@ pub enum ExchangeTokenType {
     IdToken,
     /// A refresh token.
     RefreshToken,
+    /// Another kind, by its URI.
+    Uri(&'static str),
 }
 
 impl ExchangeTokenType {
@@ -37,6 +39,7 @@ impl ExchangeTokenType {
             ExchangeTokenType::Jwt => "urn:ietf:params:oauth:token-type:jwt",
             ExchangeTokenType::IdToken => "urn:ietf:params:oauth:token-type:id_token",
             ExchangeTokenType::RefreshToken => "urn:ietf:params:oauth:token-type:refresh_token",
+            ExchangeTokenType::Uri(uri) => uri,
         }
     }
 }
@@ -50,7 +53,7 @@ impl ExchangeTokenType {
 /// | scopes | OPTIONAL | `scope`; the answer may not have more |
 /// | resource: an absolute URI without fragment | OPTIONAL | `resource` (RFC 8707) |
 /// | audience | OPTIONAL | `audience` |
-/// | client authentication | OPTIONAL, none as the vendor's SDKs | in the body or as Basic |
+/// | client authentication: the session's client, or another | OPTIONAL, none as the vendor's SDKs | in the body or as Basic |
 #[derive(Clone, Debug)]
 pub struct Exchange {
     subject: (Secret, ExchangeTokenType),
@@ -62,6 +65,8 @@ pub struct Exchange {
     audience: Option<String>,
     requested: Option<ExchangeTokenType>,
     client_auth: Option<ClientAuth>,
+    client: Option<Credentials>,
+    shows_actor: bool,
 }
 
 impl Exchange {
@@ -77,6 +82,8 @@ impl Exchange {
             audience: None,
             requested: None,
             client_auth: None,
+            client: None,
+            shows_actor: false,
         }
     }
 
@@ -89,6 +96,21 @@ impl Exchange {
     /// Who acts: the access token of the agent.
     pub fn actor(mut self, actor: impl Into<Secret>) -> Self {
         self.actor = Some((actor.into(), ExchangeTokenType::AccessToken));
+        self
+    }
+
+    /// The actor's token is of another kind. Without an actor it means nothing.
+    pub fn actor_type(mut self, kind: ExchangeTokenType) -> Self {
+        if let Some((_, own)) = &mut self.actor {
+            *own = kind;
+        }
+        self
+    }
+
+    /// Takes no JWT that names nobody who acts (`act`, RFC 8693 section 4.1) when an actor was sent: with such a token the agent passes
+    /// for the user. Opaque tokens say nothing either way, and are taken.
+    pub fn must_show_actor(mut self) -> Self {
+        self.shows_actor = true;
         self
     }
 
@@ -133,6 +155,12 @@ impl Exchange {
         self.client_auth = Some(client_auth);
         self
     }
+
+    /// Authenticates this client in place of the session's: the one that will use the token, such as a sub-agent that is run here.
+    pub fn client(mut self, client: Credentials, client_auth: ClientAuth) -> Self {
+        (self.client, self.client_auth) = (Some(client), Some(client_auth));
+        self
+    }
 }
 
 /// The most actors in a chain (`docs/wire.md`, X-depth).
@@ -141,6 +169,15 @@ pub(super) const MAX_DEPTH: usize = 3;
 /// How many actors a token says that it has; none if it cannot be read. The service counts too.
 pub(super) fn depth(token: &Secret) -> usize {
     UnverifiedClaims::read(token).map_or(0, |claims| claims.unverified_actors().len())
+}
+
+/// Whether a token names somebody who acts; `None` if it is opaque. A JWT that cannot be read names nobody.
+pub(super) fn names_actor(token: &Secret) -> Option<bool> {
+    match UnverifiedClaims::of_jwt(token) {
+        Ok(None) => None,
+        Ok(Some(claims)) => Some(!claims.unverified_actors().is_empty()),
+        Err(_) => Some(false),
+    }
 }
 
 /// True for an absolute `http` or `https` URI without fragment (RFC 8707 section 2).
@@ -153,7 +190,11 @@ impl Operation for Exchange {
     type Output = TokenSet;
 
     fn terms(&self) -> Terms {
-        let auth = self.client_auth.map_or(Auth::None, Auth::ClientBy);
+        let auth = match (&self.client, self.client_auth) {
+            (Some(client), how) => Auth::ClientAs(client.clone(), how.unwrap_or_default()),
+            (None, Some(how)) => Auth::ClientBy(how),
+            (None, None) => Auth::None,
+        };
         Terms::new(TOKEN.name(), Effect::Repeatable, auth).total(super::token::TOTAL)
     }
 
@@ -209,6 +250,9 @@ impl Operation for Exchange {
         if none && wanted == ExchangeTokenType::AccessToken {
             return unusable("it is no access token, and one was asked for");
         }
+        if self.shows_actor && self.actor.is_some() && names_actor(tokens.access.secret()) == Some(false) {
+            return unusable("it names nobody who acts for its user, though an actor was sent");
+        }
         if depth(tokens.access.secret()) > MAX_DEPTH {
             return unusable("its chain has more than three actors");
         }
@@ -263,6 +307,51 @@ mod tests {
             exchange.client_auth(ClientAuth::Basic).terms().auth,
             Auth::ClientBy(ClientAuth::Basic)
         ));
+    }
+
+    #[test]
+    fn an_actor_of_another_kind_and_another_client() {
+        let field = |exchange: &Exchange, name: &str| {
+            form(exchange).unwrap().into_iter().find(|(own, _)| own == name).map(|(_, value)| value)
+        };
+        let exchange = Exchange::new("user").actor("agent");
+        for kind in
+            [ExchangeTokenType::Jwt, ExchangeTokenType::IdToken, ExchangeTokenType::Uri("urn:x:agent")]
+        {
+            let sent = field(&exchange.clone().actor_type(kind), "actor_token_type");
+            assert_eq!(sent.as_deref(), Some(kind.uri()));
+        }
+        assert_eq!(
+            field(&Exchange::new("user").actor_type(ExchangeTokenType::Jwt), "actor_token_type"),
+            None
+        );
+        let sub_agent = Credentials::new("sub-agent", "its-own-secret").unwrap();
+        let terms = exchange.client_auth(ClientAuth::Basic).client(sub_agent, ClientAuth::Post).terms();
+        let Auth::ClientAs(client, ClientAuth::Post) = terms.auth else { panic!("{:?}", terms.auth) };
+        assert_eq!(client.client_id(), "sub-agent");
+    }
+
+    #[test]
+    fn a_token_that_hides_who_acts_can_be_refused() {
+        use base64::Engine;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let answered = |exchange: &Exchange, token: &str| {
+            let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer"}}"#);
+            exchange.response(&Response::new(StatusCode::OK, HeaderMap::new(), body)).is_ok()
+        };
+        let jwt = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let plain = Exchange::new("user").actor("agent");
+        let strict = plain.clone().must_show_actor();
+        let (shown, hidden) = (jwt(r#"{"sub":"u","act":{"sub":"a"}}"#), jwt(r#"{"sub":"u"}"#));
+        assert!([&*shown, &*hidden, "opaque"].iter().all(|token| answered(&plain, token)));
+        assert!(answered(&strict, &shown) && answered(&strict, "opaque"));
+        for odd in
+            [&*hidden, &*jwt(r#"{"sub":"u","act":null}"#), &*jwt(r#"{"act":{}}"#), &*jwt(r#"{"act":"a"}"#)]
+        {
+            assert!(!answered(&strict, odd), "{odd}");
+        }
+        // Without an actor there is nobody to name.
+        assert!(answered(&Exchange::new("user").must_show_actor(), &hidden));
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) fn prepare<O: Operation>(
             None => client(request, settings.client_auth, &*session.credentials()?)?,
         },
         Auth::ClientBy(how) => client(request, *how, &*session.credentials()?)?,
+        Auth::ClientAs(own, how) => client(request, *how, own)?,
         Auth::Bearer => bearer(request, terms.name, token)?,
         Auth::Token(own) => bearer(request, terms.name, Some(own))?,
         Auth::InBody => token.into_iter().fold(request, |request, token| request.carries(token.secret())),
@@ -106,7 +107,7 @@ pub(super) fn unattached<O: Operation>(
         {
             return Ok(request);
         }
-        Auth::Client | Auth::ClientBy(_) | Auth::Workload => {
+        Auth::Client | Auth::ClientBy(_) | Auth::ClientAs(..) | Auth::Workload => {
             "is on another origin than the service's, and the client's secret goes nowhere else"
         }
         _ if is_allowed => return Ok(request),
@@ -136,6 +137,8 @@ fn bearer(request: Request, operation: &'static str, token: Option<&AccessToken>
 fn client(request: Request, how: ClientAuth, credentials: &Credentials) -> Result<Request, Error> {
     let (id, secret) = (credentials.client_id(), credentials.client_secret());
     match how {
+        // RFC 6749 section 3.2.1: it names itself.
+        _ if credentials.is_public() => Ok(request.append_form(&Form::new().field("client_id", id))),
         ClientAuth::Post => {
             Ok(request.append_form(&Form::new().field("client_id", id).secret("client_secret", secret)))
         }

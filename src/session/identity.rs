@@ -123,6 +123,8 @@ fn nobody() -> Error {
 /// The request for the agent's own token.
 pub(crate) enum OwnToken {
     Client(ClientCredentials),
+    /// There is none: the client is a public one.
+    Nobodys,
     /// By an exchange of the platform's token.
     Workload(Arc<Workload>, Scopes),
 }
@@ -130,6 +132,7 @@ pub(crate) enum OwnToken {
 impl OwnToken {
     pub(super) fn of(identity: &Identity, scopes: &Scopes) -> Self {
         match identity {
+            Identity::Client(credentials) if credentials.is_public() => OwnToken::Nobodys,
             Identity::Client(_) => OwnToken::Client(ClientCredentials::new(scopes)),
             Identity::Workload(workload) => OwnToken::Workload(Arc::clone(workload), scopes.clone()),
         }
@@ -157,7 +160,7 @@ impl Operation for OwnToken {
     fn terms(&self) -> Terms {
         let terms = ClientCredentials::default().terms();
         match self {
-            OwnToken::Client(_) => terms,
+            OwnToken::Client(_) | OwnToken::Nobodys => terms,
             OwnToken::Workload(..) => Terms { auth: Auth::Workload, ..terms },
         }
     }
@@ -165,6 +168,10 @@ impl Operation for OwnToken {
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         match self {
             OwnToken::Client(operation) => operation.request(context),
+            OwnToken::Nobodys => {
+                let hint = "this operation needs the client's own token, and a public client has none";
+                Err(ConfigError::Missing { setting: "client_secret", hint }.into())
+            }
             OwnToken::Workload(workload, scopes) => {
                 let subject = context.given().ok_or(WorkloadError::NoSource)?;
                 exchange(workload, subject, scopes)?.request(context)
@@ -175,6 +182,7 @@ impl Operation for OwnToken {
     fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
         match self {
             OwnToken::Client(operation) => operation.response(response),
+            OwnToken::Nobodys => ClientCredentials::default().response(response),
             OwnToken::Workload(_, scopes) => {
                 Ok(match Exchange::new("").scopes(scopes).response(response)? {
                     Answer::Done(tokens) => Answer::Done(bearer(tokens.access)?),

@@ -382,4 +382,22 @@ fn what_stands_on_the_request_line_must_be_a_path() {
     let error = world.verify(&long).unwrap_err();
     assert_eq!(error.status(), 413);
     assert_eq!(fault(error), MessageFault::TooLong { what: "its headers are" });
+    // The target has a bound of its own, whatever is signed: 8 KiB are read, and not one byte more.
+    for (length, read) in [(8 * 1024, true), (8 * 1024 + 1, false), (1024 * 1024, false)] {
+        for target in [format!("/{}", "a".repeat(length - 1)), format!("/?{}", "a".repeat(length - 2))] {
+            let message = IncomingMessage { path_and_query: &target, ..IncomingMessage::new(&request, b"") };
+            let Step::Done(result) = world.verifier.check(message).step(&at(START), None).unwrap() else {
+                panic!("the keys are at hand")
+            };
+            let found = fault(result.unwrap_err());
+            assert_eq!(found != MessageFault::TooLong { what: "its URL is" }, read, "{length}: {found}");
+        }
+    }
+    // So does the body.
+    let small = World::with(|config| config.longest_body(10));
+    for (length, read) in [(10, true), (11, false)] {
+        let body = vec![b'x'; length];
+        let request = small.request(&small.message(Method::POST, "/", &body), &body, START);
+        assert_eq!(small.verify(&request).is_ok(), read, "{length}");
+    }
 }

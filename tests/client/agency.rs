@@ -2,6 +2,7 @@
 #![cfg(all(feature = "blocking", feature = "emulator"))]
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
+mod clients;
 mod devices;
 mod exchanged;
 mod people;

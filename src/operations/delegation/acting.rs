@@ -2,7 +2,7 @@
 
 use crate::claims::UnverifiedClaims;
 use crate::error::InputError;
-use crate::operations::exchange::{MAX_DEPTH, depth};
+use crate::operations::exchange::{MAX_DEPTH, depth, names_actor};
 use crate::scopes::Scopes;
 use crate::time::Timestamp;
 use crate::token::AccessToken;
@@ -37,6 +37,12 @@ impl Delegation {
     /// Who acts for whom, as the token says. **Not verified**: for display only. None for opaque tokens.
     pub fn unverified_claims(&self) -> Option<UnverifiedClaims> {
         UnverifiedClaims::read(self.token.secret()).ok()
+    }
+
+    /// Whether the token names somebody who acts for the user (`act`, RFC 8693 section 4.1). **Not verified.** `Some(false)`: whoever
+    /// receives it cannot tell the agent from the user. `None`: it is opaque, and only the service knows.
+    pub fn unverified_names_actor(&self) -> Option<bool> {
+        names_actor(self.token.secret())
     }
 
     /// Refuses to hand on what has three actors already, as far as the token can be read; the service refuses it too.
