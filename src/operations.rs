@@ -7,7 +7,6 @@ mod agents;
 mod ask;
 mod consent;
 mod delegation;
-#[cfg(any(feature = "blocking", feature = "async"))]
 mod demand;
 mod device;
 mod discovery;
@@ -28,14 +27,12 @@ pub use ask::{Ask, Decision};
 pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
 pub use delegation::{Delegation, UserSession, UserToken};
-#[cfg(any(feature = "blocking", feature = "async"))]
 pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
 pub use introspect::{ActiveToken, Introspect, Introspection};
-#[cfg(any(feature = "blocking", feature = "async"))]
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
 pub use raw::ApiRequest;
