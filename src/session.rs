@@ -26,9 +26,6 @@ use http::Uri;
 use http::header::HeaderValue;
 
 pub use call::Call;
-#[cfg_attr(not(feature = "verify"), allow(unused_imports))]
-// tokens are not all that one call fetches for many
-pub(crate) use keep::Flights;
 pub use keep::Ticket;
 pub use resource::Resource;
 pub use signature::ToSign;
@@ -412,7 +409,7 @@ impl Session {
 }
 
 /// The driver came back from a send with nothing: that tells nothing about what was sent.
-fn nothing_arrived() -> Error {
+pub(crate) fn nothing_arrived() -> Error {
     Error::Transport(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
 }
 

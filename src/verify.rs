@@ -28,7 +28,6 @@
 //! tokens.
 
 mod bearer;
-mod cache;
 mod check;
 mod compact;
 mod config;
@@ -36,6 +35,7 @@ mod error;
 mod fetch;
 mod id_token;
 mod introspect;
+mod kept;
 mod keys;
 mod remembered;
 mod rules;

@@ -1,16 +1,14 @@
 //! The machine of one check: keys at hand, or fetched, or waited for; then the signature; then the claims.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::cache::{KeyCache, Need};
 #[cfg(feature = "aauth")]
 use super::compact::unverified_claims;
 use super::compact::{Compact, Header, KnownHeaders, Types};
 use super::config::Issuer;
 use super::error::VerifyError;
-use super::fetch::{Fetch, Progress, Source};
 use super::id_token::VerifiedIdToken;
+use super::kept::{Kept, Keys};
 use super::keys::{IssuerKeys, Wanted};
 use super::rules::Claims;
 use super::token::VerifiedToken;
@@ -18,14 +16,12 @@ use super::{IdVerifier, Verifier};
 use crate::crypto::VerifyingKey;
 use crate::error::Error;
 use crate::secret::Secret;
-use crate::session::{Action, Arrived, Machine, Step};
+use crate::session::keep::Keep;
+use crate::session::part::{Part, late};
+use crate::session::{Arrived, Machine, Step};
 use crate::time::{Deadline, Now};
 
 const NAME: &str = "verify";
-/// One attempt to fetch keys.
-const ATTEMPT: Duration = Duration::from_secs(5);
-/// One attempt while the keys at hand are good enough.
-const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// What checks of one issuer's tokens share.
 pub(crate) struct Core {
@@ -34,14 +30,14 @@ pub(crate) struct Core {
     pub(super) longest: usize,
     /// True if a token must name its key.
     named: bool,
-    cache: Arc<KeyCache>,
+    keys: Arc<Kept>,
     known: KnownHeaders,
 }
 
 impl Core {
     pub(crate) fn new(issuer: Issuer, types: Types, longest: usize) -> Self {
-        let cache = Arc::new(KeyCache::new(issuer.keys_max_age));
-        Core { issuer, types, longest, named: false, cache, known: KnownHeaders::default() }
+        let keys = Arc::new(Kept::new(issuer.source.clone(), issuer.keys_max_age));
+        Core { issuer, types, longest, named: false, keys, known: KnownHeaders::default() }
     }
 
     /// For tokens that must name their key.
@@ -53,14 +49,6 @@ impl Core {
     #[cfg(feature = "aauth")]
     pub(crate) fn issuer_name(&self) -> &str {
         &self.issuer.name
-    }
-
-    /// Keys that need no fetch.
-    fn at_hand(&self, now: &Now, wanted: &Wanted<'_>) -> Option<Arc<IssuerKeys>> {
-        match &self.issuer.source {
-            Source::Given(keys) => Some(Arc::clone(keys)),
-            _ => self.cache.fresh(now, wanted),
-        }
     }
 }
 
@@ -80,8 +68,7 @@ pub(crate) struct Flow {
 
 enum Phase {
     Start,
-    Waiting { compact: Compact, until: Duration },
-    Fetching { compact: Compact, fetch: Fetch },
+    Keys { compact: Compact, keep: Box<Keep<Keys>> },
     Over,
 }
 
@@ -124,7 +111,7 @@ impl Flow {
                 if core.named && compact.header.key_id.is_none() {
                     return Err(VerifyError::UnknownKey);
                 }
-                match core.at_hand(now, &wanted(&compact.header, None)) {
+                match core.keys.at_hand(now, &wanted(&compact.header, None)) {
                     Some(keys) => self.finish(compact, &keys, now, &deadline),
                     None => {
                         self.is_worth_a_request(&compact)?;
@@ -132,17 +119,8 @@ impl Flow {
                     }
                 }
             }
-            Phase::Waiting { compact, until } if now.monotonic < until => {
-                self.phase = Phase::Waiting { compact, until };
-                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
-            }
-            Phase::Waiting { compact, .. } => self.decide(compact, now, &deadline),
-            Phase::Fetching { compact, fetch } => {
-                let time = attempt(fetch.fallback.is_some(), now, &deadline);
-                let progress = fetch.arrived(&self.core.issuer.source, arrived, now, time);
-                self.go_on(compact, progress, now, &deadline)
-            }
-            Phase::Over => Err(late("over", &deadline)),
+            Phase::Keys { compact, keep } => self.look(compact, keep, arrived, now, &deadline),
+            Phase::Over => Err(VerifyError::Unavailable(late(NAME, "over", &deadline))),
         }
     }
 
@@ -159,39 +137,26 @@ impl Flow {
     }
 
     fn decide(&mut self, compact: Compact, now: &Now, deadline: &Deadline) -> Verifying {
-        let remaining = deadline.remaining(now);
         let wanted = wanted(&compact.header, self.tried.as_ref());
-        match self.core.cache.need(now, &wanted, remaining) {
-            Need::Use(keys) => self.finish(compact, &keys, now, deadline),
-            Need::Fail(error) => Err(VerifyError::Unavailable(error)),
-            _ if remaining.is_zero() => Err(late("waiting for the issuer's keys", deadline)),
-            Need::Join(ticket) => {
-                self.phase = Phase::Waiting { compact, until: Duration::ZERO };
-                Ok(Step::Do(Action::Join(ticket)))
-            }
-            Need::Wait(pause) => {
-                let pause = pause.min(remaining);
-                self.phase = Phase::Waiting { compact, until: now.monotonic.saturating_add(pause) };
-                Ok(Step::Do(Action::Wait(pause)))
-            }
-            Need::Lead(lease, fallback) => {
-                let time = attempt(fallback.is_some(), now, deadline);
-                let progress = Fetch::start(lease, fallback, &self.core.issuer.source, now, time);
-                self.go_on(compact, progress, now, deadline)
-            }
-        }
+        let keep = Keep::new(Keys::new(&self.core.keys, &wanted));
+        self.look(compact, Box::new(keep), None, now, deadline)
     }
 
-    fn go_on(&mut self, compact: Compact, progress: Progress, now: &Now, deadline: &Deadline) -> Verifying {
-        match progress {
-            Progress::Send(fetch, request) => {
-                self.phase = Phase::Fetching { compact, fetch };
-                Ok(Step::Do(Action::Send(request)))
+    fn look(
+        &mut self,
+        compact: Compact,
+        mut keep: Box<Keep<Keys>>,
+        arrived: Option<Arrived>,
+        now: &Now,
+        deadline: &Deadline,
+    ) -> Verifying {
+        match keep.step(now, arrived, deadline) {
+            Ok(Step::Do(action)) => {
+                self.phase = Phase::Keys { compact, keep };
+                Ok(Step::Do(action))
             }
-            Progress::Done(keys) | Progress::Failed(Some(keys), _) => {
-                self.finish(compact, &keys, now, deadline)
-            }
-            Progress::Failed(None, error) => Err(VerifyError::Unavailable(error)),
+            Ok(Step::Done(loan)) => self.finish(compact, &loan.value, now, deadline),
+            Err(failed) => Err(VerifyError::Unavailable(failed.error)),
         }
     }
 
@@ -208,7 +173,7 @@ impl Flow {
             return Err(VerifyError::Signature);
         }
         if let Err(error) = compact.verify(self.token.expose(), key) {
-            let given = matches!(self.core.issuer.source, Source::Given(_));
+            let given = self.core.keys.given().is_some();
             if given || self.tried.is_some() || compact.header.key_id.is_some() {
                 return Err(error);
             }
@@ -225,16 +190,6 @@ impl Flow {
 
 fn wanted<'t>(header: &'t Header, but: Option<&'t VerifyingKey>) -> Wanted<'t> {
     Wanted { key_id: header.key_id.as_deref(), algorithm: header.algorithm, but }
-}
-
-fn attempt(at_hand: bool, now: &Now, deadline: &Deadline) -> Duration {
-    let longest = if at_hand { SOFT_ATTEMPT } else { ATTEMPT };
-    longest.min(deadline.remaining(now))
-}
-
-fn late(phase: &'static str, deadline: &Deadline) -> VerifyError {
-    let error = Error::DeadlineExceeded { operation: NAME, total: deadline.total(), phase, last: None };
-    VerifyError::Unavailable(error)
 }
 
 /// A step of the flow, with the claims of a verified signature brought to an end.

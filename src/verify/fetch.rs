@@ -1,20 +1,24 @@
 //! Fetching an issuer's keys: its metadata first, if nobody said where the keys are (RFC 8414, OpenID Connect Discovery).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode, Uri};
 
-use super::cache::Lease;
 use super::keys::IssuerKeys;
-use crate::error::{Error, ProtocolError, ProtocolFault, Sent, TransportError, TransportFault};
+use crate::error::{Error, ProtocolError, ProtocolFault, Sent};
 use crate::origin::{Origin, absolute};
-use crate::session::Arrived;
-use crate::time::Now;
+use crate::session::part::{Failed, Open, Part, late};
+use crate::session::{Action, Arrived, Step, nothing_arrived};
+use crate::time::{Deadline, Now};
 use crate::wire::{self, Limits, Request, Response};
 
 /// The largest document that is read.
 const BODY: usize = 1024 * 1024;
+/// One attempt to fetch a document.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// One attempt while the keys at hand are good enough.
+const SOFT_ATTEMPT: Duration = Duration::from_secs(2);
 const METADATA: &str = "issuer metadata";
 const KEYS: &str = "wellknown.jwks";
 
@@ -29,15 +33,42 @@ pub(super) enum Source {
     Metadata { issuer: String, documents: Vec<Uri>, origins: Vec<Origin> },
 }
 
-/// A fetch under way.
+/// Where the keys of an issuer come from, and where its metadata said that they are.
+pub(super) struct Place {
+    pub(super) source: Source,
+    found: Mutex<Option<Uri>>,
+}
+
+impl Place {
+    pub(super) fn new(source: Source) -> Self {
+        Place { source, found: Mutex::default() }
+    }
+
+    /// Where the keys are, if that is known.
+    fn known(&self) -> Option<Uri> {
+        match &self.source {
+            Source::Url(url) => Some(url.clone()),
+            _ => self.found().clone(),
+        }
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<Uri>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fetches the keys: each document is asked for once.
 pub(super) struct Fetch {
-    pub(super) fallback: Option<Arc<IssuerKeys>>,
-    lease: Lease,
-    asked: Now,
+    place: Arc<Place>,
+    /// The keys at hand are good enough if this takes long.
+    early: bool,
+    /// The last request had less time than it should have, because the deadline is near.
+    hurried: bool,
     stage: Stage,
 }
 
 enum Stage {
+    Start,
     /// The document at this place in the list was asked for, after the places before it had none that is good.
     Metadata {
         at: usize,
@@ -46,111 +77,116 @@ enum Stage {
     Keys,
 }
 
-/// What comes of an arrival.
-#[allow(clippy::large_enum_variant)] // it is taken apart where it is made
-pub(super) enum Progress {
-    Send(Fetch, Request),
-    Done(Arc<IssuerKeys>),
-    /// Nobody gets new keys; these are left.
-    Failed(Option<Arc<IssuerKeys>>, Error),
-}
-
 impl Fetch {
-    /// Starts a fetch. `time` is what is left for an attempt.
-    pub(super) fn start(
-        lease: Lease,
-        fallback: Option<Arc<IssuerKeys>>,
-        source: &Source,
-        now: &Now,
-        time: Duration,
-    ) -> Progress {
-        let fetch = Fetch { fallback, lease, asked: *now, stage: Stage::Keys };
-        let known = match source {
-            Source::Given(keys) => return Progress::Done(fetch.lease.succeed(IssuerKeys::clone(keys), now)),
-            Source::Url(url) => Some(url.clone()),
-            Source::Metadata { .. } => fetch.lease.found(),
-        };
-        match known {
-            Some(url) => Progress::Send(fetch, request(url, time)),
-            None => fetch.ask_metadata(0, None, source, now, time),
-        }
+    pub(super) fn new(place: &Arc<Place>, early: bool) -> Self {
+        Fetch { place: Arc::clone(place), early, hurried: false, stage: Stage::Start }
+    }
+
+    fn send<T>(&mut self, url: Uri, stage: Stage, now: &Now, time: &Deadline) -> Result<Step<T>, Failed> {
+        let longest = if self.early { SOFT_ATTEMPT } else { ATTEMPT };
+        let total = longest.min(time.remaining(now));
+        self.hurried = total < longest;
+        self.stage = stage;
+        let limits = Limits { total, body: BODY, ..Limits::default() };
+        Ok(Step::Do(Action::Send(Request::new(Method::GET, url).limits(limits))))
     }
 
     /// Asks at this place, or gives up with what was wrong before it.
-    fn ask_metadata(
-        mut self,
+    fn ask_metadata<T>(
+        &mut self,
         at: usize,
         before: Option<Error>,
-        source: &Source,
         now: &Now,
-        time: Duration,
-    ) -> Progress {
-        let Source::Metadata { documents, .. } = source else { return self.fail(no_metadata(), now) };
-        match (documents.get(at), before) {
-            (Some(url), before) if before.is_none() || !time.is_zero() => {
-                self.stage = Stage::Metadata { at, before };
-                Progress::Send(self, request(url.clone(), time))
-            }
-            (_, before) => self.fail(before.unwrap_or_else(no_metadata), now),
+        time: &Deadline,
+    ) -> Result<Step<T>, Failed> {
+        let url = match &self.place.source {
+            Source::Metadata { documents, .. } => documents.get(at).cloned(),
+            _ => None,
+        };
+        match (url, before) {
+            (Some(_), Some(before)) if time.passed(now) => Err(Failed::open(before, Open::default())),
+            (Some(url), before) => self.send(url, Stage::Metadata { at, before }, now, time),
+            (None, before) => Err(before.unwrap_or_else(no_metadata).into()),
         }
     }
 
-    /// What arrived brings the fetch further, or ends it.
-    pub(super) fn arrived(
-        self,
-        source: &Source,
-        arrived: Option<Arrived>,
+    /// It ended with this; the caller's own time may have been too short for more.
+    fn failed(&self, error: Error) -> Failed {
+        if self.hurried && error.is_timeout() {
+            return Failed::open(error, Open::default());
+        }
+        error.into()
+    }
+
+    fn described<T>(
+        &mut self,
+        at: usize,
+        before: Option<Error>,
+        response: Result<Response, Error>,
         now: &Now,
-        time: Duration,
-    ) -> Progress {
+        time: &Deadline,
+    ) -> Result<Step<T>, Failed> {
+        // Who cannot be reached is not asked for another document.
+        let unreachable = matches!(&response, Err(Error::Transport(error)) if error.sent() == Sent::NotSent);
+        let error = match response.and_then(|response| read_metadata(&response, &self.place.source)) {
+            Ok(url) => {
+                *self.place.found() = Some(url.clone());
+                if time.passed(now) {
+                    return Err(Failed::open(late(KEYS, "starting", time), Open::default()));
+                }
+                return self.send(url, Stage::Keys, now, time);
+            }
+            Err(error) => error,
+        };
+        // That there is no document says less than what was wrong with one.
+        let told = before.filter(|first| !first.is_not_found()).unwrap_or(error);
+        if unreachable {
+            return Err(self.failed(told));
+        }
+        self.ask_metadata(at.saturating_add(1), Some(told), now, time)
+    }
+
+    fn go_on(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Arc<IssuerKeys>>, Failed> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Start);
         let response = match arrived {
             Some(Arrived::Response(response)) => Ok(response),
-            Some(Arrived::Failed(error)) => Err(error),
-            Some(Arrived::Given(_) | Arrived::Signature(_)) | None => {
-                Err(TransportError::unknown(TransportFault::Other, "the driver brought no answer"))
-            }
+            Some(Arrived::Failed(error)) => Err(Error::Transport(error)),
+            _ => Err(nothing_arrived()),
         };
-        match self.stage {
-            Stage::Keys => match response.map_err(Error::from).and_then(|response| read_keys(&response)) {
-                Ok(keys) => {
-                    log::debug!("{} keys of the issuer were fetched", keys.keys().len());
-                    let asked = self.asked;
-                    Progress::Done(self.lease.succeed(keys, &asked))
-                }
-                Err(error) => self.fail(error, now),
+        match stage {
+            Stage::Start => match (&self.place.source, self.place.known()) {
+                (Source::Given(keys), _) => Ok(Step::Done(Arc::clone(keys))),
+                (_, Some(url)) => self.send(url, Stage::Keys, now, time),
+                (_, None) => self.ask_metadata(0, None, now, time),
             },
-            Stage::Metadata { at, before } => {
-                let fetch = Fetch { stage: Stage::Keys, ..self };
-                // Who cannot be reached is not asked for another document.
-                let (error, last) = match response {
-                    Err(error) => (error.clone().into(), error.sent() == Sent::NotSent),
-                    Ok(response) => match read_metadata(&response, source) {
-                        Ok(url) => {
-                            fetch.lease.find(url.clone());
-                            return Progress::Send(fetch, request(url, time));
-                        }
-                        Err(error) => (error, false),
-                    },
-                };
-                // That there is no document says less than what was wrong with one.
-                let told = before.filter(|first| !first.is_not_found()).unwrap_or(error);
-                if last {
-                    return fetch.fail(told, now);
-                }
-                fetch.ask_metadata(at.saturating_add(1), Some(told), source, now, time)
+            Stage::Metadata { at, before } => self.described(at, before, response, now, time),
+            Stage::Keys => {
+                let keys = response.and_then(|response| read_keys(&response));
+                let keys = keys.map_err(|error| self.failed(error))?;
+                log::debug!("{} keys of the issuer were fetched", keys.keys().len());
+                Ok(Step::Done(Arc::new(keys)))
             }
         }
-    }
-
-    fn fail(self, error: Error, now: &Now) -> Progress {
-        log::debug!("the issuer's keys could not be fetched: {error}");
-        self.lease.fail(&error, now);
-        Progress::Failed(self.fallback, error)
     }
 }
 
-fn request(url: Uri, time: Duration) -> Request {
-    Request::new(Method::GET, url).limits(Limits { total: time, body: BODY, ..Limits::default() })
+impl Part for Fetch {
+    type Output = Arc<IssuerKeys>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Arc<IssuerKeys>>, Failed> {
+        // The metadata is asked anew after a failure: the keys may have moved.
+        self.go_on(now, arrived, time).inspect_err(|_| *self.place.found() = None)
+    }
 }
 
 fn no_metadata() -> Error {

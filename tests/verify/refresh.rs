@@ -266,6 +266,28 @@ fn v6_a_leader_that_is_dropped_harms_nobody() {
 }
 
 #[test]
+fn t11_a_check_that_runs_out_of_time_fails_alone() {
+    for tokens in kinds_of_tokens() {
+        let verifier = fetching(&tokens);
+        let good = long(&tokens, p256());
+        let (mut first, mut hurried, mut patient) = (verifier(&good), verifier(&good), verifier(&good));
+        assert!(matches!(first(&at(START), None), Step::Do(Action::Send(_))));
+        assert!(matches!(hurried(&at(START), None), Step::Do(Action::Join(_))));
+        drop(first);
+        // Four of its eight seconds are left, and an attempt has five.
+        let Step::Do(Action::Send(request)) = hurried(&at(START + 4), None) else { panic!("it leads") };
+        assert_eq!(request.attempt_limits().total, Duration::from_secs(4));
+        assert!(matches!(patient(&at(START + 4), None), Step::Do(Action::Join(_))));
+        let timeout = Arrived::Failed(TransportError::unknown(TransportFault::Timeout, "slow"));
+        let end = hurried(&at(START + 8), Some(timeout));
+        assert!(matches!(end, Step::Done(Err(VerifyError::Unavailable(_)))));
+        assert!(matches!(patient(&at(START + 8), None), Step::Do(Action::Send(_))), "it goes on");
+        let step = patient(&at(START + 8), Some(respond(200, &jwks(&[p256()]))));
+        assert!(matches!(step, Step::Done(Ok(_))));
+    }
+}
+
+#[test]
 fn the_keys_are_where_the_issuers_own_metadata_says() {
     let issuer = |issuer: TrustedIssuer| Verifier::new(VerifierConfig::new(issuer, AUDIENCE)).unwrap();
     let base = "https://issuer.test/t/acme/api/v1";

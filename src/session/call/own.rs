@@ -50,7 +50,7 @@ impl Kind for Own {
         Ok(Call::leading(&self.session, operation, lead).by(identity))
     }
 
-    fn life(token: &AccessToken, asked: &Now) -> Life {
+    fn life(&self, token: &AccessToken, asked: &Now) -> Life {
         Life::of(token.lifetime(), asked)
     }
 }

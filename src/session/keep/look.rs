@@ -47,7 +47,7 @@ pub(crate) trait Kind {
     fn fetch(&self, lead: Lead) -> Result<Self::Fetch, Error>;
 
     /// How long this one lives. `asked` is when the last request for it left.
-    fn life(value: &Self::Value, asked: &Now) -> Life;
+    fn life(&self, value: &Self::Value, asked: &Now) -> Life;
 
     /// False if it is not what this caller needs, though it may serve others.
     fn fits(&self, _: &Self::Value) -> bool {
@@ -121,7 +121,7 @@ impl<K: Kind> Keep<K> {
             Need::Join(ticket) => Ok(Step::Do(Action::Join(ticket))),
             Need::Wait(pause, _) if pause >= time.remaining(now) => {
                 let open = Open { tried: self.search.tried, pause };
-                Err(Failed::open(late(K::NAME, "waiting before the next token request", time), open))
+                Err(Failed::open(late(K::NAME, "waiting before the next request", time), open))
             }
             Need::Wait(pause, tried) => {
                 self.search.tried = tried;
@@ -157,7 +157,7 @@ impl<K: Kind> Keep<K> {
             }
             Ok(Step::Done(value)) => {
                 let Fetching { lease, slot, fallback, asked, .. } = fetching;
-                let life = K::life(&value, &asked);
+                let life = self.kind.life(&value, &asked);
                 let lease = match lease.succeed(value, life, &K::POLICY, &asked, now) {
                     Ok(held) => return Ok(Step::Done(Loan::new(held, slot))),
                     Err(lease) => lease,

@@ -51,7 +51,7 @@ impl Kind for Description {
         Ok(Describe { session, resource, lead, places: self.places.clone().into(), at: At::Next(None) })
     }
 
-    fn life(_: &Arc<ResourceMetadata>, asked: &Now) -> Life {
+    fn life(&self, _: &Arc<ResourceMetadata>, asked: &Now) -> Life {
         document::life(asked)
     }
 }

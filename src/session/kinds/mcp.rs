@@ -56,7 +56,7 @@ impl Kind for Mcp {
         Ok(Call::leading(&self.session, self.wanted.clone(), lead))
     }
 
-    fn life(token: &AccessToken, asked: &Now) -> Life {
+    fn life(&self, token: &AccessToken, asked: &Now) -> Life {
         Life::of(token.lifetime(), asked)
     }
 }

@@ -40,7 +40,7 @@ impl Kind for Service {
         Ok(document::Shared(Call::leading(&self.session, GetMetadata::new(), lead)))
     }
 
-    fn life(_: &Arc<ServerMetadata>, asked: &Now) -> Life {
+    fn life(&self, _: &Arc<ServerMetadata>, asked: &Now) -> Life {
         document::life(asked)
     }
 }
