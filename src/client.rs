@@ -4,6 +4,8 @@
 //! each mount them beside what they have alone. `cargo fmt` does not see what a macro mounts: format those files by name.
 
 mod held;
+#[cfg(feature = "aauth")]
+mod replays;
 mod store;
 mod token_file;
 

@@ -51,6 +51,11 @@ pub struct DelegationDocument;
 #[doc = include_str!("../docs/mcp.md")]
 pub struct McpDocument;
 
+/// The examples of `docs/stores.md`, compiled and run.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../docs/stores.md")]
+pub struct StoresDocument;
+
 /// The examples of `docs/errors.md`, compiled.
 #[cfg(all(doctest, feature = "blocking"))]
 #[doc = include_str!("../docs/errors.md")]
@@ -131,7 +136,7 @@ pub mod aauth {
     #[cfg(feature = "blocking")]
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub use crate::client::blocking::aauth::{
-        AgentTokenSource, Client, ClientBuilder, ReplayStore, Verifier,
+        AgentTokenSource, Client, ClientBuilder, ReplayStore, SharedReplays, Verifier,
     };
     pub use crate::profile::*;
 }

@@ -42,6 +42,7 @@ pub mod aauth {
     pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
     pub use super::request_verifier::Verifier;
+    pub use crate::client::replays::SharedReplays;
 }
 
 /// The store for the async clients: the twin of [`crate::store`].
@@ -51,6 +52,9 @@ pub mod store {
     #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
     pub use crate::store::{Broken, asynchronous::contract};
     pub use crate::store::{
-        MemoryStore, Page, Prefix, Record, Shelf, StoreError, StoreFault, StoreKey, Version,
+        FileStore, MemoryStore, Page, Prefix, Record, Shelf, StoreError, StoreFault, StoreKey, Version,
     };
+    #[cfg(feature = "sealed")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
+    pub use crate::store::{NameKey, SealedStore, SealingKey};
 }

@@ -49,7 +49,7 @@ impl Reservation {
         self.keep
     }
 
-    fn digest(&self) -> u128 {
+    pub(crate) fn digest(&self) -> u128 {
         // A thumbprint is base64url, so the zero byte ends it. Half of the hash: a collision would refuse one request.
         let hash = Sha256::new()
             .chain_update(&self.thumbprint)

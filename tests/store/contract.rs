@@ -33,6 +33,20 @@ fn the_memory_store_keeps_it_and_is_left_as_it_was() {
     assert_eq!(keys(&store, &Prefix::all(Shelf::Tokens)), [near]);
 }
 
+#[allow(dead_code)] // it is a program
+#[path = "../../examples/store.rs"]
+mod example;
+
+#[test]
+fn the_store_of_the_example_keeps_it() {
+    store::contract(&example::Table::default()).unwrap();
+    wait(asynchronous::store::contract(&Async(example::Table::default()))).unwrap();
+    let code = include_str!("../../examples/store.rs");
+    let body =
+        code.lines().skip_while(|line| !line.starts_with("impl Store")).take_while(|line| *line != "}");
+    assert!(body.count() < 40);
+}
+
 #[test]
 fn a_store_behind_an_arc_is_one() {
     let store: std::sync::Arc<dyn Store> = std::sync::Arc::new(MemoryStore::new());

@@ -4,6 +4,8 @@
 mod contract;
 mod file;
 mod memory;
+#[cfg(feature = "aauth")]
+mod replays;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod support;

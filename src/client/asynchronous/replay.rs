@@ -1,8 +1,10 @@
 //! Where a resource remembers signatures, in the async mount.
 
 use super::Io;
+use crate::client::replays::{self, SharedReplays};
 use crate::error::StoreError;
 use crate::profile::{MemoryReplayStore, Reservation, Reserved};
+use crate::store::asynchronous::Store;
 use crate::time::Now;
 
 /// Remembers which signatures were taken. Several processes that serve one resource share one.
@@ -26,5 +28,18 @@ impl ReplayStore for MemoryReplayStore {
         now: &'a Now,
     ) -> Io<'a, Result<Reserved, StoreError>> {
         Box::pin(async move { Ok(MemoryReplayStore::reserve(self, reservation, now)) })
+    }
+}
+
+impl<S: Store> ReplayStore for SharedReplays<S> {
+    fn reserve<'a>(
+        &'a self,
+        reservation: &'a Reservation,
+        _: &'a Now,
+    ) -> Io<'a, Result<Reserved, StoreError>> {
+        Box::pin(async move {
+            let (key, keep) = (replays::key(reservation), replays::keep(reservation));
+            replays::reserved(self.store.save_if(&key, None, b"", keep, self.within).await)
+        })
     }
 }

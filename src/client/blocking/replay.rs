@@ -1,7 +1,9 @@
 //! Where a resource remembers signatures, in the blocking mount.
 
+use crate::client::replays::{self, SharedReplays};
 use crate::error::StoreError;
 use crate::profile::{MemoryReplayStore, Reservation, Reserved};
+use crate::store::Store;
 use crate::time::Now;
 
 /// Remembers which signatures were taken. Several processes that serve one resource share one.
@@ -17,5 +19,12 @@ pub trait ReplayStore: Send + Sync {
 impl ReplayStore for MemoryReplayStore {
     fn reserve(&self, reservation: &Reservation, now: &Now) -> Result<Reserved, StoreError> {
         Ok(MemoryReplayStore::reserve(self, reservation, now))
+    }
+}
+
+impl<S: Store> ReplayStore for SharedReplays<S> {
+    fn reserve(&self, reservation: &Reservation, _: &Now) -> Result<Reserved, StoreError> {
+        let (key, keep) = (replays::key(reservation), replays::keep(reservation));
+        replays::reserved(self.store.save_if(&key, None, b"", keep, self.within))
     }
 }
