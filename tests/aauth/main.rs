@@ -18,6 +18,8 @@ mod published;
 mod rebuilt;
 mod replays;
 mod requests;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod service;
 mod signing;
 mod support;

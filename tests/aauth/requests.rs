@@ -225,7 +225,7 @@ fn h3_one_hundred_thousand_changes() {
     let run = move |seed: u64| {
         let mut numbers = Numbers(seed);
         let (mut tried, mut accepted) = (0, 0);
-        while tried < 25_000 {
+        while tried < crate::rounds::of(25_000) {
             let mut request = originals[numbers.below(originals.len())].clone();
             if !tamper(&mut request, &mut numbers) {
                 continue;

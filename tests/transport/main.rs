@@ -12,6 +12,8 @@ mod injection;
 mod late;
 mod origins;
 mod proxy;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod targets;
 #[cfg(feature = "reqwest")]
 mod tunnel;

@@ -9,6 +9,8 @@ mod headers;
 mod introspection;
 mod keys;
 mod refresh;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod skew;
 mod support;
 mod tamper;

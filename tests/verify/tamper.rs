@@ -9,6 +9,7 @@ use super::support::*;
 #[test]
 fn v4_every_bit_of_fifty_tokens() {
     let verifier = &verifier();
+    let tokens = crate::rounds::of(50) as u64;
     let half = |numbers: std::ops::Range<u64>| {
         let (mut cases, mut accepted) = (0_u32, 0_u32);
         for number in numbers {
@@ -32,14 +33,14 @@ fn v4_every_bit_of_fifty_tokens() {
         (cases, accepted)
     };
     let (cases, accepted) = std::thread::scope(|scope| {
-        let first = scope.spawn(|| half(0..25));
-        let second = half(25..50);
+        let first = scope.spawn(|| half(0..tokens / 2));
+        let second = half(tokens / 2..tokens);
         let first = first.join().unwrap();
         (first.0 + second.0, first.1 + second.1)
     });
     assert_eq!(accepted, 0);
-    assert!(cases > 200_000, "{cases}");
-    println!("v4: {cases} single-bit changes of 50 tokens, {accepted} accepted");
+    assert!(cases as usize > crate::rounds::of(200_000), "{cases}");
+    println!("v4: {cases} single-bit changes of {tokens} tokens, {accepted} accepted");
 }
 
 #[test]

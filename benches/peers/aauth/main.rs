@@ -23,7 +23,9 @@ use aauth_core::httpsig::SigScheme;
 use aauth_core::keys::PrivateKey;
 use aauth_core::signing::{SignOptions, VerifyOptions, sign_request, verify_signature};
 use httpsig::prelude::message_component::{HttpMessageComponent, HttpMessageComponentId};
-use httpsig::prelude::{AlgorithmName, HttpSignatureBase, HttpSignatureHeaders, HttpSignatureParams, SecretKey};
+use httpsig::prelude::{
+    AlgorithmName, HttpSignatureBase, HttpSignatureHeaders, HttpSignatureParams, SecretKey,
+};
 use lumoauth::aauth::{
     AgentKey, IncomingMessage, MemoryReplayStore, Message, MessagePolicy, Nonce, Reservation, Reserved,
 };
@@ -122,11 +124,8 @@ fn aauth_core() -> Side {
         name: "aauth-core 0.1.2",
         sign: Box::new(move || drop(black_box(sign()))),
         verify: Box::new(move || {
-            let options = VerifyOptions {
-                public_key: Some(&public),
-                now: Some(created),
-                ..VerifyOptions::default()
-            };
+            let options =
+                VerifyOptions { public_key: Some(&public), now: Some(created), ..VerifyOptions::default() };
             let (input, signature, key) = (&signed.signature_input, &signed.signature, &signed.signature_key);
             let verified =
                 verify_signature("POST", URL, &headers, Some(BODY), input, signature, key, &options);

@@ -18,7 +18,8 @@ fn world() -> &'static (KeyPair, RequestVerifier) {
     WORLD.get_or_init(|| {
         let issuer = KeyPair::from_ed25519_seed(&[1; 32]).expect("a seed");
         let set = json!({"keys": [issuer.public_jwk().to_json()]}).to_string();
-        let trusted = TrustedIssuer::new("https://as.test").keys(IssuerKeys::parse(set.as_bytes()).expect("keys"));
+        let trusted =
+            TrustedIssuer::new("https://as.test").keys(IssuerKeys::parse(set.as_bytes()).expect("keys"));
         (issuer, RequestVerifier::new(VerifierConfig::new("https://api.test", trusted)).expect("settings"))
     })
 }

@@ -8,7 +8,8 @@ fuzz_target!(|text: &str| {
     let Ok(challenges) = Challenge::parse(text) else { return };
     for challenge in challenges {
         let rendered = challenge.to_header();
-        let again = Challenge::parse(rendered.to_str().expect("visible ASCII")).expect("what was rendered can be read");
+        let again = Challenge::parse(rendered.to_str().expect("visible ASCII"))
+            .expect("what was rendered can be read");
         assert_eq!(again.len(), 1);
         assert_eq!(again[0].scheme().to_ascii_lowercase(), challenge.scheme().to_ascii_lowercase());
         // What a field value cannot carry is rendered as a question mark.

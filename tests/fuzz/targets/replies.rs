@@ -38,7 +38,9 @@ fuzz_target!(|data: &[u8]| {
                 }
             }
         }
-        1 => assert!(read(&RedeemCode::new("code", "https://a.test/cb"), &response).is_none() || status == 200),
+        1 => {
+            assert!(read(&RedeemCode::new("code", "https://a.test/cb"), &response).is_none() || status == 200)
+        }
         2 => assert!(read(&Refresh::new("refresh", "rt"), &response).is_none() || status == 200),
         3 => drop(read(&Exchange::new("up", "rt"), &response)),
         4 => drop(read(&IssueDelegate::new("d", json!({"kty": "OKP"})), &response)),

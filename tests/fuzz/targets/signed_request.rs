@@ -27,7 +27,8 @@ fn world() -> &'static World {
         let issuer = KeyPair::from_ed25519_seed(&[1; 32]).expect("a seed");
         let agent = AgentKey::from_seed(&[2; 32]).expect("a seed");
         let set = json!({"keys": [issuer.public_jwk().to_json()]}).to_string();
-        let trusted = TrustedIssuer::new("https://as.test").keys(IssuerKeys::parse(set.as_bytes()).expect("keys"));
+        let trusted =
+            TrustedIssuer::new("https://as.test").keys(IssuerKeys::parse(set.as_bytes()).expect("keys"));
         let claims = json!({
             "iss": "https://as.test", "aud": "https://api.test", "exp": 1_750_003_600,
             "cnf": {"jwk": agent.public_jwk()},
@@ -39,7 +40,11 @@ fn world() -> &'static World {
         let signed = message.sign(&agent, Timestamp::from_unix(1_750_000_000), &nonce).expect("signs");
         let mut headers = HeaderMap::new();
         signed.apply_to(&mut headers).expect("headers");
-        World { verifier: RequestVerifier::new(VerifierConfig::new("https://api.test", trusted)).expect("settings"), headers }
+        World {
+            verifier: RequestVerifier::new(VerifierConfig::new("https://api.test", trusted))
+                .expect("settings"),
+            headers,
+        }
     })
 }
 
@@ -69,7 +74,8 @@ fuzz_target!(|data: &[u8]| {
             true
         }
     };
-    let message = IncomingMessage { method: &Method::POST, path_and_query: &path, headers: &headers, body: &body };
+    let message =
+        IncomingMessage { method: &Method::POST, path_and_query: &path, headers: &headers, body: &body };
     let now = Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(1), [0; 32]);
     match verifier.check(message).step(&now, None) {
         Ok(Step::Done(outcome)) => assert_eq!(outcome.is_ok(), !changed),

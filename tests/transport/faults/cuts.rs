@@ -2,6 +2,7 @@
 
 use crate::hostile::{Accept, End, Recorded, Reply, Server, agent, answer, script};
 use crate::late::{OVERSHOOT, Stopwatch};
+use crate::rounds;
 use lumoauth::{Agent, ApiRequest, Error};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -121,15 +122,9 @@ fn cut_requests(step: usize) -> Figures {
     figures
 }
 
-/// Every byte if `LUMOAUTH_LONG` is set (it takes a while), else a sample of them.
-#[allow(clippy::disallowed_methods, reason = "the person who runs the tests chooses how long they take")]
-fn every_byte() -> bool {
-    std::env::var_os("LUMOAUTH_LONG").is_some()
-}
-
 #[test]
 fn f2_an_answer_cut_at_any_byte_is_never_a_success() {
-    let (step, stalls) = if every_byte() { (1, 1) } else { (7, 70) };
+    let (step, stalls) = if rounds::all() { (1, 1) } else { (7, 70) };
     let Figures { cases, worst } = cut_answers(step, stalls);
     println!(
         "f2: {cases} cut answers (step {step}, stalls at every step of {stalls}), 0 successes, worst overshoot {worst:?}"
@@ -138,7 +133,7 @@ fn f2_an_answer_cut_at_any_byte_is_never_a_success() {
 
 #[test]
 fn f2_a_request_cut_at_any_byte_is_never_a_success() {
-    let step = if every_byte() { 1 } else { 23 };
+    let step = if rounds::all() { 1 } else { 23 };
     let Figures { cases, worst } = cut_requests(step);
     println!("f2: {cases} cut requests (step {step}), 0 successes, worst overshoot {worst:?}");
 }

@@ -181,10 +181,10 @@ fn add(a: Figures, b: Figures) -> Figures {
 
 #[test]
 fn f1_ten_thousand_faults() {
-    let Figures { calls, faults, allowed, worst } = faults(20_260_101, 10_000);
+    let Figures { calls, faults, allowed, worst } = faults(20_260_101, crate::rounds::of(10_000));
     println!(
         "f1: {faults} faults in {calls} calls: 0 panics, 0 doubled, 0 wrong decisions ({allowed} allowed), \
          0 secrets, worst overshoot {worst:?}"
     );
-    assert!(faults >= 10_000 && allowed > 100);
+    assert!(faults >= crate::rounds::of(10_000) && allowed > crate::rounds::of(100));
 }
