@@ -28,7 +28,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("token", "scopes secret time"),
     ("credentials", "error secret site"),
     ("wire", "error json secret time"),
-    ("pkce", "secret time"),
+    ("pkce", "error secret time"),
     ("message", "error origin secret time wire"),
     ("operation", "credentials error origin route secret site time token wire"),
     (
