@@ -3,6 +3,7 @@
 mod advice;
 mod api;
 mod protocol;
+mod redactor;
 mod signer;
 mod text;
 mod transport;
@@ -13,9 +14,10 @@ use std::time::Duration;
 pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
 pub use protocol::{ProtocolError, ProtocolFault};
+pub(crate) use redactor::Redactor;
 pub use signer::SignerError;
 pub use text::acts_on_text;
-pub(crate) use text::{Redactor, inert};
+pub(crate) use text::inert;
 pub use transport::{Sent, TransportError, TransportFault};
 pub use workload::WorkloadError;
 

@@ -6,7 +6,7 @@ use http::Uri;
 use http::uri::Scheme;
 
 use crate::error::{ConfigError, InputError};
-use crate::path::{decode_fully, encode, path_and_query};
+use crate::path::{LONGEST_URL, decode_fully, encode, path_and_query, too_long};
 
 /// Scheme, host and port: what a credential is bound to. Compared whole, never by prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl Origin {
             _ => return None,
         };
         let host = url.host()?.to_ascii_lowercase();
-        let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let port = port(url, if https { 443 } else { 80 })?;
         Some(Origin { https, host, port })
     }
 
@@ -57,7 +57,7 @@ impl Origin {
         let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
         url.scheme_str() == Some(scheme)
             && url.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
-            && url.port_u16().unwrap_or(default) == self.port
+            && port(url, default) == Some(self.port)
     }
 
     /// The host, lower case; an IPv6 address in its brackets.
@@ -105,8 +105,25 @@ impl std::fmt::Display for Origin {
     }
 }
 
+/// The port of a URL; none if what stands in its place is no port.
+fn port(url: &Uri, default: u16) -> Option<u16> {
+    let authority = url.authority()?.as_str();
+    let behind = authority.rsplit_once('@').map_or(authority, |(_, behind)| behind);
+    match behind.get(url.host()?.len()..)? {
+        "" | ":" => Some(default),
+        rest => rest
+            .strip_prefix(':')
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?
+            .parse()
+            .ok(),
+    }
+}
+
 /// An absolute URL given by the caller: its origin, and itself checked.
 pub(crate) fn absolute(argument: &'static str, url: &str) -> Result<(Origin, Uri), InputError> {
+    if url.len() > LONGEST_URL {
+        return Err(too_long(argument));
+    }
     let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
     if !lower.starts_with("https://") && !lower.starts_with("http://") {
         return Err(InputError::new(argument, "is a URL that is neither http nor https"));
@@ -134,6 +151,9 @@ pub(crate) fn parse_base(setting: &'static str, text: &str) -> Result<(Origin, S
     let bad = |problem: &'static str| ConfigError::BadUrl { setting, problem };
     if text.is_empty() {
         return Err(bad("it is empty"));
+    }
+    if text.len() > LONGEST_URL {
+        return Err(bad("it is longer than 8 KiB"));
     }
     if !text.is_ascii() {
         return Err(bad(
@@ -228,6 +248,23 @@ mod tests {
         assert_ne!(origin("https://a.example"), origin("https://a.example.evil.test"));
         assert!(origin("http://127.9.9.9:1").is_loopback());
         assert!(!origin("https://localhost.evil.test").is_loopback());
+        for (url, ours) in [
+            ("https://a.example/x", true),
+            ("https://A.EXAMPLE:443", true),
+            ("https://a.example.evil.test/", false),
+            ("https://a.example:443.evil.test/", false),
+            ("https://a.exampl/", false),
+            ("https://a.examplee/", false),
+            ("https://b.a.example/", false),
+            ("https://a.example:4433/", false),
+            ("http://a.example/", false),
+            ("https://a.example@evil.test/", false),
+            ("https://user@a.example/", true),
+        ] {
+            let Ok(uri) = url.parse::<Uri>() else { continue };
+            assert_eq!(origin("https://a.example").is_of(&uri), ours, "{url}");
+            assert_eq!(Origin::of(&uri) == Some(origin("https://a.example")), ours, "{url}");
+        }
         assert_eq!(Origin::of(&"https://a.example/x".parse().unwrap()), Some(origin("https://a.example")));
     }
 }

@@ -1,9 +1,16 @@
 //! Scopes: a set of words that a token is good for (RFC 6749 section 3.3).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::error::InputError;
+
+/// Up to this many are compared one by one.
+const FEW: usize = 16;
+/// The most scopes that a stranger can make an agent ask for, and the longest text of them, in bytes.
+const MOST_OF_A_STRANGER: usize = 100;
+const LONGEST_OF_A_STRANGER: usize = 4 * 1024;
 
 /// A set of scopes in the order given, each once. Empty means "what the agent is registered for".
 ///
@@ -60,16 +67,45 @@ impl Scopes {
         sorted
     }
 
+    /// True if each of them is among the others; linear, however many there are.
+    pub(crate) fn are_within(&self, others: &Scopes) -> bool {
+        if others.len() <= FEW {
+            return self.iter().all(|scope| others.contains(scope));
+        }
+        let others: HashSet<&str> = others.iter().collect();
+        self.iter().all(|scope| others.contains(scope))
+    }
+
+    /// Those that are not among the others.
+    pub(crate) fn without(&self, others: &Scopes) -> Self {
+        let others: HashSet<&str> = others.iter().collect();
+        Scopes::collect(self.iter().filter(|scope| !others.contains(scope)))
+    }
+
+    /// Themselves if they are few enough to be sent on though a stranger named them; else none.
+    pub(crate) fn if_modest(self) -> Self {
+        let bytes = self.iter().fold(self.len(), |sum, scope| sum.saturating_add(scope.len()));
+        if self.len() > MOST_OF_A_STRANGER || bytes > LONGEST_OF_A_STRANGER { Scopes::none() } else { self }
+    }
+
     fn collect<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> Self {
-        let mut scopes = Vec::new();
-        for item in items {
-            for word in item.as_ref().split(' ').filter(|word| !word.is_empty()) {
-                if !scopes.iter().any(|own| own == word) {
-                    scopes.push(word.to_owned());
+        let items: Vec<S> = items.into_iter().collect();
+        let words = items.iter().flat_map(|item| item.as_ref().split(' ')).filter(|word| !word.is_empty());
+        let mut scopes: Vec<&str> = words.collect();
+        // Few are looked through, more are hashed: a stranger may name tens of thousands.
+        if scopes.len() <= FEW {
+            let mut kept: Vec<&str> = Vec::with_capacity(scopes.len());
+            for word in scopes {
+                if !kept.contains(&word) {
+                    kept.push(word);
                 }
             }
+            scopes = kept;
+        } else {
+            let mut seen = HashSet::with_capacity(scopes.len());
+            scopes.retain(|word| seen.insert(*word));
         }
-        Scopes((!scopes.is_empty()).then(|| scopes.into()))
+        Scopes((!scopes.is_empty()).then(|| scopes.into_iter().map(str::to_owned).collect()))
     }
 
     fn words(&self) -> &[String] {
@@ -154,5 +190,28 @@ mod tests {
         for scope in ["a\"b", "a\\b", "a\nb", "é", "a\tb"] {
             assert_eq!(Scopes::from(scope).parameter().unwrap_err().argument(), "scope", "{scope:?}");
         }
+    }
+
+    #[test]
+    fn many_are_told_apart_as_few_are_and_in_order() {
+        for count in [FEW, FEW + 1, 1_000] {
+            let words: Vec<String> = (0..count).map(|at| format!("s{}", at % (count - 1))).collect();
+            let scopes = Scopes::from(&words);
+            assert_eq!(scopes.len(), count - 1);
+            assert_eq!(scopes, Scopes::from(words.join(" ")));
+            assert_eq!(scopes.iter().next(), Some("s0"));
+            assert!(scopes.are_within(&scopes) && !scopes.are_within(&Scopes::from("s0")));
+            assert!(Scopes::from("s1").are_within(&scopes) && !Scopes::from("x").are_within(&scopes));
+            assert_eq!(scopes.without(&Scopes::from(&words[1..count - 1])), Scopes::from("s0"));
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_names_is_sent_on_within_bounds_only() {
+        let words = |count: usize| Scopes::from((0..count).map(|at| format!("s{at}")).collect::<Vec<_>>());
+        assert_eq!(words(MOST_OF_A_STRANGER).if_modest().len(), MOST_OF_A_STRANGER);
+        assert!(words(MOST_OF_A_STRANGER + 1).if_modest().is_empty());
+        assert!(Scopes::from("x".repeat(LONGEST_OF_A_STRANGER)).if_modest().is_empty());
+        assert!(!Scopes::from("x".repeat(LONGEST_OF_A_STRANGER - 1)).if_modest().is_empty());
     }
 }

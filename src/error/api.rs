@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::text::{Redactor, inert};
+use super::redactor::Redactor;
+use super::text::inert;
 use crate::time::Timestamp;
 
 /// A refusal or failure that the service put into words. Cheap to clone.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::text::{Redactor, inert};
+use super::redactor::Redactor;
+use super::text::inert;
 
 /// The answer of an operation that cannot be read. It is never taken for success.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::text::Redactor;
+use super::redactor::Redactor;
 
 /// No chain of sources is longer.
 const DEEPEST: usize = 32;

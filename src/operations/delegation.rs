@@ -288,7 +288,8 @@ impl User {
         Ok(User {
             access: access.secret().clone(),
             token_type: "Bearer".into(),
-            scopes: access.scopes().clone(),
+            // What the service added is asked for in no exchange.
+            scopes: access.scopes().without(&tokens.added),
             expires_at: Some(access.expires_at()),
             refresh: tokens.refresh.or(kept),
             put_off: None,
@@ -327,7 +328,13 @@ mod tests {
             Timestamp::from_unix(at),
             Duration::from_secs(3600),
         );
-        TokenSet { access, refresh: refresh.map(Secret::new), id: None, issued_token_type: None }
+        TokenSet {
+            access,
+            refresh: refresh.map(Secret::new),
+            id: None,
+            added: Scopes::none(),
+            issued_token_type: None,
+        }
     }
 
     fn pending() -> (UserSession, String) {
@@ -448,5 +455,20 @@ mod tests {
         ] {
             assert!(UserSession::from_bytes(bad).is_err());
         }
+    }
+
+    #[test]
+    fn what_a_service_added_is_not_among_the_scopes_of_the_session() {
+        let mut tokens = tokens("t", None, 1_000);
+        let (secret, given) = (tokens.access.secret().clone(), Scopes::from("a openid"));
+        tokens.access = AccessToken::new(
+            secret,
+            TokenType::Bearer,
+            given,
+            Timestamp::from_unix(1_000),
+            Duration::from_secs(60),
+        );
+        tokens.added = Scopes::from("openid");
+        assert_eq!(User::of(tokens, None).unwrap().scopes, Scopes::from("a"));
     }
 }

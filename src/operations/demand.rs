@@ -30,7 +30,12 @@ impl Demand {
             401 => Demand::Token(together(bearers)),
             403 => {
                 let demands = bearers.filter(|challenge| challenge.error() == Some("insufficient_scope"));
-                together(demands).map_or(Demand::Nothing, |challenge| Demand::MoreScopes(challenge.scope()))
+                together(demands).map_or(Demand::Nothing, |challenge| {
+                    let named = challenge.scope();
+                    // None is a demand too, for what the server says that it supports; too many are none.
+                    let modest = named.clone().if_modest();
+                    if modest == named { Demand::MoreScopes(named) } else { Demand::Nothing }
+                })
             }
             _ => Demand::Nothing,
         }
@@ -53,10 +58,10 @@ fn together<'c>(challenges: impl Iterator<Item = &'c Challenge>) -> Option<Chall
 
 /// Which scopes to ask for: those so far and those that a challenge names; if neither names any, all that the resource
 /// supports, else none (MCP, authorization, "Scope Selection Strategy"). Scopes that the caller has chosen are not widened by
-/// what a resource merely supports.
+/// what a resource merely supports. What is named beyond all measure is not named ([`Scopes::if_modest`]).
 pub(crate) fn choose_scopes(have: &Scopes, named: &Scopes, supported: &Scopes) -> Scopes {
     let both = union(have, named);
-    if both.is_empty() { supported.clone() } else { both }
+    if both.is_empty() { supported.clone().if_modest() } else { both }
 }
 
 /// What was granted of what was asked for; all of it if the answer does not say.
@@ -64,9 +69,14 @@ pub(crate) fn granted(asked: &Scopes, token: &AccessToken) -> Scopes {
     if token.scopes().is_empty() { asked.clone() } else { token.scopes().clone() }
 }
 
-/// All scopes of both, none twice.
+/// All scopes of both, none twice; only the first, which are the caller's, if the second or both together are beyond all measure.
 pub(crate) fn union(have: &Scopes, more: &Scopes) -> Scopes {
-    Scopes::from(have.iter().chain(more.iter()).map(str::to_owned).collect::<Vec<_>>())
+    let more = more.clone().if_modest();
+    if more.is_empty() {
+        return have.clone();
+    }
+    let both = Scopes::from(have.iter().chain(more.iter()).collect::<Vec<_>>()).if_modest();
+    if both.is_empty() { have.clone() } else { both }
 }
 
 /// The URL that a challenge names, if a request may go there: to the server's own origin, or to the service's descriptions
@@ -224,5 +234,19 @@ mod tests {
     fn scopes_of_both_none_twice() {
         let both = union(&Scopes::from("a b"), &Scopes::from("b c"));
         assert_eq!(both.to_string(), "a b c");
+    }
+
+    #[test]
+    fn a_server_cannot_make_an_agent_send_scopes_without_end() {
+        let many = (0..500).map(|at| format!("s{at}")).collect::<Vec<_>>();
+        let challenge = format!(r#"Bearer error="insufficient_scope", scope="{}""#, many.join(" "));
+        assert_eq!(Demand::of(&answer(403, &challenge)), Demand::Nothing);
+        let (own, many) = (Scopes::from("own"), Scopes::from(&many));
+        assert_eq!(choose_scopes(&own, &many, &Scopes::none()), own);
+        assert_eq!(choose_scopes(&Scopes::none(), &many, &many), Scopes::none());
+        assert_eq!(choose_scopes(&Scopes::none(), &many, &own), own);
+        // Nor bit by bit.
+        let grown = many.iter().fold(own, |have, more| union(&have, &Scopes::from(more)));
+        assert!(grown.len() <= 100 && grown.contains("own"), "{}", grown.len());
     }
 }

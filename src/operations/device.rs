@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::consent::AUTHORIZE;
-use super::grants::{TokenSet, token_request, token_set};
+use super::grants::{TokenSet, Whose, token_request, token_set};
 use super::token::TOKEN;
 use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
@@ -136,7 +136,7 @@ impl Operation for PollDevice {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
-        let error = match token_set(response, &self.scopes) {
+        let error = match token_set(response, &self.scopes, Whose::User) {
             Ok(tokens) => return Ok(Answer::Done(tokens)),
             Err(error) => error,
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::grants::{TokenSet, token_request, token_set};
+use super::grants::{TokenSet, Whose, token_request, token_set};
 use super::token::TOKEN;
 use crate::claims::UnverifiedClaims;
 use crate::credentials::{ClientAuth, Credentials};
@@ -229,7 +229,7 @@ impl Operation for Exchange {
 
     fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
         let asked = if self.scopes.is_empty() { &self.most } else { &self.scopes };
-        let mut tokens = token_set(response, asked)?;
+        let mut tokens = token_set(response, asked, Whose::Agent)?;
         no_details(response)?;
         let unusable = |problem| {
             let fault = ProtocolFault::UnusableToken { problem };

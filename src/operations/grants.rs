@@ -29,24 +29,41 @@ pub struct TokenSet {
     pub refresh: Option<Secret>,
     /// The ID token, if `openid` was among the scopes. Not verified here.
     pub id: Option<Secret>,
+    /// The scopes about the user that nobody asked for and the service added: they are the token's, and nothing more is made of
+    /// them. Only `openid`, `profile`, `email`, `address` and `phone` can be among them, and only of a user's own token.
+    pub added: Scopes,
     /// What was issued (RFC 8693 section 2.2.1), exchanges only.
     pub issued_token_type: Option<String>,
 }
 
 impl fmt::Debug for TokenSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TokenSet { access, refresh, id, issued_token_type } = self;
+        let TokenSet { access, refresh, id, added, issued_token_type } = self;
         f.debug_struct("TokenSet")
             .field("access", access)
             .field("refresh", refresh)
             .field("id", id)
+            .field("added", added)
             .field("issued_token_type", issued_token_type)
             .finish()
     }
 }
 
+/// What services add to what was asked for, since a user who consented has signed in (OpenID Connect Core section 5.4). Such a
+/// scope gives nothing but facts about the user.
+const ABOUT_THE_USER: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
+
+/// Whose token an answer carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// A user's own: what is about the user may be added to what was asked for.
+    User,
+    /// One that an agent acts with.
+    Agent,
+}
+
 /// Reads a token answer whole; a granted scope beyond those asked for is a fault.
-pub(super) fn token_set(response: &Response, asked: &Scopes) -> Result<TokenSet, Error> {
+pub(super) fn token_set(response: &Response, asked: &Scopes, whose: Whose) -> Result<TokenSet, Error> {
     let mut fields = wire::read(TOKEN.name(), response)?;
     if response.status() != 200 {
         return Err(fields.fault(ProtocolFault::UnexpectedStatus));
@@ -57,10 +74,15 @@ pub(super) fn token_set(response: &Response, asked: &Scopes) -> Result<TokenSet,
     let id = secret(&mut fields, "id_token")?.map(Secret::new);
     let issued_token_type = fields.text("issued_token_type")?;
     let access = access_token(&mut fields, response, asked)?;
-    if !asked.is_empty() && access.scopes().iter().any(|granted| !asked.contains(granted)) {
+    let added = if asked.is_empty() { Scopes::none() } else { access.scopes().without(asked) };
+    let may_be_added = match whose {
+        Whose::User => Scopes::from(ABOUT_THE_USER),
+        Whose::Agent => Scopes::none(),
+    };
+    if !added.are_within(&may_be_added) {
         return Err(fields.fault(ProtocolFault::WiderScope));
     }
-    Ok(TokenSet { access, refresh, id, issued_token_type })
+    Ok(TokenSet { access, refresh, id, added, issued_token_type })
 }
 
 pub(super) fn token_request(context: &Context<'_>, form: Form) -> Request {
@@ -132,7 +154,7 @@ impl Operation for RedeemCode {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
-        token_set(response, &self.scopes).map(Answer::Done)
+        token_set(response, &self.scopes, Whose::User).map(Answer::Done)
     }
 }
 
@@ -193,7 +215,7 @@ impl Operation for Refresh {
 
     fn response(&self, response: &Response) -> Result<Answer<TokenSet>, Error> {
         let asked = if self.scopes.is_empty() { &self.granted } else { &self.scopes };
-        token_set(response, asked).map(Answer::Done)
+        token_set(response, asked, Whose::User).map(Answer::Done)
     }
 }
 
@@ -342,5 +364,49 @@ mod tests {
         );
         let site = Site::tenant("acme").unwrap();
         assert!(Revoke::new("").request(&Context::new(&site)).is_err());
+    }
+
+    #[test]
+    fn what_is_about_the_user_may_be_added_to_a_users_own_token() {
+        let code =
+            RedeemCode::new("c", "https://a/", Pkce::from_verifier("v".repeat(43)).unwrap()).scopes(["a"]);
+        let refresh = Refresh::new("r").granted(["a"]);
+        let body = |scope: &str| format!(r#"{{"access_token":"t","scope":"{scope}"}}"#);
+        let five = "a openid profile email address phone";
+        for tokens in [answer(&code, 200, &body(five)).unwrap(), answer(&refresh, 200, &body(five)).unwrap()]
+        {
+            assert_eq!(tokens.access.scopes(), &Scopes::from(five));
+            assert_eq!(tokens.added, Scopes::from("openid profile email address phone"));
+        }
+        assert!(answer(&code, 200, &body("a")).unwrap().added.is_empty());
+        let asked = code.clone().scopes(["a", "openid"]);
+        assert_eq!(answer(&asked, 200, &body("a openid email")).unwrap().added, Scopes::from("email"));
+        for more in ["offline_access", "Openid", "admin", "openid admin", "email:write"] {
+            let wider = |error: Error| {
+                assert!(error.to_string().contains("more than was asked for"), "{more}: {error}")
+            };
+            wider(answer(&code, 200, &body(&format!("a {more}"))).unwrap_err());
+            wider(answer(&refresh, 200, &body(&format!("a {more}"))).unwrap_err());
+        }
+        let exchange = super::super::Exchange::new("t").scopes(["a"]);
+        for more in ["openid", "profile", "email", "address", "phone"] {
+            assert!(answer(&exchange, 200, &body(&format!("a {more}"))).is_err(), "{more}");
+        }
+    }
+
+    #[test]
+    fn scopes_may_be_a_list() {
+        let code = RedeemCode::new("c", "https://a/", Pkce::from_verifier("v".repeat(43)).unwrap())
+            .scopes(["a", "b"]);
+        let scopes = |scope: &str| {
+            let body = format!(r#"{{"access_token":"t","scope":{scope}}}"#);
+            answer(&code, 200, &body).map(|tokens| tokens.access.scopes().clone())
+        };
+        assert_eq!(scopes(r#"["a","b"]"#).unwrap(), Scopes::from("a b"));
+        assert_eq!(scopes("[]").unwrap(), Scopes::none());
+        assert_eq!(scopes("null").unwrap(), Scopes::from("a b"));
+        for bad in ["[1]", r#"["a",null]"#, r#"{"a":"b"}"#, "5", r#"["a","c"]"#] {
+            assert!(matches!(scopes(bad), Err(Error::Protocol(_))), "{bad}");
+        }
     }
 }

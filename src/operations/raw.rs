@@ -298,4 +298,23 @@ mod tests {
         assert_eq!(effect(Method::PATCH), Effect::Once);
         assert_eq!(ApiRequest::post("/x").repeatable().terms().effect, Effect::Repeatable);
     }
+
+    #[test]
+    fn a_url_that_is_too_long_is_an_error_however_it_came_about() {
+        let resource: http::Uri = "https://mcp.acme.test/x".parse().unwrap();
+        let origin = Origin::of(&resource).unwrap();
+        for length in [9_000, 70_000, 1_000_000] {
+            let long = "x".repeat(length);
+            for request in [
+                ApiRequest::get(format!("/{long}")),
+                ApiRequest::get(long.clone()),
+                ApiRequest::get(format!("https://app.lumoauth.dev/{long}")),
+                ApiRequest::get(format!("https://api.example/{long}")),
+                ApiRequest::get("things").query("q", &long),
+                ApiRequest::get(format!("/{long}")).at_resource(&origin, &resource).unwrap(),
+            ] {
+                assert!(matches!(built(&request), Err(Error::Input(_))), "{length}");
+            }
+        }
+    }
 }

@@ -86,9 +86,25 @@ pub(crate) fn access_token(
     sendable(&secret, fields)?;
     // RFC 6749 requires token_type, the vendor's SDKs do not (`docs/wire.md`, T-type).
     let token_type = fields.text("token_type")?.map_or(TokenType::Bearer, |text| TokenType::parse(&text));
-    let scopes = fields.text("scope")?.map_or_else(|| asked.clone(), Scopes::from);
+    let scopes = scope(fields)?.unwrap_or_else(|| asked.clone());
     let lifetime = lifetime(fields)?;
     Ok(AccessToken::new(secret, token_type, scopes, response.received().unwrap_or_default(), lifetime))
+}
+
+/// `scope`: a text with blanks between (RFC 6749 section 3.3), or a list of texts as some servers write it.
+pub(crate) fn scope(fields: &mut Fields) -> Result<Option<Scopes>, Error> {
+    const EXPECTED: &str = "a text or a list of texts";
+    let Some(value) = fields.value("scope") else { return Ok(None) };
+    match &value {
+        Value::String(text) => Ok(Some(Scopes::from(text.as_str()))),
+        Value::Array(items) => {
+            let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            words
+                .map(|words| Some(Scopes::from(words)))
+                .ok_or_else(|| fields.mistyped("scope", EXPECTED, &value))
+        }
+        _ => Err(fields.mistyped("scope", EXPECTED, &value)),
+    }
 }
 
 /// A token that a header can carry, and that is not too long for one.

@@ -9,6 +9,7 @@ use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::json::Fields;
 use crate::operations::token::lifetime;
 use crate::origin::Origin;
+use crate::path::LONGEST_URL;
 use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -91,6 +92,9 @@ impl Consent {
             }
             (None, None) => return Err(bad("the answer asks for consent and does not say where")),
         };
+        if url.len() > LONGEST_URL {
+            return Err(bad("the consent URL is longer than 8 KiB"));
+        }
         if !url.bytes().all(|byte| byte.is_ascii_graphic()) || url.contains(['#', '\\']) {
             return Err(bad("the consent URL has a fragment, blank or other character that it cannot have"));
         }

@@ -198,7 +198,7 @@ impl Operation for GetPlatformToken {
         if access.token_type() != &TokenType::Dpop {
             return Err(fields.fault(unusable("its type is not DPoP")));
         }
-        if !self.scopes.is_empty() && access.scopes().iter().any(|granted| !self.scopes.contains(granted)) {
+        if !self.scopes.is_empty() && !access.scopes().are_within(&self.scopes) {
             return Err(fields.fault(ProtocolFault::WiderScope));
         }
         match (&thumbprint, &self.thumbprint) {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::json::Fields;
-use crate::operations::token::{lifetime, sendable};
+use crate::operations::token::{lifetime, scope, sendable};
 use crate::origin::Origin;
 use crate::route::Route;
 use crate::scopes::Scopes;
@@ -146,8 +146,8 @@ pub(super) fn token(
             return Err(fields.fault(ProtocolFault::UnusableToken { problem }));
         }
     };
-    let scopes = fields.text("scope")?.map_or_else(|| asked.clone(), Scopes::from);
-    if !asked.is_empty() && scopes.iter().any(|granted| !asked.contains(granted)) {
+    let scopes = scope(fields)?.unwrap_or_else(|| asked.clone());
+    if !asked.is_empty() && !scopes.are_within(asked) {
         return Err(fields.fault(ProtocolFault::WiderScope));
     }
     let lifetime = lifetime(fields)?;

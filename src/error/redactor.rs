@@ -1,0 +1,415 @@
+//! Cuts secrets out of text that others wrote before it is shown.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::Value;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::secret::Secret;
+
+/// The shortest piece of a secret that is looked for.
+const PIECE: usize = 12;
+/// The shortest text that is looked for.
+const SHORTEST: usize = 4;
+const MARK: &str = "[redacted]";
+
+/// Cuts the secrets of one exchange out of what came back: a service, or a proxy before it, may echo the request.
+///
+/// Making one costs nothing, and a text in which nothing of a secret can be costs a look at each of its bytes and at each of
+/// the secrets': only where something may have been found are the secrets written out in all their spellings.
+pub(crate) struct Redactor<'s> {
+    secrets: &'s [Secret],
+    /// Made with the first text.
+    traces: OnceCell<Traces>,
+}
+
+impl<'s> Redactor<'s> {
+    /// Looks for the secrets as they are, and in the encodings in which requests carry them.
+    pub(crate) fn new(secrets: &'s [Secret]) -> Self {
+        Redactor { secrets, traces: OnceCell::new() }
+    }
+
+    /// The text with every piece of a secret replaced by a mark.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        let bytes = text.as_bytes();
+        let traces = self.traces.get_or_init(|| Traces::of(self.secrets));
+        let suspected = bytes.windows(PIECE).any(|window| traces.may_be_of(window));
+        if !suspected && !self.secrets.iter().any(leaves_no_trace) {
+            return text.to_owned();
+        }
+        let mut hidden = vec![false; bytes.len()];
+        // Where each piece of the text stands: secrets are longer and come in more spellings than what is shown.
+        let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
+        for (at, window) in bytes.windows(PIECE).enumerate() {
+            places.entry(window).or_default().push(at);
+        }
+        let mut hide = |from: usize, length: usize| {
+            for flag in hidden.iter_mut().skip(from).take(length) {
+                *flag = true;
+            }
+        };
+        let mut look_for = |spelling: &[u8]| {
+            if spelling.len() >= PIECE {
+                for piece in spelling.windows(PIECE) {
+                    // Hidden once is hidden: a text or a secret of one piece over and over stays linear.
+                    for at in places.remove(piece).into_iter().flatten() {
+                        hide(at, PIECE);
+                    }
+                }
+            } else if spelling.len() >= SHORTEST {
+                for (at, window) in bytes.windows(spelling.len()).enumerate() {
+                    if window == spelling {
+                        hide(at, window.len());
+                    }
+                }
+            }
+        };
+        for secret in self.secrets {
+            spellings(secret, &mut |spelling| {
+                look_for(spelling.as_bytes());
+                let reversed = Zeroizing::new(spelling.chars().rev().collect::<String>());
+                look_for(reversed.as_bytes());
+            });
+        }
+        let mut out = String::new();
+        let mut inside = false;
+        for (at, character) in text.char_indices() {
+            let hide = hidden.get(at).copied().unwrap_or(false);
+            if hide && !inside {
+                out.push_str(MARK);
+            } else if !hide {
+                out.push(character);
+            }
+            inside = hide;
+        }
+        out
+    }
+
+    /// The same for every text inside a JSON value, keys too.
+    pub(crate) fn clean_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(&text)),
+            Value::Array(items) => {
+                Value::Array(items.into_iter().map(|item| self.clean_value(item)).collect())
+            }
+            Value::Object(map) => Value::Object(
+                map.into_iter().map(|(key, value)| (self.clean(&key), self.clean_value(value))).collect(),
+            ),
+            other => other,
+        }
+    }
+}
+
+/// True if a spelling of the secret may be shorter than a piece, or is no mirror of its bytes when it is turned around.
+fn leaves_no_trace(secret: &Secret) -> bool {
+    secret.expose().len() < PIECE || !secret.expose().is_ascii()
+}
+
+/// Hands over every spelling in which requests carry a secret.
+fn spellings(secret: &Secret, each: &mut dyn FnMut(&str)) {
+    let raw = secret.expose();
+    let percent = Zeroizing::new(form_urlencoded::byte_serialize(raw.as_bytes()).collect::<String>());
+    let mut hex = Zeroizing::new(crate::time::hex(raw.as_bytes()));
+    each(raw);
+    each(&Zeroizing::new(small_escapes(&percent)));
+    each(&percent);
+    each(&hex);
+    hex.make_ascii_uppercase();
+    each(&hex);
+    // base64 of a text inside a longer one starts at one of three offsets.
+    for by in 0..3_usize {
+        let mut bytes = Zeroizing::new(vec![b'x'; by]);
+        bytes.extend_from_slice(raw.as_bytes());
+        let skip = if by == 0 { 0 } else { by.saturating_add(1) };
+        for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+            let encoded = Zeroizing::new(encoded);
+            each(encoded.get(skip..).unwrap_or_default());
+        }
+    }
+    each(&Zeroizing::new(STANDARD.encode(raw)));
+}
+
+/// Which three bytes follow each other somewhere in the secrets, roughly: a bit for each by a few of its bits. Whatever spelling
+/// a piece of a secret has, what it decodes to is made of such bytes.
+struct Traces(Box<[u64; TRACES]>);
+
+const TRACES: usize = 1024;
+
+impl Traces {
+    fn of(secrets: &[Secret]) -> Self {
+        let mut bits = Box::new([0_u64; TRACES]);
+        for secret in secrets {
+            for three in secret.expose().as_bytes().windows(3) {
+                let (word, bit) = Self::place(three);
+                if let Some(word) = bits.get_mut(word) {
+                    *word |= bit;
+                }
+            }
+        }
+        Traces(bits)
+    }
+
+    fn place(three: &[u8]) -> (usize, u64) {
+        let number = three.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        // Multiplied by an odd number, the upper bits depend on all of it.
+        let hash = number.wrapping_mul(0x9e37_79b1) >> 16;
+        ((hash >> 6) as usize, 1_u64 << (hash & 63))
+    }
+
+    fn has(&self, three: &[u8]) -> bool {
+        let (word, bit) = Self::place(three);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// True if all of it may be in a secret. What is shorter than three bytes says nothing.
+    fn have_all(&self, bytes: &[u8]) -> bool {
+        bytes.windows(3).all(|three| self.has(three))
+    }
+
+    /// True if the piece of a text may be a piece of a secret in one of its spellings, written forwards or backwards.
+    fn may_be_of(&self, piece: &[u8]) -> bool {
+        let mut turned = [0_u8; PIECE];
+        for (to, from) in turned.iter_mut().zip(piece.iter().rev()) {
+            *to = *from;
+        }
+        [piece, &turned].into_iter().any(|piece| {
+            self.have_all(piece)
+                || self.may_be_hex(piece)
+                || self.may_be_base64(piece)
+                || self.may_be_percent(piece)
+        })
+    }
+
+    /// Ten of twelve digits at least are whole bytes.
+    fn may_be_hex(&self, piece: &[u8]) -> bool {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        (0..2).any(|skip| {
+            let mut bytes = [0_u8; PIECE / 2 - 1];
+            let digits = piece.get(skip..).unwrap_or_default().chunks_exact(2);
+            for (byte, two) in bytes.iter_mut().zip(digits) {
+                let [high, low] = two else { return false };
+                let Some((high, low)) = digit(high).zip(digit(low)) else { return false };
+                *byte = high << 4 | low;
+            }
+            self.have_all(&bytes)
+        })
+    }
+
+    /// Eight of twelve characters at least are whole groups, of three bytes each.
+    fn may_be_base64(&self, piece: &[u8]) -> bool {
+        (0..4_usize).any(|skip| {
+            let Some(groups) = piece.get(skip..skip.saturating_add(8)) else { return false };
+            let mut bits = 0_u64;
+            for byte in groups {
+                let Some(six) = base64_digit(*byte) else { return false };
+                bits = bits << 6 | u64::from(six);
+            }
+            let [_, _, bytes @ ..] = bits.to_be_bytes();
+            self.have_all(&bytes)
+        })
+    }
+
+    /// Whole escapes and characters that need none; what is cut at either end says nothing.
+    fn may_be_percent(&self, piece: &[u8]) -> bool {
+        if !piece.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+            return false;
+        }
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        (0..3).any(|skip| {
+            let mut bytes = Vec::with_capacity(PIECE);
+            let mut rest = piece.get(skip..).unwrap_or_default();
+            loop {
+                rest = match rest {
+                    [b'%', high, low, tail @ ..] => {
+                        let Some((high, low)) = digit(high).zip(digit(low)) else { return false };
+                        bytes.push(high << 4 | low);
+                        tail
+                    }
+                    [b'%', ..] | [] => break,
+                    [b'+', tail @ ..] => {
+                        bytes.push(b' ');
+                        tail
+                    }
+                    [byte, tail @ ..] => {
+                        bytes.push(*byte);
+                        tail
+                    }
+                };
+            }
+            let may_be = self.have_all(&bytes);
+            bytes.zeroize();
+            may_be
+        })
+    }
+}
+
+/// The value of a digit of base64, in either alphabet.
+fn base64_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte.wrapping_sub(b'A')),
+        b'a'..=b'z' => Some(byte.wrapping_sub(b'a').wrapping_add(26)),
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0').wrapping_add(52)),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+impl Drop for Traces {
+    /// They tell of the secrets.
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// A percent-encoded text with the digits of its escapes in small letters, as some write them.
+fn small_escapes(percent: &str) -> String {
+    let mut since = usize::MAX;
+    percent
+        .chars()
+        .map(|character| {
+            since = if character == '%' { 0 } else { since.saturating_add(1) };
+            if since <= 2 { character.to_ascii_lowercase() } else { character }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_every_coat() {
+        let secret = "S3cret/with+odd=chars&more";
+        let secrets = [Secret::new(secret)];
+        let redactor = Redactor::new(&secrets);
+        let reversed: String = secret.chars().rev().collect();
+        for coat in [
+            secret.to_owned(),
+            reversed,
+            form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+            crate::time::hex(secret.as_bytes()),
+            crate::time::hex(secret.as_bytes()).to_ascii_uppercase(),
+            "S3cret%2fwith%2bodd%3dchars%26more".to_owned(),
+            STANDARD.encode(secret).chars().rev().collect(),
+            STANDARD.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+            STANDARD.encode(format!("a:{secret}")),
+            STANDARD.encode(format!("ab:{secret}")),
+            STANDARD.encode(format!("abc:{secret}")),
+        ] {
+            let cleaned = redactor.clean(&format!("before {coat} after"));
+            assert!(cleaned.starts_with("before "), "{cleaned}");
+            assert!(cleaned.ends_with("after"), "{cleaned}");
+            assert!(cleaned.contains(MARK), "{coat} was not found");
+            for window in coat.as_bytes().windows(PIECE) {
+                let window = std::str::from_utf8(window).unwrap();
+                assert!(!cleaned.contains(window), "{window} is still in {cleaned}");
+            }
+        }
+    }
+
+    #[test]
+    fn short_secrets_and_other_text() {
+        let secrets = [Secret::new("hunter2")];
+        let redactor = Redactor::new(&secrets);
+        assert_eq!(redactor.clean("password hunter2 is wrong"), "password [redacted] is wrong");
+        assert_eq!(redactor.clean("nothing to hide – ünïcödé"), "nothing to hide – ünïcödé");
+        assert_eq!(
+            redactor.clean_value(serde_json::json!({"hunter2": ["hunter2", 1]})),
+            serde_json::json!({"[redacted]": ["[redacted]", 1]})
+        );
+    }
+
+    /// As it was once: every piece of every spelling in a set.
+    fn clean_by_a_set(secret: &Secret, text: &str) -> String {
+        let mut pieces = std::collections::HashSet::new();
+        let mut short: Vec<Vec<u8>> = Vec::new();
+        spellings(secret, &mut |spelling| {
+            let reversed: String = spelling.chars().rev().collect();
+            for spelling in [spelling.as_bytes(), reversed.as_bytes()] {
+                if spelling.len() >= PIECE {
+                    pieces.extend(spelling.windows(PIECE).map(<[u8]>::to_vec));
+                } else if spelling.len() >= SHORTEST {
+                    short.push(spelling.to_vec());
+                }
+            }
+        });
+        let mut hidden = vec![false; text.len()];
+        for length in SHORTEST..=PIECE {
+            for (at, window) in text.as_bytes().windows(length).enumerate() {
+                let known = if length == PIECE {
+                    pieces.contains(window)
+                } else {
+                    short.iter().any(|short| short == window)
+                };
+                if known {
+                    hidden[at..at + length].fill(true);
+                }
+            }
+        }
+        let (mut out, mut inside) = (String::new(), false);
+        for (at, character) in text.char_indices() {
+            match hidden[at] {
+                true if !inside => out.push_str(MARK),
+                false => out.push(character),
+                true => {}
+            }
+            inside = hidden[at];
+        }
+        out
+    }
+
+    #[test]
+    fn no_piece_of_any_spelling_is_overlooked() {
+        let mut seed = 11_u64;
+        let mut draw = |most: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % most
+        };
+        let alphabets =
+            ["abcdefghijklmnopqrstuvwxyzABCDEFGH0123456789._-", "+/=&% ?#", "0123456789abcdef", "aä", "a"];
+        let mut found = 0;
+        for _ in 0..1_000 {
+            let alphabet: Vec<char> = alphabets[draw(5)].chars().collect();
+            let length = draw(60) + 1;
+            let secret = Secret::new((0..length).map(|_| alphabet[draw(alphabet.len())]).collect::<String>());
+            let mut coats = Vec::new();
+            spellings(&secret, &mut |spelling| coats.push(spelling.to_owned()));
+            let mut coat: Vec<char> = coats[draw(coats.len())].chars().collect();
+            if draw(2) == 0 {
+                coat.reverse();
+            }
+            let from = draw(coat.len().max(1));
+            let piece: String = coat.into_iter().skip(from).take(draw(30)).collect();
+            let text = format!(
+                "{}{piece}{}",
+                ["", "x", "token=", "ü "][draw(4)],
+                ["", "y", " was refused", "é"][draw(4)]
+            );
+            let cleaned = Redactor::new(std::slice::from_ref(&secret)).clean(&text);
+            assert_eq!(cleaned, clean_by_a_set(&secret, &text), "{} in {text}", secret.expose());
+            found += usize::from(cleaned.contains(MARK));
+        }
+        assert!(found > 150, "{found}");
+    }
+
+    #[test]
+    fn a_failure_that_echoes_nothing_writes_no_secret_out() {
+        let secret = Secret::new("s3cr3t-T0ken_".repeat(1_000));
+        let redactor = Redactor::new(std::slice::from_ref(&secret));
+        let traces = Traces::of(redactor.secrets);
+        for text in [
+            "invalid_request",
+            "Missing required field: action",
+            "insufficient_scope",
+            &"1234567890".repeat(20),
+        ] {
+            assert!(!text.as_bytes().windows(PIECE).any(|piece| traces.may_be_of(piece)), "{text}");
+            assert_eq!(redactor.clean(text), text);
+        }
+    }
+}
