@@ -10,7 +10,8 @@ use lumoauth::store::{self, Page, Prefix, Record, Store, StoreError, StoreKey, V
 
 /// What a database would hold: rows by shelf and key, a sequence for versions, and a time at which a row may go.
 #[derive(Default)]
-pub struct Table(Mutex<(BTreeMap<StoreKey, (u64, Vec<u8>)>, u64)>);
+pub struct Table(Mutex<(Rows, u64)>);
+type Rows = BTreeMap<StoreKey, (u64, Vec<u8>)>;
 
 // In SQL: `SELECT version, bytes ..`; `UPDATE .. WHERE version = $v`, or `INSERT .. ON CONFLICT DO NOTHING`;
 // `DELETE .. WHERE version = $v`; `SELECT key .. WHERE key > $after ORDER BY key LIMIT 100`.
