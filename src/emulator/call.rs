@@ -1,6 +1,7 @@
 //! What a service is given, and what a service is: a route and who answers there.
 
 use super::state::State;
+use super::state::log::AuditEntry;
 use super::values::answer::Answer;
 use super::values::incoming::Incoming;
 use super::values::layout::{Prefix, api_base};
@@ -25,6 +26,8 @@ pub(crate) struct Call<'a> {
     pub settings: &'a Settings,
     /// The agent, as soon as it is known. For the log.
     pub client_id: Option<String>,
+    /// What was decided, where something was. For whoever follows the log.
+    pub decision: Option<AuditEntry>,
 }
 
 impl Call<'_> {

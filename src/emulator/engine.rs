@@ -48,7 +48,7 @@ pub(crate) fn reply(
     }
     let tenant = target.as_ref().and_then(|target| find_tenant(state, target));
     let quota = tenant.as_ref().and_then(|(index, _)| limit(state, *index, service, settings, now));
-    let mut client_id = None;
+    let (mut client_id, mut decision) = (None, None);
     let mut answer = if quota.as_ref().is_some_and(|quota| quota.refused) {
         Answer::too_many_requests()
     } else if let Some(answer) = order.as_ref().and_then(Order::stand_in) {
@@ -72,9 +72,10 @@ pub(crate) fn reply(
                         aauth_key: aauth_keys.get(index).unwrap_or(key),
                         settings,
                         client_id: None,
+                        decision: None,
                     };
                     let answer = dispatch(state, &mut call, service);
-                    client_id = call.client_id;
+                    (client_id, decision) = (call.client_id, call.decision);
                     answer
                 }
             },
@@ -90,7 +91,7 @@ pub(crate) fn reply(
     if incoming.method == Method::HEAD {
         answer.body.clear();
     }
-    state.world.log.request(LogEntry {
+    let entry = state.world.log.request(LogEntry {
         route: name,
         method: incoming.method.to_string(),
         path: incoming.path.to_owned(),
@@ -98,6 +99,9 @@ pub(crate) fn reply(
         client_id,
         time: now,
     });
+    if let Some(entry) = entry {
+        state.followers.iter_mut().for_each(|follower| follower(entry, decision.as_ref()));
+    }
     let fault = order.and_then(|order| order.fault(answer.body.len()));
     Reply { response: answer.into_response(), fault }
 }

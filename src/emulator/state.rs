@@ -20,16 +20,21 @@ use clock::Clock;
 use grants::Grants;
 use ids::Ids;
 use keys::Keys;
-use log::Log;
+use log::{AuditEntry, Log, LogEntry};
 use quota::Window;
 use tenants::{Agent, LiveTenant};
 use tokens::Tokens;
+
+/// Is told of a request, and of the decision that it asked for.
+pub(crate) type Follower = Box<dyn FnMut(&LogEntry, Option<&AuditEntry>) + Send>;
 
 pub(crate) struct State {
     pub world: World,
     pub clock: Clock,
     pub ids: Ids,
     pub keys: Keys,
+    /// Whoever is told of every request.
+    pub followers: Vec<Follower>,
 }
 
 /// All that `reset` brings back to the seed.

@@ -3,6 +3,7 @@
 pub mod aauth;
 mod delegation;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -149,14 +150,26 @@ pub enum Command {
         #[command(subcommand)]
         command: aauth::AauthCommand,
     },
-    /// Run a local LumoAuth with a demo tenant, and print the environment that points at it.
+    /// Run a local LumoAuth, and print the environment that points at it.
+    ///
+    /// Without a seed it has a demo tenant. Behind `--` stands a command to run: it gets the environment, secret included, and
+    /// the emulator ends with it.
     Emulator {
+        /// A file that says what the emulator starts with: TOML, or JSON if its name ends so. See examples/emulator.toml.
+        #[arg(long, value_name = "FILE")]
+        seed: Option<PathBuf>,
+        /// Write one line a request to standard error: time, status, route, agent, what was decided and why.
+        #[arg(long)]
+        log: bool,
         /// An address of this machine; port 0 takes a free one.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
         /// Also write the demo AAuth agent's private key to this new file (PEM), readable for you only.
         #[arg(long, value_name = "FILE")]
         aauth_key_file: Option<PathBuf>,
+        /// A command with its arguments.
+        #[arg(last = true, value_name = "CMD")]
+        command: Vec<OsString>,
     },
 }
 

@@ -37,7 +37,11 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Verify { token, issuer, audience } => tokens::verify(settings, token, issuer, audience),
         Command::Decode { token } => tokens::decode(token),
         Command::Aauth { signer, command } => aauth::run(settings, signer, command),
-        Command::Emulator { listen, aauth_key_file } => emulator::run(*listen, aauth_key_file.as_deref()),
+        Command::Emulator { seed, log, listen, aauth_key_file, command } => {
+            emulator::refuse(settings)?;
+            let key_file = aauth_key_file.as_deref();
+            emulator::run(seed.as_deref(), *log, *listen, key_file, command)
+        }
     }
 }
 

@@ -67,8 +67,13 @@ impl Emulator {
             client_id: agent.client_id.clone(),
             secret: agent.secret.clone().ok_or(BuildError::Empty)?,
         };
-        let state =
-            State { world: World::new(&tenants), clock: Clock::new(start), ids: Ids::new(seed), keys };
+        let state = State {
+            world: World::new(&tenants),
+            clock: Clock::new(start),
+            ids: Ids::new(seed),
+            keys,
+            followers: Vec::new(),
+        };
         let base = site.base_url();
         let state = Mutex::new(state);
         Ok(Emulator(Arc::new(Shared { tenants, first, site, base, aauth_keys, settings, state })))
@@ -198,6 +203,12 @@ impl Emulator {
     /// The last 10,000 decisions, oldest first.
     pub fn audit(&self) -> Vec<AuditEntry> {
         self.state().world.log.audit()
+    }
+
+    /// Tells of every request from now on, and of the decision that it asked for. It is called while the emulator works, so it
+    /// must be quick and must not call the emulator.
+    pub fn follow(&self, with: impl FnMut(&LogEntry, Option<&AuditEntry>) + Send + 'static) {
+        self.state().followers.push(Box::new(with));
     }
 
     /// How many requests came for a route, by the operation's name: `oauth.token`.

@@ -84,7 +84,7 @@ fn text(body: &mut Map<String, Value>, field: &str) -> Result<Option<String>, An
 
 fn record(
     state: &mut State,
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     tenant: String,
     token: &Token,
     action: &str,
@@ -92,7 +92,7 @@ fn record(
     reason: &str,
 ) -> String {
     let id = state.ids.next("aud_");
-    state.world.log.decision(AuditEntry {
+    let entry = AuditEntry {
         id: id.clone(),
         tenant,
         client_id: token.client_id.clone(),
@@ -100,7 +100,8 @@ fn record(
         allowed,
         reason: reason.to_owned(),
         time: call.now,
-    });
+    };
+    call.decision = Some(state.world.log.decision(entry));
     id
 }
 

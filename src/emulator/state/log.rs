@@ -61,21 +61,25 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn request(&mut self, mut entry: LogEntry) {
+    /// Keeps a request, and gives back what is kept of it.
+    pub(crate) fn request(&mut self, mut entry: LogEntry) -> Option<&LogEntry> {
         cut(&mut entry.method, METHOD);
         cut(&mut entry.path, NAME);
         entry.client_id.iter_mut().for_each(|id| cut(id, NAME));
         let count = self.counts.entry(entry.route).or_default();
         *count = count.saturating_add(1);
         push(&mut self.requests, entry);
+        self.requests.back()
     }
 
-    pub(crate) fn decision(&mut self, mut entry: AuditEntry) {
+    /// Keeps a decision, and gives back what is kept of it.
+    pub(crate) fn decision(&mut self, mut entry: AuditEntry) -> AuditEntry {
         cut(&mut entry.tenant, NAME);
         cut(&mut entry.client_id, NAME);
         cut(&mut entry.action, TEXT);
         cut(&mut entry.reason, TEXT);
-        push(&mut self.audit, entry);
+        push(&mut self.audit, entry.clone());
+        entry
     }
 
     pub(crate) fn requests(&self) -> Vec<LogEntry> {

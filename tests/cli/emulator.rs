@@ -1,0 +1,143 @@
+//! `lumoauth emulator`: seed files, the log, and the command that it runs.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+const LUMOAUTH: &str = env!("CARGO_BIN_EXE_lumoauth");
+
+fn emulator(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(LUMOAUTH);
+    command.env_clear().stdin(Stdio::null()).arg("emulator").args(arguments);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn example() -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/emulator.toml").display().to_string()
+}
+
+/// A seed file that goes away with the test.
+struct Seed(PathBuf);
+
+impl Seed {
+    fn new(name: &str, text: &str) -> Self {
+        let file = std::env::temp_dir().join(format!("lumoauth-seed-{}-{name}", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        Seed(file)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_command_runs_in_the_world_of_the_seed_and_its_code_is_the_answer() {
+    let run = |action: &str| emulator(&["--seed", &example(), "--log", "--", LUMOAUTH, "ask", action]);
+    let (code, out, err) = run("read_documents");
+    assert!(code == 0 && out.starts_with("{\"allowed\": true"), "{code} {out} {err}");
+    let audit = out.split("\"aud_").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let line = err.lines().find(|line| line.contains(" agents.ask ")).unwrap();
+    assert!(
+        line.contains(" 200 agents.ask agt_research POST allowed \"read_documents\" (The agent has"),
+        "{line}"
+    );
+    assert!(line.ends_with(&format!(" aud_{audit}")), "{line}");
+    assert!(err.lines().any(|line| line.contains(" 200 oauth.token agt_research POST")), "{err}");
+    assert!(!err.contains("only-for-tests") && !err.contains("eyJ"), "a secret is in the log: {err}");
+    let (code, _, err) = run("delete_documents");
+    assert_eq!(code, 3);
+    assert!(err.contains("denied \"delete_documents\" (insufficient_permissions)"), "{err}");
+    // Nothing in an action acts on the terminal.
+    let (_, _, err) = run("\u{1b}[31mred");
+    assert!(err.contains("\\u{1b}[31mred") && !err.contains('\u{1b}'), "{err}");
+    let (code, _, err) = emulator(&["--seed", &example(), "--", "/no/such/program"]);
+    assert!(code == 1 && err.contains("/no/such/program cannot be run"), "{err}");
+}
+
+#[test]
+fn json_says_the_same() {
+    let text = r#"{"tenant": [{"slug": "acme", "agent": [{"client_id": "agt_a", "secret": "s", "capabilities": ["do_it"]}]}]}"#;
+    let seed = Seed::new("same.json", text);
+    assert_eq!(emulator(&["--seed", seed.path(), "--", LUMOAUTH, "ask", "do_it"]).0, 0);
+    assert_eq!(emulator(&["--seed", seed.path(), "--", LUMOAUTH, "ask", "do_that"]).0, 3);
+}
+
+#[test]
+fn what_is_wrong_in_a_seed_is_named_with_its_line() {
+    let agent = "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"agt_a\"\n";
+    let cases = [
+        ("unknown.toml", format!("{agent}secrt = \"hush-hush\"\n"), 5, "unknown field `secrt`"),
+        ("settings.toml", format!("lifetime = 5\n{agent}"), 1, "unknown field `lifetime`"),
+        ("type.toml", format!("{agent}public = \"yes\"\n"), 5, "expected a boolean"),
+        ("negative.toml", format!("code_lifetime = -1\n{agent}"), 1, "invalid value"),
+        ("syntax.toml", format!("{agent}name = \n"), 5, ""),
+        (
+            "level.toml",
+            format!("{agent}[[tenant.aauth_resource]]\nid = \"r\"\nlevel = \"all\"\n"),
+            7,
+            "unknown variant",
+        ),
+        ("capability.toml", format!("{agent}capabilities = [\"fine\", \"a b\"]\n"), 5, "capability \"a b\""),
+        ("twice.toml", format!("{agent}[[tenant.agent]]\nclient_id = \"agt_a\"\n"), 6, "there twice"),
+        ("claim.toml", format!("{agent}[tenant.agent.claims]\n\"sub\" = \"x\"\n"), 6, "claim \"sub\""),
+        (
+            "unknown.json",
+            "{\"tenant\": [\n{\"slug\": \"acme\",\n\"agnet\": []}]}".to_owned(),
+            3,
+            "unknown field `agnet`",
+        ),
+        (
+            "missing.json",
+            "{\"tenant\": [{\"slug\": \"acme\", \"agent\":\n[{\"secret\": \"hush-hush\"}]}]}".to_owned(),
+            2,
+            "missing field `client_id`",
+        ),
+        ("syntax.json", "{\n\"tenant\":\n}".to_owned(), 3, ""),
+    ];
+    for (name, text, line, problem) in cases {
+        let seed = Seed::new(name, &text);
+        let (code, out, err) = emulator(&["--seed", seed.path()]);
+        assert_eq!((code, out.as_str()), (2, ""), "{name}: {err}");
+        assert!(err.contains(&format!("{name}, line {line}: ")) && err.contains(problem), "{name}: {err}");
+        assert!(!err.contains("hush-hush"), "{name}: {err}");
+    }
+    let (code, _, err) = emulator(&["--seed", "/no/such/file.toml"]);
+    assert!(code != 0 && err.contains("/no/such/file.toml"), "{err}");
+}
+
+#[test]
+fn options_that_mean_nothing_here_are_refused() {
+    for option in ["--url", "--tenant", "--org", "--client-id", "--client-secret-file", "--ca-file"] {
+        let (code, _, err) = emulator(&[option, "x"]);
+        assert!(code == 2 && err.contains(&format!("{option} means nothing to the emulator")), "{err}");
+    }
+    assert_eq!(emulator(&["--timeout", "3"]).0, 2);
+}
+
+/// A shell that reads the environment runs nothing of the seed's.
+#[test]
+fn the_environment_is_one_word_a_value() {
+    let text =
+        "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"a';echo;'\"\nsecret = \"it's\"\n";
+    let seed = Seed::new("quotes.toml", text);
+    let mut child = Command::new(LUMOAUTH);
+    let child = child.env_clear().args(["emulator", "--seed", seed.path()]).stdout(Stdio::piped());
+    let mut child = child.stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(4);
+    let exports: Vec<String> = lines.map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let script =
+        format!("{}\nprintf '%s|%s' \"$AGENT_CLIENT_ID\" \"$AGENT_CLIENT_SECRET\"", exports.join("\n"));
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "a';echo;'|it's");
+}
