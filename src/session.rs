@@ -34,7 +34,7 @@ pub use token::TokenCall;
 use crate::credentials::{ClientAuth, Credentials, Workload};
 use crate::error::{ConfigError, Error, SignerError, TransportError, TransportFault};
 use crate::operation::Operation;
-use crate::operations::{ResourceMetadata, ServerMetadata};
+use crate::operations::{AgentInfo, ResourceMetadata, ServerMetadata};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -46,7 +46,7 @@ pub(crate) use claims::Claim;
 use claims::Claims;
 use identity::{Identity, Owner, TokenKey};
 use keep::{Keeper, Slot};
-use kinds::McpKey;
+use kinds::{McpKey, RecordKey};
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -249,6 +249,7 @@ struct Shared {
     mcp: Keeper<McpKey, AccessToken>,
     service: Keeper<(), Arc<ServerMetadata>>,
     descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
+    records: Keeper<RecordKey, Arc<AgentInfo>>,
     claims: Arc<Claims>,
     quota: Quota,
 }
@@ -267,6 +268,7 @@ impl Session {
             mcp: Keeper::default(),
             service: Keeper::default(),
             descriptions: Keeper::default(),
+            records: Keeper::default(),
             claims: Arc::default(),
             quota: Quota::default(),
         };
@@ -342,6 +344,7 @@ impl Session {
         drop(owner);
         self.shared.tokens.clear();
         self.shared.mcp.clear();
+        self.shared.records.clear();
     }
 
     /// The whole time of each call, if one was set.

@@ -1,7 +1,7 @@
 //! The agent: it authenticates, asks, and knows itself.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -13,17 +13,13 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{
-    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, GetInfo, Identity, McpToken, Register,
+    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, Identity, McpToken, Register,
     Registration,
 };
 use crate::scopes::Scopes;
 use crate::session::Session;
-use crate::time::Now;
 use crate::token::AccessToken;
 use crate::wire::Response;
-
-/// How long the agent's own record may be used again.
-const INFO_AGE: Duration = Duration::from_secs(60);
 
 /// An agent with its own identity.
 ///
@@ -32,15 +28,6 @@ const INFO_AGE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Agent {
     driver: Driver,
-    info: Arc<Mutex<Option<CachedInfo>>>,
-}
-
-struct CachedInfo {
-    info: AgentInfo,
-    /// When it was asked for, and by whom: other credentials or scopes have another record.
-    at: Now,
-    epoch: u64,
-    scopes: Scopes,
 }
 
 impl Agent {
@@ -58,7 +45,7 @@ impl Agent {
     }
 
     pub(super) fn from_driver(driver: Driver) -> Self {
-        Agent { driver, info: Arc::default() }
+        Agent { driver }
     }
 
     /// The scopes of the current token: what was granted, or none without a token.
@@ -76,45 +63,24 @@ impl Agent {
     /// agent nor its clones are affected.
     pub fn with_scopes(&self, scopes: impl Into<Scopes>) -> Self {
         let session = self.driver.session.with_scopes(scopes);
-        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::default() }
+        Agent { driver: Driver { session, ..self.driver.clone() } }
     }
 
     /// The same agent with this whole time for each call, in place of every operation's own.
     pub fn with_timeout(&self, total: Duration) -> Self {
         let session = self.driver.session.with_total(total);
-        Agent { driver: Driver { session, ..self.driver.clone() }, info: Arc::clone(&self.info) }
+        Agent { driver: Driver { session, ..self.driver.clone() } }
     }
 
     /// Replaces the credentials, for this agent and its clones. Tokens and remembered failures of the old ones are
     /// dropped.
     pub fn set_credentials(&self, credentials: Credentials) {
         self.driver.session.set_credentials(credentials);
-        *self.lock_info() = None;
     }
 
     /// The session behind it, for drivers of your own.
     pub fn session(&self) -> &Session {
         &self.driver.session
-    }
-
-    fn lock_info(&self) -> std::sync::MutexGuard<'_, Option<CachedInfo>> {
-        self.info.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cached_info(&self) -> Result<Option<AgentInfo>, Error> {
-        let now = self.driver.transport.now()?;
-        let (epoch, scopes) = (self.driver.session.epoch(), self.driver.session.scopes());
-        let current = |cached: &&CachedInfo| {
-            cached.is_current(&now) && cached.epoch == epoch && cached.scopes == scopes
-        };
-        Ok(self.lock_info().as_ref().filter(current).map(|cached| cached.info.clone()))
-    }
-}
-
-impl CachedInfo {
-    fn is_current(&self, now: &Now) -> bool {
-        let wall = now.wall.saturating_since(self.at.wall);
-        wall.max(now.monotonic.saturating_sub(self.at.monotonic)) < INFO_AGE
     }
 }
 
@@ -188,11 +154,8 @@ impl Agent {
     /// # Errors
     /// All that a call can end with.
     pub async fn info(&self) -> Result<AgentInfo, Error> {
-        let at = self.driver.transport.now()?;
-        let (epoch, scopes) = (self.driver.session.epoch(), self.driver.session.scopes());
-        let info = self.driver.run(GetInfo).await?;
-        *self.lock_info() = Some(CachedInfo { info: info.clone(), at, epoch, scopes });
-        Ok(info)
+        let info = self.driver.turn(self.driver.session.new_info()).await?;
+        Ok(Arc::unwrap_or_clone(info))
     }
 
     /// The agent's identity, roles and workspace.
@@ -222,7 +185,7 @@ impl Agent {
     /// # Errors
     /// All that a call can end with.
     pub async fn budget(&self) -> Result<Option<Budget>, Error> {
-        Ok(self.recent_info().await?.budget)
+        Ok(self.recent_info().await?.budget.clone())
     }
 
     /// True if a limit of the budget is reached, by the agent's record of the last 60 s.
@@ -290,17 +253,14 @@ impl Agent {
         self.driver.run(operation).await
     }
 
-    async fn recent_info(&self) -> Result<AgentInfo, Error> {
-        match self.cached_info()? {
-            Some(info) => Ok(info),
-            None => self.info().await,
-        }
+    async fn recent_info(&self) -> Result<Arc<AgentInfo>, Error> {
+        self.driver.turn(self.driver.session.info()).await
     }
 }
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Agent { driver, info: _ } = self;
+        let Agent { driver } = self;
         f.debug_struct("Agent").field("session", &driver.session).finish_non_exhaustive()
     }
 }

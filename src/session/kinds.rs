@@ -4,8 +4,10 @@ mod description;
 mod document;
 mod exchanged;
 mod mcp;
+mod record;
 mod service;
 
 pub(crate) use description::Description;
 pub(crate) use mcp::{Mcp, McpKey};
+pub(crate) use record::RecordKey;
 pub(crate) use service::Service;
