@@ -33,7 +33,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("operation", "credentials error origin route secret site time token wire"),
     (
         "operations",
-        "challenge claims credentials error json operation origin pkce route scopes secret site time token wire",
+        "challenge claims credentials error json operation origin path pkce route scopes secret site time token wire",
     ),
     ("store", "crypto error secret"),
     (
