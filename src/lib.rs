@@ -1,3 +1,13 @@
+// The links of the page, which lead to files for those who read it as one.
+#![doc = "[docs/aauth.md]: crate::guide::aauth"]
+#![doc = "[docs/delegation.md]: crate::guide::delegation"]
+#![doc = "[docs/errors.md]: crate::guide::errors"]
+#![doc = "[docs/errors.md#exit-codes]: crate::guide::errors#exit-codes-of-the-command-line"]
+#![doc = "[docs/guarantees.md]: crate::guide::guarantees"]
+#![doc = "[docs/mcp.md]: crate::guide::mcp"]
+#![doc = "[docs/SECURITY.md]: crate::guide::security"]
+#![doc = "[docs/stores.md]: crate::guide::stores"]
+#![doc = ""]
 #![doc = include_str!("../README.md")]
 //! ## I want to ...
 //!
@@ -14,6 +24,7 @@
 //! | test without a network | [`emulator`] |
 //! | know what went wrong and what to do | [`Error`], [`error`] |
 //! | build another SDK on this one, or add a step | [`embed`] |
+//! | read more than one type at a time explains | [`guide`] |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation names every feature's types; without the features there is nothing to link to.
 #![cfg_attr(
@@ -41,34 +52,10 @@
 
 pub use http;
 
-/// The examples of `docs/delegation.md`, compiled and run.
-#[cfg(all(doctest, feature = "blocking"))]
-#[doc = include_str!("../docs/delegation.md")]
-pub struct DelegationDocument;
-
-/// The examples of `docs/mcp.md`, compiled and run.
-#[cfg(all(doctest, feature = "blocking"))]
-#[doc = include_str!("../docs/mcp.md")]
-pub struct McpDocument;
-
-/// The examples of `docs/stores.md`, compiled and run.
-#[cfg(all(doctest, feature = "blocking"))]
-#[doc = include_str!("../docs/stores.md")]
-pub struct StoresDocument;
-
-/// The examples of `docs/errors.md`, compiled.
-#[cfg(all(doctest, feature = "blocking"))]
-#[doc = include_str!("../docs/errors.md")]
-pub struct ErrorsDocument;
-
-/// The examples of `docs/aauth.md`, compiled.
-#[cfg(all(doctest, feature = "aauth", feature = "ureq"))]
-#[doc = include_str!("../docs/aauth.md")]
-pub struct AauthDocument;
-
 pub mod challenge;
 pub mod claims;
 pub mod error;
+pub mod guide;
 mod json;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod mount;

@@ -4,6 +4,8 @@
 mod advisories;
 #[path = "house/circles.rs"]
 mod circles;
+#[path = "house/links.rs"]
+mod links;
 #[path = "house/names.rs"]
 mod names;
 
@@ -14,6 +16,7 @@ use std::process::Command;
 /// Every room and the rooms it may name. `docs/architecture.md` shows the same table.
 const IMPORTS: &[(&str, &str)] = &[
     ("time", ""),
+    ("guide", ""),
     ("secret", ""),
     ("error", "secret time"),
     ("json", "error time"),

@@ -26,7 +26,7 @@ const FLOORS: &[(&str, &str)] = &[
     ("the emulator's engine", "emulator/engine"),
     ("the emulator's faces", "emulator/faces"),
     ("the emulator's door", "emulator"),
-    ("the door", "lib"),
+    ("the door", "lib guide"),
     ("command line", "bin"),
 ];
 

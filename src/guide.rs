@@ -1,0 +1,41 @@
+//! The pages that explain more than one type at a time. They lie in the folder `docs` of the source as well.
+//!
+//! - [Acting for a user](delegation): consent, exchange, requests, handing on, revoking.
+//! - [Stores](stores): state that calls and processes share, and how to write a store.
+//! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
+//! - [AAuth](aauth): an agent with a key of its own.
+//! - [Errors](errors): every error, what it looks like, and what to do.
+//! - [Guarantees](guarantees): what you may rely on, each promise with the test that shows it.
+//! - [Security](security): how to report a weakness, and what is protected from whom.
+
+// Links between pages are references, defined at the end of each page for those who read the files. The definition above a
+// page comes first, and so is the one that counts here.
+
+#[doc = include_str!("../docs/delegation.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod delegation {}
+
+#[allow(clippy::test_attr_in_doctest)] // the page shows what goes into a test file
+#[doc = include_str!("../docs/stores.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod stores {}
+
+#[doc = include_str!("../docs/mcp.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod mcp {}
+
+#[doc = include_str!("../docs/aauth.md")]
+#[cfg(any(not(doctest), all(feature = "aauth", feature = "ureq")))]
+pub mod aauth {}
+
+#[doc = include_str!("../docs/errors.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod errors {}
+
+#[doc = "[SECURITY.md]: crate::guide::security"]
+#[doc = ""]
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("../docs/SECURITY.md")]
+pub mod security {}
