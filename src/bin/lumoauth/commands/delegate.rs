@@ -2,8 +2,8 @@
 
 use lumoauth::DelegationChain;
 
-use super::store::FileStore;
-use super::text::{secret_of, shown};
+use super::store::Sessions;
+use super::text::{secret_of, shown, usage};
 use super::{builder, request, state, tokens};
 use crate::args::{Delegate, DelegateArgs, SettingsArgs};
 use crate::exit::{self, Ended, Failure};
@@ -19,7 +19,8 @@ pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<E
     let service = agent.session().site().api_base();
     let client_id = agent.session().client_id().unwrap_or_default();
     let folder = state::folder(arguments.state_dir.as_deref())?;
-    let chain = chain.store(FileStore::new(folder, &service, &client_id));
+    let sessions = Sessions::open(&folder, &service, &client_id);
+    let chain = chain.store(sessions.map_err(|error| usage(&error.to_string()))?);
     let chain = match how {
         Some(how) => chain.client_auth(how),
         None => chain,
