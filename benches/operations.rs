@@ -39,9 +39,7 @@ fn ask(session: &Session, now: &Now) -> Decision {
                 ));
             }
             Step::Do(Action::Wait(_))
-            | Step::Do(Action::Join(_))
-            | Step::Do(Action::Given(_))
-            | Step::Do(Action::Sign(_)) => {
+            | Step::Do(Action::Join(_) | Action::Given(_) | Action::Store(_) | Action::Sign(_)) => {
                 unreachable!("one caller, no failure")
             }
         }

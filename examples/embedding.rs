@@ -18,7 +18,7 @@ use lumoauth::embed::operation::{Answer, Auth, Context, Effect, Operation, Terms
 use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step, Ticket};
 use lumoauth::embed::wire::{self, Request, Response};
 use lumoauth::emulator::Emulator;
-use lumoauth::error::{Error, SignerError, TransportError, TransportFault, WorkloadError};
+use lumoauth::error::{Error, SignerError, StoreError, TransportError, TransportFault, WorkloadError};
 use lumoauth::http::header::{HeaderMap, HeaderName, HeaderValue};
 use lumoauth::http::{Method, StatusCode};
 use lumoauth::time::{Now, Timestamp};
@@ -73,6 +73,11 @@ impl Stack {
                 // A stack that runs as a workload reads its platform's token here.
                 Step::Do(Action::Given(_)) => {
                     arrived = Some(Arrived::Given(Err(WorkloadError::NoSource.into())))
+                }
+                // A stack that keeps users' sessions, or tokens that processes share, asks its store here.
+                Step::Do(Action::Store(_)) => {
+                    let none = StoreError::unavailable("this stack has no store");
+                    arrived = Some(Arrived::Stored(Err(none)));
                 }
                 // A stack that holds an agent's key signs `to_sign.base()` here.
                 Step::Do(Action::Sign(_)) => arrived = Some(Arrived::Signature(Err(SignerError::NoSigner))),

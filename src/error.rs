@@ -7,6 +7,7 @@ mod redactor;
 mod signer;
 mod text;
 mod transport;
+mod unsaved;
 mod workload;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use signer::SignerError;
 pub use text::acts_on_text;
 pub(crate) use text::inert;
 pub use transport::{Sent, TransportError, TransportFault};
+pub use unsaved::Unsaved;
 pub use workload::WorkloadError;
 
 /// Everything a call can end with instead of an answer. Cheap to clone: one failed token request is reported to every
@@ -81,6 +83,15 @@ pub enum Error {
     /// The store of sessions and tokens failed.
     #[error("the store failed: {0}")]
     Store(StoreError),
+    /// New tokens of a user were obtained and could not be saved. They are not lost: the client keeps them, and saves or revokes
+    /// them at its next call for the session.
+    #[error("new tokens of the user could not be saved, and are kept for the next call: {source}")]
+    NotSaved {
+        /// The tokens, for a program that ends before there is a next call.
+        tokens: Unsaved,
+        /// Why the store did not take them.
+        source: StoreError,
+    },
     /// The service said no, and [`crate::Decision::require`] made an error of it.
     #[error("denied: {}{}", inert(.action), because(.reason))]
     Denied {

@@ -23,10 +23,9 @@ pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
 };
 pub use ask::{Ask, Decision};
-#[cfg(any(feature = "blocking", feature = "async"))]
 pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
-pub use delegation::{Delegation, UserSession, UserToken};
+pub use delegation::{Claimed, Delegation, Revocation, UserSession, UserTimes};
 pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub use discovery::{GetMetadata, ServerMetadata};

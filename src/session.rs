@@ -3,9 +3,12 @@
 //! A driver owns the I/O and turns a [`Call`]: it hands in the time and what arrived, and does what comes back.
 //! Everything that decides (when a token is renewed and by whom, what is repeated, when it is over) is in this room.
 
+#[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+mod access;
 mod attach;
 mod call;
-#[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
+mod change;
+#[allow(dead_code)] // its users are the clients of agents with keys
 mod claims;
 mod identity;
 #[allow(dead_code)] // the other kinds follow
@@ -17,6 +20,7 @@ mod resource;
 mod retry;
 mod signature;
 mod token;
+mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,14 +29,16 @@ use std::time::Duration;
 use http::Uri;
 use http::header::HeaderValue;
 
+pub use access::{Access, StoreAnswer, StoreRequest};
 pub use call::Call;
 pub use keep::Ticket;
 pub use resource::Resource;
 pub use signature::ToSign;
 pub use token::TokenCall;
+pub use users::Users;
 
 use crate::credentials::{ClientAuth, Credentials, Workload};
-use crate::error::{ConfigError, Error, SignerError, TransportError, TransportFault};
+use crate::error::{ConfigError, Error, SignerError, StoreError, TransportError, TransportFault};
 use crate::operation::Operation;
 use crate::operations::{AgentInfo, ResourceMetadata, ServerMetadata};
 use crate::origin::Origin;
@@ -62,6 +68,8 @@ pub enum Action {
     Join(Ticket),
     /// Get what only the driver's surroundings can give, and step again with [`Arrived::Given`].
     Given(Giver),
+    /// Ask the store, and step again with [`Arrived::Stored`].
+    Store(StoreRequest),
     /// Sign this with the client's own key, wherever that lives, and step again with [`Arrived::Signature`].
     Sign(ToSign),
 }
@@ -84,7 +92,7 @@ pub enum Step<T> {
     Done(T),
 }
 
-/// What came of an [`Action::Send`], [`Action::Given`] or [`Action::Sign`]. Exhaustive on purpose.
+/// What came of an [`Action::Send`], [`Action::Given`], [`Action::Store`] or [`Action::Sign`]. Exhaustive on purpose.
 #[derive(Debug)]
 pub enum Arrived {
     /// A whole response.
@@ -93,6 +101,8 @@ pub enum Arrived {
     Failed(TransportError),
     /// What was given, or why nothing was.
     Given(Result<Secret, Error>),
+    /// What the store said, or why it did not.
+    Stored(Result<StoreAnswer, StoreError>),
     /// The signature, or why there is none.
     Signature(Result<Vec<u8>, SignerError>),
 }
@@ -250,6 +260,7 @@ struct Shared {
     service: Keeper<(), Arc<ServerMetadata>>,
     descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
     records: Keeper<RecordKey, Arc<AgentInfo>>,
+    #[allow(dead_code)]
     claims: Arc<Claims>,
     quota: Quota,
 }
@@ -354,7 +365,7 @@ impl Session {
     }
 
     /// Claims a named piece of work that only one call may do at a time.
-    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    #[allow(dead_code)]
     pub(crate) fn claim(&self, name: &str, now: &Now, deadline: &Deadline) -> Claim {
         self.shared.claims.claim(name, now, deadline)
     }

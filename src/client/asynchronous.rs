@@ -21,6 +21,7 @@ mod workload;
 mod workload_token;
 
 use crate::mount::asynchronous::{dual, example};
+use crate::store::asynchronous::Store;
 pub use crate::transport::asynchronous::{Io, Transport, from_fn};
 
 pub use super::store::{MemoryStore, Stored};
@@ -29,6 +30,7 @@ pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
 pub use session_store::SessionStore;
+use session_store::Sessions;
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -17,11 +17,13 @@ use crate::mount::blocking::{dual, example};
 pub use crate::transport::blocking::Transport;
 
 pub use super::store::{MemoryStore, Stored};
+use crate::store::blocking::Store;
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
 pub use session_store::SessionStore;
+use session_store::Sessions;
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::aauth_client::Client;
 use super::replay::ReplayStore;
-use super::run::turn;
+use super::run::{Outside, turn};
 use super::{Transport, dual, example};
 use crate::error::{ConfigError, Error};
 use crate::operations::aauth::VerifyAuthToken;
@@ -78,7 +78,7 @@ impl Verifier {
         &self,
         message: IncomingMessage<'_>,
     ) -> Result<VerifiedRequest, RequestError> {
-        let checked = turn(self.transport.as_ref(), None, None, self.verifier.check(message)).await;
+        let checked = turn(Outside::wire(self.transport.as_ref()), self.verifier.check(message)).await;
         let proven = checked.map_err(VerifyError::from)??;
         let now = self.now()?;
         let outcome = self.store.reserve(proven.reservation(), &now).await.map_err(RequestError::Store)?;
@@ -97,7 +97,7 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`].
     pub async fn verify_token(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
-        turn(self.transport.as_ref(), None, None, self.verifier.check_token(token)).await?
+        turn(Outside::wire(self.transport.as_ref()), self.verifier.check_token(token)).await?
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::workload::WorkloadSource;
-use super::{Signer, Transport, dual};
-use crate::error::{Error, SignerError, TransportError, WorkloadError};
+use super::{Signer, Store, Transport, dual};
+use crate::error::{Error, SignerError, StoreError, TransportError, WorkloadError};
 use crate::operation::{Operation, Terms};
-use crate::session::{Action, Arrived, Giver, Machine, Session, Step};
+use crate::session::{Access, Action, Arrived, Giver, Machine, Session, Step, StoreAnswer, StoreRequest};
 use crate::time::{Deadline, Now};
 
 /// A session, the transport that carries it, where a workload's token comes from, and who signs.
@@ -16,17 +16,46 @@ pub(super) struct Driver {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) workload: Option<WorkloadSource>,
     pub(super) signer: Option<Arc<dyn Signer>>,
+    pub(super) store: Option<Arc<dyn Store>>,
+}
+
+/// What a machine may be turned with.
+#[derive(Clone, Copy)]
+pub(super) struct Outside<'a> {
+    pub(super) transport: &'a dyn Transport,
+    pub(super) workload: Option<&'a WorkloadSource>,
+    pub(super) signer: Option<&'a dyn Signer>,
+    pub(super) store: Option<&'a dyn Store>,
+}
+
+impl<'a> Outside<'a> {
+    /// The transport alone.
+    #[allow(dead_code)] // verifiers need no more
+    pub(super) fn wire(transport: &'a dyn Transport) -> Self {
+        Outside { transport, workload: None, signer: None, store: None }
+    }
 }
 
 impl Driver {
+    fn outside(&self) -> Outside<'_> {
+        Outside {
+            transport: self.transport.as_ref(),
+            workload: self.workload.as_ref(),
+            signer: self.signer.as_deref(),
+            store: self.store.as_deref(),
+        }
+    }
+
     /// The deadline of a call with these terms that begins now: the whole time that the agent sets, unless the terms have
     /// times of their own.
+    #[allow(dead_code)] // of agents with keys
     pub(super) fn deadline(&self, terms: &Terms) -> Result<Deadline, Error> {
         let total = self.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
         Ok(Deadline::start(&self.transport.glance()?, total))
     }
 
     /// An error if the deadline has passed: whoever waits for others does not wait longer.
+    #[allow(dead_code)]
     pub(super) fn not_late(
         &self,
         now: &Now,
@@ -49,27 +78,18 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(
-            self.transport.as_ref(),
-            self.workload.as_ref(),
-            self.signer.as_deref(),
-            self.session.call(operation),
-        )
+        turn(self.outside(), self.session.call(operation))
         .await
     }
 
     /// Runs an operation within a deadline that runs already.
+    #[allow(dead_code)]
     pub(super) async fn run_within<O>(&self, operation: O, deadline: &Deadline) -> Result<O::Output, Error>
     where
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(
-            self.transport.as_ref(),
-            self.workload.as_ref(),
-            self.signer.as_deref(),
-            self.session.call_within(operation, *deadline),
-        )
+        turn(self.outside(), self.session.call_within(operation, *deadline))
         .await
     }
 
@@ -79,22 +99,21 @@ impl Driver {
         M: Machine + Send,
         M::Output: Send,
     {
-        turn(self.transport.as_ref(), self.workload.as_ref(), self.signer.as_deref(), machine).await
+        turn(self.outside(), machine).await
     }
 }
 
 /// Turns a machine on a transport until it is done.
 #[dual]
 pub(super) async fn turn<M>(
-    transport: &dyn Transport,
-    workload: Option<&WorkloadSource>,
-    signer: Option<&dyn Signer>,
+    outside: Outside<'_>,
     mut machine: M,
 ) -> Result<M::Output, Error>
 where
     M: Machine + Send,
     M::Output: Send,
 {
+    let Outside { transport, workload, signer, store } = outside;
     let (mut arrived, mut sent) = (None, false);
     let drawn = |machine: &M| if machine.draws_secrets() { transport.now() } else { transport.glance() };
     let mut now = drawn(&machine)?;
@@ -112,6 +131,13 @@ where
                     None => Err(WorkloadError::NoSource),
                 };
                 arrived = Some(Arrived::Given(subject.map_err(Error::from)));
+            }
+            Step::Do(Action::Store(request)) => {
+                let answer = match store {
+                    Some(store) => ask(store, &request).await,
+                    None => Err(StoreError::unavailable("there is no store: give the client one")),
+                };
+                arrived = Some(Arrived::Stored(answer));
             }
             Step::Do(Action::Sign(to_sign)) => {
                 let signature = match signer {
@@ -134,4 +160,22 @@ where
             }
         };
     }
+}
+
+/// Has a store answer.
+#[dual]
+async fn ask(store: &dyn Store, request: &StoreRequest) -> Result<StoreAnswer, StoreError> {
+    let within = request.within();
+    Ok(match request.access() {
+        Access::Load(key) => StoreAnswer::Loaded(store.load(key, within).await?),
+        Access::Save { key, version, bytes, keep } => {
+            StoreAnswer::Saved(store.save_if(key, *version, bytes, *keep, within).await?)
+        }
+        Access::Remove { key, version } => {
+            StoreAnswer::Removed(store.remove_if(key, *version, within).await?)
+        }
+        Access::List { prefix, after } => {
+            StoreAnswer::Listed(store.keys(prefix, after.as_deref(), within).await?)
+        }
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::agent::Agent;
-use super::run::turn;
+use super::run::{Outside, turn};
 use super::{Transport, dual, example};
 use crate::error::ConfigError;
 use crate::secret::Secret;
@@ -52,7 +52,7 @@ impl TokenVerifier {
     /// # Errors
     /// [`VerifyError`]; answer with its status and [`Verifier::challenge`].
     pub async fn verify(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
-        turn(self.transport.as_ref(), None, None, self.verifier.check(token)).await?
+        turn(Outside::wire(self.transport.as_ref()), self.verifier.check(token)).await?
     }
 
     /// Verifies the bearer token in a request's headers.
@@ -138,7 +138,7 @@ impl IdTokenVerifier {
         token: &Secret,
         nonce: Option<&Secret>,
     ) -> Result<VerifiedIdToken, VerifyError> {
-        turn(self.transport.as_ref(), None, None, self.verifier.check(token, nonce)).await?
+        turn(Outside::wire(self.transport.as_ref()), self.verifier.check(token, nonce)).await?
     }
 }
 

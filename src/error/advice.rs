@@ -27,6 +27,9 @@ impl Error {
                 "Look after what the store holds: it is damaged, or was written by something else or with another key."
             }
             Error::Store(_) => "Look after the store; what was to be saved may be saved or not.",
+            Error::NotSaved { .. } => {
+                "Look after the store and call again for the session; if the program ends before, save or revoke the tokens."
+            }
             Error::Workload(_) => {
                 "Check the file or the source that the workload token comes from: its path, its permissions, its content."
             }

@@ -159,6 +159,12 @@ impl Callback {
         self.state.as_ref()
     }
 
+    /// True if it answers the request that had this state. Compared in constant time.
+    pub fn answers(&self, state: &Secret) -> bool {
+        let own = self.state.as_ref();
+        own.is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(state.expose().as_bytes())))
+    }
+
     /// The issuer that the answer names (RFC 9207).
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
@@ -190,11 +196,7 @@ impl Callback {
         issuer: Option<&str>,
         required: bool,
     ) -> Result<Secret, ConsentError> {
-        let same = self
-            .state
-            .as_ref()
-            .is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(state.expose().as_bytes())));
-        if !same {
+        if !self.answers(state) {
             return Err(ConsentError::WrongState);
         }
         match (&self.issuer, issuer) {

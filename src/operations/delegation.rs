@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-pub use acting::Delegation;
+pub use acting::{Delegation, Revocation};
+pub use renewal::{Claimed, UserTimes};
 
 use super::consent::{AuthorizationRequest, Callback};
 use super::grants::{RedeemCode, TokenSet};
@@ -22,10 +23,11 @@ use crate::pkce::{Pkce, derive};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::time::{Now, Timestamp};
-use crate::token::AccessToken;
 
 /// A consent that nobody came back from is forgotten after this long.
 const PENDING: Duration = Duration::from_secs(3600);
+/// The most consents that are pending at a time.
+const PENDINGS: usize = 4;
 /// The most refresh tokens that wait to be revoked; the oldest goes.
 const DISPLACED: usize = 16;
 
@@ -34,11 +36,12 @@ const DISPLACED: usize = 16;
 /// **Security:** [`UserSession::to_bytes`] is the only way out, and what it gives is secret: it holds the user's tokens.
 #[derive(Clone, Default)]
 pub struct UserSession {
-    pending: Option<Pending>,
+    /// The oldest first.
+    pending: Vec<Pending>,
     user: Option<User>,
     claim: Option<Claim>,
     /// Who is trading a code for the tokens of the session's next user.
-    redeeming: Option<Claim>,
+    redeeming: Option<Redeeming>,
     /// Refresh tokens that nothing here uses any more, to be revoked.
     displaced: Vec<Secret>,
     generation: u64,
@@ -54,6 +57,13 @@ struct Pending {
     since: Timestamp,
 }
 
+/// A code that is being traded, and the consent that it came of: if the service has no time, it can be tried again.
+#[derive(Clone)]
+struct Redeeming {
+    claim: Claim,
+    pending: Option<Pending>,
+}
+
 #[derive(Clone)]
 struct User {
     access: Secret,
@@ -61,6 +71,8 @@ struct User {
     scopes: Scopes,
     /// None: not known, so never renewed; the service decides.
     expires_at: Option<Timestamp>,
+    /// How long it was issued for, if that is known.
+    lifetime: Option<Duration>,
     refresh: Option<Secret>,
     /// A renewal failed for the moment: none before this, as long as the token is good.
     put_off: Option<Timestamp>,
@@ -72,26 +84,14 @@ struct Claim {
     at: Timestamp,
 }
 
-/// What a session needs before the user's token can be used.
-#[derive(Clone, Debug)]
-pub enum UserToken {
-    /// Use this one.
-    Ready(AccessToken),
-    /// Renew it with this refresh token first, if nobody else is about to.
-    Renew(Secret),
-    /// Somebody claimed the renewal a moment ago: look again soon.
-    Claimed,
-    /// There is none, or none that could be renewed: the user must consent (again).
-    Missing,
-}
-
 impl UserSession {
     /// A session in which nothing has happened.
     pub fn new() -> Self {
         UserSession::default()
     }
 
-    /// Begins asking for consent: the URL for the person. An earlier consent that is still pending is given up.
+    /// Begins asking for consent: the URL for the person. Four consents may be pending at a time (a person has several tabs); the
+    /// oldest is given up.
     ///
     /// # Errors
     /// [`InputError`] for a redirect URI or scope that cannot be sent.
@@ -106,11 +106,13 @@ impl UserSession {
         let request = AuthorizationRequest::new(client_id, redirect_uri, &scopes, state.expose(), &pkce)?;
         let (client_id, redirect_uri) = (client_id.to_owned(), redirect_uri.to_owned());
         let (verifier, since) = (pkce.verifier().clone(), now.wall);
-        self.pending = Some(Pending { client_id, state, verifier, redirect_uri, scopes, since });
+        self.pending.push(Pending { client_id, state, verifier, redirect_uri, scopes, since });
+        let over = self.pending.len().saturating_sub(PENDINGS);
+        self.pending.drain(..over);
         Ok(request)
     }
 
-    /// Takes the answer that came back to the redirect URI, for the client that asked. The pending consent is used up,
+    /// Takes the answer that came back to the redirect URI, for the client that asked. The consent that it answers is used up,
     /// whatever comes of it but [`ConsentError::WrongState`]: save the session before running the operation, and keep what
     /// it gives only while [`UserSession::is_redeemed_by`] says so of `by`, which names this use of the code.
     ///
@@ -124,23 +126,14 @@ impl UserSession {
         by: &str,
         now: Timestamp,
     ) -> Result<RedeemCode, ConsentError> {
-        let pending = self.take_pending(now)?;
+        let pending = self.take_pending(now, |pending| callback.answers(&pending.state))?;
         let fits = callback.check_place(&pending.redirect_uri);
-        let code = match callback.accept(&pending.state, issuer, issuer_required) {
-            Ok(code) => code,
-            Err(error) => {
-                // A forged answer must not end the flow that the person is in.
-                if matches!(error, ConsentError::WrongState) {
-                    self.pending = Some(pending);
-                }
-                return Err(error);
-            }
-        };
+        let code = callback.accept(&pending.state, issuer, issuer_required)?;
         fits?;
         self.redeem(pending, code, client_id, by, now)
     }
 
-    /// Takes a code whose state and issuer the caller has checked. The rest is as in [`UserSession::finish`].
+    /// Takes a code whose state and issuer the caller has checked, for the consent that was asked for last. The rest is as in [`UserSession::finish`].
     ///
     /// # Errors
     /// [`ConsentError::WrongState`] if no consent is pending, [`ConsentError::OtherClient`].
@@ -151,7 +144,7 @@ impl UserSession {
         by: &str,
         now: Timestamp,
     ) -> Result<RedeemCode, ConsentError> {
-        let pending = self.take_pending(now)?;
+        let pending = self.take_pending(now, |_| true)?;
         self.redeem(pending, code, client_id, by, now)
     }
 
@@ -167,20 +160,27 @@ impl UserSession {
             return Err(ConsentError::OtherClient);
         }
         // A verifier that nobody here has made: what was kept is damaged.
-        let pkce = Pkce::from_verifier(pending.verifier).map_err(|_| ConsentError::Needed)?;
-        self.redeeming = Some(Claim { by: by.to_owned(), at });
+        let pkce = Pkce::from_verifier(pending.verifier.clone()).map_err(|_| ConsentError::Needed)?;
+        let claim = Claim { by: by.to_owned(), at };
+        self.redeeming = Some(Redeeming { claim, pending: Some(pending.clone()) });
         Ok(RedeemCode::new(code, pending.redirect_uri, pkce).scopes(pending.scopes))
     }
 
     /// True if what the code of this use gives still belongs here: the session was not ended and no other user was taken
     /// meanwhile.
     pub fn is_redeemed_by(&self, by: &str) -> bool {
-        self.redeeming.as_ref().is_some_and(|claim| claim.by == by)
+        self.redeeming.as_ref().is_some_and(|redeeming| redeeming.claim.by == by)
     }
 
     /// Nothing came of the code.
     pub fn give_up_code(&mut self, by: &str) {
-        self.redeeming.take_if(|claim| claim.by == by);
+        self.redeeming.take_if(|redeeming| redeeming.claim.by == by);
+    }
+
+    /// The service refused the code for the moment alone: the consent is as it was, and its answer can be taken again.
+    pub fn restore_code(&mut self, by: &str) {
+        let redeeming = self.redeeming.take_if(|redeeming| redeeming.claim.by == by);
+        self.pending.extend(redeeming.and_then(|redeeming| redeeming.pending));
     }
 
     /// True if nothing is left here to be kept: no user, nothing to revoke, and no consent that could still be given.
@@ -188,18 +188,24 @@ impl UserSession {
         let over = |since: Timestamp| now.saturating_since(since) >= PENDING;
         self.user.is_none()
             && self.displaced.is_empty()
-            && self.pending.as_ref().is_none_or(|pending| over(pending.since))
-            && self.redeeming.as_ref().is_none_or(|claim| over(claim.at))
+            && self.pending.iter().all(|pending| over(pending.since))
+            && self.redeeming.as_ref().is_none_or(|redeeming| over(redeeming.claim.at))
     }
 
-    fn take_pending(&mut self, now: Timestamp) -> Result<Pending, ConsentError> {
-        let pending = self.pending.take().filter(|pending| now.saturating_since(pending.since) < PENDING);
-        pending.ok_or(ConsentError::WrongState)
+    /// The newest consent that this answers, and that is not too old.
+    fn take_pending(
+        &mut self,
+        now: Timestamp,
+        answers: impl Fn(&Pending) -> bool,
+    ) -> Result<Pending, ConsentError> {
+        self.pending.retain(|pending| now.saturating_since(pending.since) < PENDING);
+        let at = self.pending.iter().rposition(answers).ok_or(ConsentError::WrongState)?;
+        Ok(self.pending.remove(at))
     }
 
     /// True while a consent is pending.
     pub fn is_pending(&self) -> bool {
-        self.pending.is_some()
+        !self.pending.is_empty()
     }
 
     /// True if there is a token of the user.
@@ -244,6 +250,12 @@ impl UserSession {
         Sha256::digest(access.as_bytes()).into()
     }
 
+    /// True if these are the user's tokens already.
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn holds(&self, tokens: &TokenSet) -> bool {
+        self.user.as_ref().is_some_and(|user| user.access == *tokens.access.secret())
+    }
+
     /// Takes the tokens that a code gave. They replace the user whole, who may be another one: nothing of the earlier
     /// user's is kept but the refresh token, for revoking.
     ///
@@ -269,8 +281,8 @@ impl UserSession {
     /// Takes a token of the user that came by another way. Its end is not known, so it is never renewed.
     pub fn store_user_token(&mut self, token: Secret) {
         let (token_type, scopes) = ("Bearer".into(), Scopes::none());
-        let (expires_at, refresh, put_off) = (None, None, None);
-        self.take_user(User { access: token, token_type, scopes, expires_at, refresh, put_off });
+        let (expires_at, lifetime, refresh, put_off) = (None, None, None, None);
+        self.take_user(User { access: token, token_type, scopes, expires_at, lifetime, refresh, put_off });
     }
 
     fn take_user(&mut self, user: User) {
@@ -291,6 +303,7 @@ impl User {
             // What the service added is asked for in no exchange.
             scopes: access.scopes().without(&tokens.added),
             expires_at: Some(access.expires_at()),
+            lifetime: Some(access.lifetime()),
             refresh: tokens.refresh.or(kept),
             put_off: None,
         })
@@ -301,7 +314,7 @@ impl fmt::Debug for UserSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let UserSession { pending, user, claim, redeeming, displaced, generation } = self;
         f.debug_struct("UserSession")
-            .field("pending", &pending.is_some())
+            .field("pending", &pending.len())
             .field("user", &user.as_ref().map(|user| &user.scopes))
             .field("claimed", &claim.is_some())
             .field("redeeming", &redeeming.is_some())
@@ -314,7 +327,7 @@ impl fmt::Debug for UserSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::TokenType;
+    use crate::token::{AccessToken, TokenType};
 
     fn now(at: u64) -> Now {
         Now::new(Timestamp::from_unix(at), Duration::from_secs(at), [9; 32])
@@ -376,28 +389,62 @@ mod tests {
     }
 
     #[test]
-    fn the_life_of_a_users_token() {
+    fn who_renews_and_what_is_spent() {
+        let at = Timestamp::from_unix;
         let mut session = UserSession::new();
-        assert!(matches!(session.user_token(Timestamp::from_unix(0)), UserToken::Missing));
+        assert!(session.times(at(0)).is_none());
         session.store_consented(tokens("t1", Some("r1"), 1_000)).unwrap();
-        assert!(matches!(session.user_token(Timestamp::from_unix(4_500)), UserToken::Ready(_)));
-        assert!(
-            matches!(session.user_token(Timestamp::from_unix(4_571)), UserToken::Renew(r) if r.expose() == "r1")
+        let times = session.times(at(4_500)).unwrap();
+        assert_eq!((times.left, times.renews), (Some(Duration::from_secs(100)), true));
+        assert_eq!(session.claimed(at(4_500)), Claimed::No);
+        session.claim("me", at(4_571));
+        assert_eq!(session.claimed(at(4_599)), Claimed::Now);
+        assert_eq!(
+            session.claimed(at(4_700)),
+            Claimed::Stale,
+            "it may have been sent, so it is never sent again"
         );
-        session.claim("me", Timestamp::from_unix(4_571));
-        assert!(matches!(session.user_token(Timestamp::from_unix(4_600)), UserToken::Claimed));
-        assert!(matches!(session.user_token(Timestamp::from_unix(4_599)), UserToken::Ready(_)), "it is good");
-        let late = session.user_token(Timestamp::from_unix(4_700));
-        assert!(
-            matches!(late, UserToken::Missing),
-            "it may have been sent, so it is never sent again: {late:?}"
-        );
+        assert_eq!(session.claimed(at(4_520)), Claimed::Now, "clocks of two machines differ");
+        assert_eq!(session.claimed(at(4_000)), Claimed::Stale, "a clock was set back");
         session.store_renewed(tokens("t2", None, 4_700)).unwrap();
         assert_eq!(session.refresh_token().unwrap().expose(), "r1", "kept if none came");
+        assert_eq!(session.claimed(at(4_700)), Claimed::No);
         session.store_renewed(tokens("t3", Some("r2"), 4_700)).unwrap();
         assert_eq!(session.refresh_token().unwrap().expose(), "r2");
         session.spend_refresh_token();
-        assert!(matches!(session.user_token(Timestamp::from_unix(9_000)), UserToken::Missing));
+        assert!(!session.times(at(4_800)).unwrap().renews);
+    }
+
+    #[test]
+    fn several_consents_may_be_pending_and_each_is_good_once() {
+        let mut session = UserSession::new();
+        let at = Timestamp::from_unix(1_001);
+        let states: Vec<String> = (0..5)
+            .map(|tab| {
+                let now = Now::new(Timestamp::from_unix(1_000), Duration::from_secs(1), [tab; 32]);
+                let request = session.begin("agt_1", "https://myapp.com/consent", Scopes::from("a"), &now);
+                let request = request.unwrap();
+                request.parameters().find(|(name, _)| *name == "state").unwrap().1.to_owned()
+            })
+            .collect();
+        let finish = |session: &mut UserSession, state: &str| {
+            let callback = Callback::read(&format!("code=c&state={state}")).unwrap();
+            session.finish(callback, "agt_1", (None, false), "me", at)
+        };
+        assert_eq!(
+            finish(&mut session, &states[0]).unwrap_err(),
+            ConsentError::WrongState,
+            "the oldest is gone"
+        );
+        for state in [&states[4], &states[1], &states[3], &states[2]] {
+            assert!(finish(&mut session, state).is_ok());
+            assert_eq!(finish(&mut session, state).unwrap_err(), ConsentError::WrongState);
+        }
+        // What the service had no time for can be tried again.
+        session.restore_code("somebody else");
+        assert!(!session.is_pending());
+        session.restore_code("me");
+        assert!(finish(&mut session, &states[2]).is_ok());
     }
 
     #[test]
@@ -406,7 +453,7 @@ mod tests {
         session.store_consented(tokens("alice", Some("alice-r"), 1_000)).unwrap();
         session.store_consented(tokens("bob", None, 1_000)).unwrap();
         assert!(session.refresh_token().is_none(), "Alice's must never renew what is Bob's");
-        assert!(matches!(session.user_token(Timestamp::from_unix(4_600)), UserToken::Missing));
+        assert!(!session.times(Timestamp::from_unix(4_600)).unwrap().renews);
         assert_eq!(session.refresh_tokens(), ["alice-r".into()]);
         session.store_consented(tokens("alice", Some("alice-r"), 1_000)).unwrap();
         assert_eq!(session.refresh_tokens(), ["alice-r".into()], "in use again");
@@ -417,16 +464,15 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_for_the_moment_is_put_off_while_the_token_is_good() {
+    fn what_failed_for_the_moment_is_put_off() {
         let mut session = UserSession::new();
         session.store_consented(tokens("t1", Some("r1"), 1_000)).unwrap();
         let at = Timestamp::from_unix;
         session.claim("me", at(4_575));
         session.give_back(at(4_575));
-        assert!(matches!(session.user_token(at(4_584)), UserToken::Ready(_)));
-        assert!(matches!(session.user_token(at(4_585)), UserToken::Renew(_)));
-        session.give_back(at(4_595));
-        assert!(matches!(session.user_token(at(4_600)), UserToken::Renew(_)), "it is over");
+        assert!(session.times(at(4_584)).unwrap().put_off);
+        assert!(!session.times(at(4_585)).unwrap().put_off);
+        assert!(!session.times(at(4_000)).unwrap().put_off, "a clock was set back");
         let late = Error::DeadlineExceeded {
             operation: "oauth.token",
             total: Duration::from_secs(20),

@@ -259,7 +259,7 @@ impl<O: Operation> Call<O> {
                 let error = Error::Transport(error.of_operation(self.terms.name));
                 self.failed(error.redacted(&Redactor::new(&secrets)), now, deadline)
             }
-            Some(Arrived::Given(_) | Arrived::Signature(_)) | None => {
+            Some(Arrived::Given(_) | Arrived::Stored(_) | Arrived::Signature(_)) | None => {
                 self.failed(nothing_arrived(), now, deadline)
             }
         }

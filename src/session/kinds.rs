@@ -8,6 +8,7 @@ mod record;
 mod service;
 
 pub(crate) use description::Description;
+pub(crate) use exchanged::POLICY as EXCHANGED;
 pub(crate) use mcp::{Mcp, McpKey};
 pub(crate) use record::RecordKey;
 pub(crate) use service::Service;

@@ -132,7 +132,7 @@ impl Action {
     /// True if something comes of it that the machine is to be given.
     pub(crate) fn brings(&self) -> bool {
         match self {
-            Action::Send(_) | Action::Given(_) | Action::Sign(_) => true,
+            Action::Send(_) | Action::Given(_) | Action::Store(_) | Action::Sign(_) => true,
             Action::Wait(_) | Action::Join(_) => false,
         }
     }

@@ -186,7 +186,8 @@ fn a_pause_that_the_service_wants_next_to_nothing_for_is_still_a_pause() {
                         paused += pause;
                         time += pause;
                     }
-                    Step::Do(Action::Join(_)) | Step::Do(Action::Given(_)) | Step::Do(Action::Sign(_)) => {
+                    Step::Do(Action::Join(_))
+                    | Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_)) => {
                         panic!("there is nobody to wait for")
                     }
                     Step::Done(decision) => break assert!(decision.allowed()),

@@ -264,42 +264,48 @@ fn both_worlds_have_the_same_methods() {
             .filter_map(|line| line.split("fn ").nth(1)?.split(['(', '<']).next().map(str::to_owned))
             .collect()
     };
-    // The clients are one source, so only what the mounts add could differ: `build`, `from_env` and the verifiers'
-    // `new` exist where a transport is ready, `from_fn` where closures are no transport by themselves.
+    // The clients are one source, mounted from one list, so only what the mounts add could differ: `build`, `from_env` and
+    // the verifiers' `new`, where a transport is ready.
     let text = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
-    let (blocking, asynchronous) = (text("blocking.rs"), text("asynchronous.rs"));
-    // What the mounts mount, and under which names they hand it on.
-    let mounted = |mount: &str| -> BTreeSet<String> {
-        let files = mount.lines().filter_map(|line| line.strip_prefix("#[path = \""));
-        files.map(|line| line.trim_end_matches("\"]").to_owned()).collect()
-    };
+    let (blocking, asynchronous, list) = (text("blocking.rs"), text("asynchronous.rs"), text("../client.rs"));
+    let mounted: BTreeSet<String> = list
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("#[path = \""))
+        .map(|line| line.trim_end_matches("\"]").to_owned())
+        .collect();
+    for mount in [&blocking, &asynchronous] {
+        assert_eq!(mount.matches("mounted_twice!();").count(), 1);
+        assert!(!mount.contains("#[path"), "a mount has files that the other one has not");
+    }
+    // Under which names they are handed on. What stands for itself (the store, the transport) is not the clients'.
     let names = |mount: &str| -> BTreeSet<String> {
+        let mount = mount.split("pub mod store").next().unwrap();
         let uses = mount.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
-        uses.flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        uses.filter(|names| !names.starts_with("crate::transport"))
+            .flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_'))
             .filter(|word| word.starts_with(char::is_uppercase))
             .map(str::to_owned)
             .collect()
     };
-    assert_eq!(mounted(&blocking), mounted(&asynchronous));
     assert_eq!(names(&blocking), names(&asynchronous));
     for client in ["Agent", "AgentBuilder", "DelegationChain", "TokenVerifier", "IdTokenVerifier"] {
         assert!(names(&blocking).contains(client), "{client}");
     }
-    let shared: BTreeSet<String> = mounted(&blocking).iter().flat_map(|file| methods(file)).collect();
+    let shared: BTreeSet<String> = mounted.iter().flat_map(|file| methods(file)).collect();
     // Every public type of the shared files is handed on.
-    for file in mounted(&blocking) {
-        for line in text(&file).lines().filter_map(|line| line.strip_prefix("pub struct ")) {
+    for file in &mounted {
+        for line in text(file).lines().filter_map(|line| line.strip_prefix("pub struct ")) {
             let name = line.split(|c: char| !c.is_alphanumeric()).next().unwrap();
             assert!(names(&blocking).contains(name), "{name} of {file} is in no mount");
         }
     }
     assert!(shared.len() > 30, "{shared:?}");
     let extra = |file: &str| methods(file).difference(&shared).cloned().collect::<Vec<_>>();
-    assert_eq!(extra("blocking.rs"), ["build", "from_env"]);
-    assert_eq!(extra("asynchronous.rs"), ["build", "from_env", "from_fn"]);
-    // Their closures are of another shape.
-    assert_eq!(extra("blocking/workload.rs"), ["workload_token"]);
-    assert_eq!(extra("asynchronous/workload.rs"), ["workload_token"]);
+    for file in ["built_in.rs", "workload.rs"] {
+        let both = (extra(&format!("blocking/{file}")), extra(&format!("asynchronous/{file}")));
+        assert_eq!(both.0, both.1, "{file}");
+    }
+    assert_eq!(extra("blocking/built_in.rs"), ["build", "from_env"]);
 }
 
 flow!(mcp_tokens, agent, emulator, |results| {

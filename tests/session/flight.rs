@@ -100,7 +100,9 @@ fn t9_a_late_refusal_never_drops_a_newer_token() {
         let now = world.now();
         let refusal = match reply(401, "{}").arrived {
             Arrived::Response(response) => response,
-            Arrived::Failed(_) | Arrived::Given(_) | Arrived::Signature(_) => unreachable!(),
+            Arrived::Failed(_) | Arrived::Given(_) | Arrived::Stored(_) | Arrived::Signature(_) => {
+                unreachable!()
+            }
         };
         let action = call.step(&now, Some(Arrived::Response(refusal))).unwrap();
         let Step::Do(Action::Send(request)) = action else { panic!("{way}: {action:?}") };

@@ -131,7 +131,7 @@ impl Watched {
         let known = match &arrived {
             Some(Arrived::Response(response)) => !matches!(response.status().as_u16(), 502 | 504),
             Some(Arrived::Failed(error)) => error.sent() == Sent::NotSent,
-            Some(Arrived::Given(_) | Arrived::Signature(_)) | None => false,
+            Some(Arrived::Given(_) | Arrived::Stored(_) | Arrived::Signature(_)) | None => false,
         };
         self.unknown |= self.once && std::mem::take(&mut self.out) && !known;
         let result = (self.machine)(world, arrived);
@@ -179,7 +179,8 @@ fn run(events: &[Event]) {
                 Some(Step::Do(Action::Join(ticket))) => {
                     world.monotonic = world.monotonic.saturating_add(ticket.within());
                 }
-                Some(Step::Done(_) | Step::Do(Action::Given(_)) | Step::Do(Action::Sign(_))) | None => {}
+                Some(Step::Done(_) | Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_)))
+                | None => {}
             }
         }
     }

@@ -93,7 +93,7 @@ impl Hall {
                         settled.1.wait_timeout_while(guard, STUCK, |settled| !*settled).unwrap();
                     assert!(!timeout.timed_out(), "a follower was never woken");
                 }
-                Step::Do(Action::Given(_)) | Step::Do(Action::Sign(_)) => panic!("it has a secret"),
+                Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_)) => panic!("it has a secret"),
                 Step::Done(output) => return Ok(output),
             }
         }

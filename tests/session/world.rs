@@ -134,7 +134,8 @@ impl World {
                     arrived = Some(reply.arrived);
                 }
                 Step::Do(Action::Wait(pause)) => self.pass(pause),
-                Step::Do(Action::Join(_)) | Step::Do(Action::Given(_)) | Step::Do(Action::Sign(_)) => {
+                Step::Do(Action::Join(_))
+                | Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_)) => {
                     panic!("there is nobody to wait for")
                 }
                 Step::Done(output) => return Ok(output),
@@ -214,7 +215,7 @@ impl World {
                 self.threads[thread].state = State::Joined { settled, until };
                 return;
             }
-            Ok(Step::Do(Action::Given(_)) | Step::Do(Action::Sign(_))) => panic!("it has a secret"),
+            Ok(Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_))) => panic!("it has a secret"),
             Ok(Step::Done(output)) => Ok(output),
             Err(error) => Err(error),
         };

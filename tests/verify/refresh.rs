@@ -50,7 +50,8 @@ impl Service {
             match step(&now, arrived.take()) {
                 Step::Do(Action::Send(request)) => arrived = Some(self.answer(&request)),
                 Step::Do(Action::Wait(pause)) => now.monotonic += pause,
-                Step::Do(Action::Join(_)) | Step::Do(Action::Given(_)) | Step::Do(Action::Sign(_)) => {
+                Step::Do(Action::Join(_))
+                | Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_)) => {
                     panic!("nobody else is there")
                 }
                 Step::Done(result) => return result,

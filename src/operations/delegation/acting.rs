@@ -59,3 +59,27 @@ impl Delegation {
         ))
     }
 }
+
+/// What ending a delegation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    tokens: usize,
+}
+
+impl Revocation {
+    /// So many tokens were revoked at the service.
+    pub fn new(tokens: usize) -> Self {
+        Revocation { tokens }
+    }
+
+    /// How many refresh tokens were revoked at the service.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// False if the service was told nothing, because the session had no refresh token: what was issued stays valid until it
+    /// ends.
+    pub fn told_service(&self) -> bool {
+        self.tokens > 0
+    }
+}

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Claim, UserSession, UserToken};
+use super::{Claim, UserSession};
 use crate::error::{Error, Sent};
 use crate::time::Timestamp;
 use crate::token::{AccessToken, TokenType};
 
-/// A user's token is renewed this long before its end.
-const MARGIN: Duration = Duration::from_secs(30);
 /// After a renewal that failed, while the token still is good.
 const PAUSE: Duration = Duration::from_secs(10);
 /// What a token whose end is not known is taken to live.
@@ -16,25 +14,54 @@ const UNKNOWN: Duration = Duration::from_secs(300);
 /// Whoever claimed a renewal and did not finish it is not waited for any longer than this.
 const CLAIM: Duration = Duration::from_secs(60);
 
+/// How much is left of the user's token, and what can be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserTimes {
+    /// How long it still is valid; none if its end is not known.
+    pub left: Option<Duration>,
+    /// How long it was issued for, if that is known.
+    pub lifetime: Option<Duration>,
+    /// There is a refresh token.
+    pub renews: bool,
+    /// A renewal failed a moment ago: no other one is begun while the token is good.
+    pub put_off: bool,
+}
+
+/// Whether somebody is renewing the user's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claimed {
+    /// Nobody.
+    No,
+    /// Somebody, since a moment ago: look again soon.
+    Now,
+    /// Somebody who did not come back: the refresh token may have been sent, and must not be sent twice.
+    Stale,
+}
+
 impl UserSession {
-    /// How the user's token stands.
-    pub fn user_token(&self, now: Timestamp) -> UserToken {
-        let Some(user) = &self.user else { return UserToken::Missing };
-        let left = user.expires_at.map(|end| end.saturating_since(now));
-        let is_soon = left.is_some_and(|left| left <= MARGIN);
-        let put_off = user.put_off.is_some_and(|until| now < until);
-        // What is good is used while somebody renews it, and when nobody can.
-        let is_used = !is_soon || put_off || self.claim.is_some() || user.refresh.is_none();
-        if let Some(good) = self.good_token(now).filter(|_| is_used) {
-            return UserToken::Ready(good);
-        }
-        // A claim that nobody came back from: the refresh token may have been sent, and must not be sent twice.
-        let claimed = self.claim.as_ref().map(|claim| now.saturating_since(claim.at) < CLAIM);
-        match &user.refresh {
-            Some(_) if claimed == Some(true) => UserToken::Claimed,
-            Some(_) if claimed == Some(false) => UserToken::Missing,
-            Some(refresh) => UserToken::Renew(refresh.clone()),
-            None => UserToken::Missing,
+    /// How the user's token stands; none without a user.
+    pub fn times(&self, now: Timestamp) -> Option<UserTimes> {
+        let user = self.user.as_ref()?;
+        // Never put off for longer than that, whatever clocks were set to.
+        let put_off = user.put_off.is_some_and(|until| now < until && until.saturating_since(now) <= PAUSE);
+        Some(UserTimes {
+            left: user.expires_at.map(|end| end.saturating_since(now)),
+            lifetime: user.lifetime,
+            renews: user.refresh.is_some(),
+            put_off,
+        })
+    }
+
+    /// Whether somebody has claimed the renewal. A claim is bounded from both sides: one from further in the future than a
+    /// clock may be ahead is as good as one that is too old.
+    pub fn claimed(&self, now: Timestamp) -> Claimed {
+        let far = |claim: &Claim| now.saturating_since(claim.at).max(claim.at.saturating_since(now)) >= CLAIM;
+        match &self.claim {
+            None => Claimed::No,
+            Some(claim) if far(claim) => Claimed::Stale,
+            Some(_) => Claimed::Now,
         }
     }
 

@@ -1,8 +1,10 @@
 //! A session as bytes and back, read strictly: what is malformed is never taken for absent.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use super::{Claim, Pending, User, UserSession};
+use super::{Claim, Pending, Redeeming, User, UserSession};
 use crate::error::InputError;
 use crate::json;
 use crate::secret::Secret;
@@ -12,25 +14,31 @@ impl UserSession {
     /// The session as bytes for a store. **Secret**: they hold the user's tokens in the clear.
     pub fn to_bytes(&self) -> Vec<u8> {
         let UserSession { pending, user, claim: renewing, redeeming, displaced, generation } = self;
-        let pending = pending.as_ref().map(|pending| {
+        let consent = |pending: &Pending| {
             json!({
                 "client_id": pending.client_id, "state": pending.state.expose(),
                 "verifier": pending.verifier.expose(), "redirect_uri": pending.redirect_uri, "scope": pending.scopes.to_string(),
                 "since": pending.since.unix_millis(),
             })
-        });
+        };
         let user = user.as_ref().map(|user| {
             json!({
                 "access": user.access.expose(), "type": user.token_type, "scope": user.scopes.to_string(),
                 "expires_at": user.expires_at.map(Timestamp::unix_millis),
+                "lifetime": user.lifetime.map(|lifetime| u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX)),
                 "refresh": user.refresh.as_ref().map(Secret::expose),
                 "put_off": user.put_off.map(Timestamp::unix_millis),
             })
         });
         let claim = |claim: &Claim| json!({ "by": claim.by, "at": claim.at.unix_millis() });
+        let code = |redeeming: &Redeeming| {
+            let Redeeming { claim, pending } = redeeming;
+            json!({ "by": claim.by, "at": claim.at.unix_millis(), "pending": pending.as_ref().map(consent) })
+        };
         json!({
-            "version": 1, "generation": generation, "pending": pending, "user": user,
-            "claim": renewing.as_ref().map(claim), "redeeming": redeeming.as_ref().map(claim),
+            "version": 1, "generation": generation, "user": user,
+            "pending": pending.iter().map(consent).collect::<Vec<_>>(),
+            "claim": renewing.as_ref().map(claim), "redeeming": redeeming.as_ref().map(code),
             "displaced": displaced.iter().map(Secret::expose).collect::<Vec<_>>(),
         })
         .to_string()
@@ -51,16 +59,14 @@ impl UserSession {
         if map.get("version")?.as_u64()? != 1 {
             return None;
         }
-        let pending = match object(&map, "pending")? {
-            None => None,
-            Some(map) => Some(Pending {
-                client_id: text(map, "client_id")?,
-                state: text(map, "state")?.into(),
-                verifier: text(map, "verifier")?.into(),
-                redirect_uri: text(map, "redirect_uri")?,
-                scopes: text(map, "scope")?.into(),
-                since: time(map, "since")??,
-            }),
+        // One consent alone is as earlier versions wrote it.
+        let pending = match map.get("pending")? {
+            Value::Null => Vec::new(),
+            Value::Object(one) => vec![consent(one)?],
+            Value::Array(all) => {
+                all.iter().map(|one| one.as_object().and_then(consent)).collect::<Option<Vec<_>>>()?
+            }
+            _ => return None,
         };
         let user = match object(&map, "user")? {
             None => None,
@@ -69,6 +75,10 @@ impl UserSession {
                 token_type: text(map, "type")?,
                 scopes: text(map, "scope")?.into(),
                 expires_at: time(map, "expires_at")?,
+                lifetime: match map.get("lifetime") {
+                    None | Some(Value::Null) => None,
+                    Some(lifetime) => Some(Duration::from_millis(lifetime.as_u64()?)),
+                },
                 refresh: match map.get("refresh")? {
                     Value::Null => None,
                     refresh => Some(Secret::new(refresh.as_str()?)),
@@ -76,13 +86,34 @@ impl UserSession {
                 put_off: time(map, "put_off")?,
             }),
         };
-        let (claim, redeeming) = (claim(&map, "claim")?, claim(&map, "redeeming")?);
+        let renewing = claim(&map, "claim")?;
+        let redeeming = match (claim(&map, "redeeming")?, object(&map, "redeeming")?) {
+            (Some(claim), Some(map)) => {
+                let pending = match map.get("pending") {
+                    None | Some(Value::Null) => None,
+                    Some(pending) => Some(consent(pending.as_object()?)?),
+                };
+                Some(Redeeming { claim, pending })
+            }
+            _ => None,
+        };
         let displaced = map.get("displaced")?.as_array()?;
         let displaced = displaced.iter().map(|token| token.as_str().map(Secret::new));
         let displaced = displaced.collect::<Option<Vec<_>>>()?;
         let generation = map.get("generation")?.as_u64()?;
-        Some(UserSession { pending, user, claim, redeeming, displaced, generation })
+        Some(UserSession { pending, user, claim: renewing, redeeming, displaced, generation })
     }
+}
+
+fn consent(map: &Map<String, Value>) -> Option<Pending> {
+    Some(Pending {
+        client_id: text(map, "client_id")?,
+        state: text(map, "state")?.into(),
+        verifier: text(map, "verifier")?.into(),
+        redirect_uri: text(map, "redirect_uri")?,
+        scopes: text(map, "scope")?.into(),
+        since: time(map, "since")??,
+    })
 }
 
 /// A member that is a claim or null. None: it is neither, or not there.
@@ -123,7 +154,7 @@ mod tests {
         let good = json!({
             "version": 1, "generation": 3, "pending": null,
             "user": {"access": "a", "type": "Bearer", "scope": "s", "expires_at": 5, "refresh": "r",
-                "put_off": null},
+                "lifetime": null, "put_off": null},
             "claim": {"by": "me", "at": 7}, "redeeming": null, "displaced": ["r0"],
         });
         let read = |value: &Value| UserSession::from_bytes(value.to_string().as_bytes());
@@ -133,6 +164,10 @@ mod tests {
             ("/generation", json!("3")),
             ("/pending", json!(5)),
             ("/pending", json!({})),
+            ("/pending", json!([{}])),
+            ("/pending", json!([5])),
+            ("/user/lifetime", json!("5")),
+            ("/redeeming", json!({"by": "me", "at": 7, "pending": 5})),
             ("/user", json!([])),
             ("/user/access", json!(null)),
             ("/user/expires_at", json!("5")),

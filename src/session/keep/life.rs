@@ -44,6 +44,14 @@ impl Life {
         Life::between(soft, hard, asked)
     }
 
+    /// Of a value of which so much is left, out of its whole lifetime if that is known: with the margins of the whole.
+    pub(crate) fn rest(left: Duration, lifetime: Option<Duration>, now: &Now) -> Self {
+        // Older records do not know the lifetime. A token that was renewed has one.
+        let whole = Life::of(lifetime.unwrap_or(left).max(left), now);
+        let gone = lifetime.unwrap_or(left).saturating_sub(left);
+        Life { soft: whole.soft.saturating_sub(gone), hard: whole.hard.saturating_sub(gone), ..whole }
+    }
+
     /// Of a value that is fresh for so long after it was asked for, and may be used for so long.
     pub(crate) fn between(soft: Duration, hard: Duration, asked: &Now) -> Self {
         let (monotonic, ahead, asleep) = (asked.monotonic, ahead(asked), Duration::ZERO);

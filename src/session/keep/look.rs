@@ -68,6 +68,8 @@ pub(crate) struct Lead {
 pub(crate) struct Keep<K: Kind> {
     kind: K,
     search: Search,
+    /// What its caller has from elsewhere.
+    offered: Option<(K::Value, Life)>,
     phase: Phase<K>,
 }
 
@@ -92,18 +94,24 @@ struct Fetching<K: Kind> {
 impl<K: Kind> Keep<K> {
     /// Any value that is good.
     pub(crate) fn new(kind: K) -> Self {
-        Keep { kind, search: Search::default(), phase: Phase::Deciding }
+        Keep { kind, search: Search::default(), offered: None, phase: Phase::Deciding }
     }
 
     /// A value newer than all that there are now.
     pub(crate) fn anew(kind: K) -> Self {
         let newer_than = Some(kind.keeper().newest());
-        Keep { kind, search: Search { newer_than, ..Search::default() }, phase: Phase::Deciding }
+        Keep {
+            kind,
+            search: Search { newer_than, ..Search::default() },
+            offered: None,
+            phase: Phase::Deciding,
+        }
     }
 
-    /// What it looks for.
-    pub(crate) fn kind(&self) -> &K {
-        &self.kind
+    /// The value that its caller has from elsewhere, or a better one. What settled after `began` is an answer too.
+    pub(crate) fn offered(kind: K, value: K::Value, life: Life, began: u64) -> Self {
+        let search = Search { began: Some(began), ..Search::default() };
+        Keep { kind, search, offered: Some((value, life)), phase: Phase::Deciding }
     }
 
     fn wait(&mut self, until: Duration, now: &Now) -> Result<Step<Loan<K::Value>>, Failed> {
@@ -115,6 +123,9 @@ impl<K: Kind> Keep<K> {
         let key = self.kind.key()?;
         self.search.began.get_or_insert_with(|| self.kind.keeper().newest());
         let slot = self.kind.keeper().slot(&key, now);
+        if let Some((value, life)) = self.offered.take() {
+            slot.offer(value, life);
+        }
         match slot.need(now, &self.search, &K::POLICY, |value| self.kind.fits(value), time) {
             Need::Use(held) => Ok(Step::Done(Loan::new(held, slot))),
             Need::Fail(failed) => Err(failed),

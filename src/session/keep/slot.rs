@@ -69,6 +69,8 @@ struct State<V> {
     waiting: Vec<Wake>,
     memo: Option<Memo>,
     failures: u32,
+    /// The value of this key was refused: it is not taken again from anywhere.
+    refused: bool,
     /// None is asked for before this, unless the last one was refused.
     next: Duration,
     next_forced: Duration,
@@ -96,7 +98,7 @@ impl<V> Default for State<V> {
     fn default() -> Self {
         let (next, next_forced, next_soft) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         let (held, flight, waiting, memo, failures) = (None, None, Vec::new(), None, 0);
-        State { held, flight, waiting, memo, failures, next, next_forced, next_soft }
+        State { held, flight, waiting, memo, failures, refused: false, next, next_forced, next_soft }
     }
 }
 
@@ -150,6 +152,7 @@ impl<V> Slot<V> {
             return false;
         }
         state.held = None;
+        state.refused = true;
         state.next = Duration::ZERO;
         state.next_forced = now.monotonic.saturating_add(policy.forced_pause);
         true
@@ -185,6 +188,14 @@ impl<V: Clone> Slot<V> {
         let mut state = lock(&self.state);
         let held = state.held.as_mut()?;
         (held.freshness(now) == Freshness::Fresh).then(|| held.clone())
+    }
+
+    /// A value of this key that its caller has from elsewhere. It is kept if nothing is, unless it was refused.
+    pub(super) fn offer(&self, value: V, life: Life) {
+        let mut state = lock(&self.state);
+        if state.held.is_none() && !state.refused {
+            state.held = Some(Held { value, generation: self.numbers.next(), life });
+        }
     }
 
     /// Puts a value here that came by another way. A fetch under way goes on, and what it brings is newer.
@@ -325,6 +336,7 @@ impl<V: Clone> Lease<V> {
         self.settled = true;
         self.slot.settle(self.flight, |state| {
             state.held = Some(held.clone());
+            state.refused = false;
             state.next = asked.monotonic.saturating_add(policy.pace);
             state.memo = None;
             state.failures = 0;

@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// As other tokens are kept; but a refusal of the token that was traded is not theirs: that one is replaced, no sooner than
 /// it may be, and then it is tried again.
-pub(super) const POLICY: Policy = Policy { memory, ..Policy::TOKENS };
+pub(crate) const POLICY: Policy = Policy { memory, ..Policy::TOKENS };
 
 fn memory(error: &Error, failures: Failures) -> Duration {
     let refused = error.as_api().is_some_and(|api| api.has_code("invalid_grant"));

@@ -51,7 +51,7 @@ fn the_walk_across_processes() {
     }
     assert_eq!(world.emulator.active_refresh_tokens(), 0);
     let (code, out, err) = world.run(&EXCHANGE);
-    assert!(code == 2 && out.is_empty() && err.contains("session is not known"), "{code} {err}");
+    assert!(code == 4 && out.is_empty() && err.contains("must consent"), "{code} {err}");
     for file in world.files() {
         assert!(!std::fs::read_to_string(&file).unwrap().contains("access"), "{}", file.display());
     }
@@ -162,9 +162,9 @@ fn a_session_belongs_to_its_agent_and_its_service() {
     world.consent("s1");
     let requests = elsewhere.emulator.count_all();
     let (code, _, err) = world.run(&[&EXCHANGE[..], &["--client-id", "agt_2"]].concat());
-    assert!(code == 2 && err.contains("session is not known"), "{code} {err}");
+    assert!(code == 4 && err.contains("must consent"), "{code} {err}");
     let (code, _, err) = world.run(&[&EXCHANGE[..], &["--url", elsewhere.served.url()]].concat());
-    assert!(code == 2 && err.contains("session is not known"), "{code} {err}");
+    assert!(code == 4 && err.contains("must consent"), "{code} {err}");
     assert_eq!(elsewhere.emulator.count_all(), requests);
     assert_eq!(world.run(&EXCHANGE).0, 0);
 }
@@ -183,7 +183,7 @@ fn what_comes_back_is_checked() {
     assert!(code == 1 && err.contains("state"), "used up: {code} {err}");
     assert_eq!(world.emulator.count("oauth.token"), 0, "no code travels");
     let (code, _, err) = world.run(&EXCHANGE);
-    assert!(code == 2 && err.contains("session is not known"), "what was refused is forgotten: {code} {err}");
+    assert!(code == 4 && err.contains("must consent"), "what was refused is forgotten: {code} {err}");
 }
 
 #[test]

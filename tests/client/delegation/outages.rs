@@ -41,8 +41,8 @@ fn a_users_token_that_is_good_is_used_though_its_renewal_fails() {
     let chain = chain(&emulator);
     consent(&emulator, &chain, "s1");
     consent(&emulator, &chain, "s2");
-    // In its last thirty seconds it is due; the renewal fails for the moment, or nobody knows how.
-    emulator.advance(Duration::from_secs(3580));
+    // In its last minutes it is due; the renewal fails for the moment, or nobody knows how.
+    emulator.advance(Duration::from_secs(3550));
     emulator.fault(FaultRule::on("oauth.token").nth(1).status(503)).unwrap();
     chain.exchange("s1", []).unwrap();
     emulator.fault(FaultRule::on("oauth.token").nth(1).reset()).unwrap();

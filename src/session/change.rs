@@ -1,0 +1,211 @@
+//! A change of one record in a store: load it, change it, save it if nobody else did meanwhile; else again after a pause.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::access::{Access, StoreAnswer, StoreRequest};
+use super::part::{Failed, Open, Part};
+use super::{Action, Arrived, Step};
+use crate::error::{Error, StoreError};
+use crate::store::{Prefix, Record, StoreKey};
+use crate::time::{Deadline, Now};
+
+/// The longest that one question to a store may last.
+const LONGEST: Duration = Duration::from_secs(5);
+/// The first pause before a change is tried again, at most; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How often a store that fails is asked again, when nothing is lost by it.
+const TRIES: u32 = 3;
+
+/// What is to become of a record.
+pub(crate) enum Edit<T> {
+    /// These bytes are saved, and that is the outcome.
+    Save(Vec<u8>, T),
+    /// It is removed.
+    Remove(T),
+    /// It stays as it is.
+    Leave(T),
+}
+
+/// Decides what becomes of the record that was loaded. Asked anew for every try; when an answer of the store was lost, it
+/// meets its own change.
+type Editing<T> = Box<dyn FnMut(Option<&Record>, &Now) -> Result<Edit<T>, Error> + Send>;
+
+/// One change.
+pub(crate) struct Change<T> {
+    key: StoreKey,
+    edit: Editing<T>,
+    /// What it carries must not be lost: a store that fails is asked until the time is over.
+    carries: bool,
+    tries: u32,
+    at: At<T>,
+}
+
+enum At<T> {
+    Start,
+    Loading,
+    Changing(T),
+    Pausing { until: Duration, why: StoreError },
+    Over,
+}
+
+impl<T> Change<T> {
+    pub(crate) fn new(
+        key: StoreKey,
+        edit: impl FnMut(Option<&Record>, &Now) -> Result<Edit<T>, Error> + Send + 'static,
+    ) -> Self {
+        Change { key, edit: Box::new(edit), carries: false, tries: 0, at: At::Start }
+    }
+
+    /// What it carries must not be lost.
+    pub(crate) fn that_carries(mut self) -> Self {
+        self.carries = true;
+        self
+    }
+
+    fn load(&mut self, now: &Now, time: &Deadline) -> Step<T> {
+        self.at = At::Loading;
+        let within = LONGEST.min(time.remaining(now));
+        Step::Do(Action::Store(StoreRequest::new(Access::Load(self.key.clone()), within)))
+    }
+
+    fn edit(&mut self, record: Option<&Record>, now: &Now, time: &Deadline) -> Result<Step<T>, Failed> {
+        let (access, outcome) = match (self.edit)(record, now)? {
+            Edit::Leave(outcome) => return Ok(Step::Done(outcome)),
+            Edit::Save(bytes, outcome) => {
+                let (key, version) = (self.key.clone(), record.map(Record::version));
+                (Access::Save { key, version, bytes: Zeroizing::new(bytes), keep: None }, outcome)
+            }
+            Edit::Remove(outcome) => match record.map(Record::version) {
+                Some(version) => (Access::Remove { key: self.key.clone(), version }, outcome),
+                None => return Ok(Step::Done(outcome)),
+            },
+        };
+        self.at = At::Changing(outcome);
+        let within = LONGEST.min(time.remaining(now));
+        Ok(Step::Do(Action::Store(StoreRequest::new(access, within))))
+    }
+
+    /// Somebody else was faster, or the store failed: again after a pause that nobody else has.
+    fn again(
+        &mut self,
+        why: StoreError,
+        failed: bool,
+        now: &Now,
+        time: &Deadline,
+    ) -> Result<Step<T>, Failed> {
+        self.tries = self.tries.saturating_add(1);
+        if failed && (why.is_corrupt() || (!self.carries && self.tries >= TRIES)) {
+            return Err(Error::from(why).into());
+        }
+        let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(self.tries.min(8)).unwrap_or(256));
+        let pause = doubled.min(LONGEST_PAUSE).mul_f64(0.5 + 0.5 * now.fraction(1));
+        if pause >= time.remaining(now) {
+            return Err(Failed::open(why, Open::default()));
+        }
+        self.at = At::Pausing { until: now.monotonic.saturating_add(pause), why };
+        Ok(Step::Do(Action::Wait(pause)))
+    }
+}
+
+/// What the store answered, and nothing else.
+fn answer(arrived: Option<Arrived>) -> Result<StoreAnswer, StoreError> {
+    match arrived {
+        Some(Arrived::Stored(answer)) => answer,
+        _ => Err(StoreError::unavailable("the driver brought no answer of the store")),
+    }
+}
+
+fn odd() -> StoreError {
+    StoreError::corrupt("the store answered another question than it was asked")
+}
+
+fn contended() -> StoreError {
+    StoreError::unavailable("the record was changed by others again and again")
+}
+
+impl<T> Part for Change<T> {
+    type Output = T;
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>, time: &Deadline) -> Result<Step<T>, Failed> {
+        let at = std::mem::replace(&mut self.at, At::Over);
+        if arrived.is_none() && time.passed(now) {
+            let why = match at {
+                At::Pausing { why, .. } => why,
+                _ => StoreError::unavailable("the time of the call was over before the store had answered"),
+            };
+            return Err(Failed::open(why, Open::default()));
+        }
+        match at {
+            At::Start => Ok(self.load(now, time)),
+            At::Pausing { until, why } if now.monotonic < until => {
+                self.at = At::Pausing { until, why };
+                Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
+            }
+            At::Pausing { .. } => Ok(self.load(now, time)),
+            At::Loading => match answer(arrived) {
+                Ok(StoreAnswer::Loaded(record)) => self.edit(record.as_ref(), now, time),
+                Ok(_) => Err(Error::from(odd()).into()),
+                Err(error) => self.again(error, true, now, time),
+            },
+            At::Changing(outcome) => match answer(arrived) {
+                Ok(StoreAnswer::Saved(Some(_)) | StoreAnswer::Removed(true)) => Ok(Step::Done(outcome)),
+                Ok(StoreAnswer::Saved(None) | StoreAnswer::Removed(false)) => {
+                    self.again(contended(), false, now, time)
+                }
+                Ok(_) => Err(Error::from(odd()).into()),
+                Err(error) => self.again(error, true, now, time),
+            },
+            At::Over => Err(super::ended().into()),
+        }
+    }
+}
+
+/// All keys that begin so, page by page.
+pub(crate) struct Keys {
+    prefix: Prefix,
+    found: Vec<StoreKey>,
+    begun: bool,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: Prefix) -> Self {
+        Keys { prefix, found: Vec::new(), begun: false }
+    }
+
+    fn list(&self, after: Option<String>, now: &Now, time: &Deadline) -> Step<Vec<StoreKey>> {
+        let access = Access::List { prefix: self.prefix.clone(), after };
+        let within = LONGEST.min(time.remaining(now));
+        Step::Do(Action::Store(StoreRequest::new(access, within)))
+    }
+}
+
+impl Part for Keys {
+    type Output = Vec<StoreKey>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Vec<StoreKey>>, Failed> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Ok(self.list(None, now, time));
+        }
+        match answer(arrived) {
+            Ok(StoreAnswer::Listed(page)) => {
+                self.found.extend(page.keys().iter().cloned());
+                match page.next() {
+                    Some(next) if !time.passed(now) => Ok(self.list(Some(next.to_owned()), now, time)),
+                    Some(_) => Err(Error::from(contended()).into()),
+                    None => Ok(Step::Done(std::mem::take(&mut self.found))),
+                }
+            }
+            Ok(_) => Err(Error::from(odd()).into()),
+            Err(error) => Err(Error::from(error).into()),
+        }
+    }
+}

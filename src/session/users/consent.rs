@@ -1,0 +1,213 @@
+//! Asking for a user's consent, and taking the answer: the consent is used up before its code is traded.
+
+use std::sync::Arc;
+
+use super::super::change::{Change, Edit};
+use super::super::keep::Keep;
+use super::super::kinds::Service;
+use super::super::part::{Failed, Part, ready};
+use super::super::{Arrived, Call, Step};
+use super::end::or_remove;
+use super::kept::{How, Obtained, Save};
+use super::{Users, read};
+use crate::error::{ConsentError, Error, Sent};
+use crate::operation::AttemptId;
+use crate::operations::{Callback, RedeemCode, ServerMetadata, UserSession};
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::store::StoreKey;
+use crate::time::{Deadline, Now};
+
+/// Makes the URL for the person.
+pub(super) struct Begin(Change<String>);
+
+impl Begin {
+    pub(super) fn new(
+        users: &Users,
+        session: StoreKey,
+        client_id: String,
+        redirect_uri: Arc<str>,
+        scopes: Scopes,
+    ) -> Self {
+        let site = users.session.site().clone();
+        Begin(Change::new(session, move |record, now| {
+            let mut session = read(record)?.unwrap_or_default();
+            let request = session.begin(&client_id, &redirect_uri, scopes.clone(), now)?;
+            Ok(Edit::Save(session.to_bytes(), request.url(&site)))
+        }))
+    }
+}
+
+impl Part for Begin {
+    type Output = String;
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>, time: &Deadline) -> Result<Step<String>, Failed> {
+        self.0.step(now, arrived, time)
+    }
+}
+
+/// What the person came back with.
+#[derive(Clone)]
+enum Came {
+    Callback(Callback),
+    Code(Secret),
+}
+
+/// Takes the answer, and trades its code.
+pub(super) struct Answered {
+    users: Users,
+    session: StoreKey,
+    came: Came,
+    by: String,
+    at: At,
+}
+
+enum At {
+    Start,
+    Service(Box<Keep<Service>>),
+    Finish(Box<Change<Result<RedeemCode, ConsentError>>>),
+    Redeem(Box<Call<RedeemCode>>),
+    Save(Box<Save>),
+    Release(Box<Change<()>>, Option<Failed>),
+}
+
+impl Answered {
+    pub(super) fn callback(users: &Users, session: StoreKey, callback: Callback) -> Self {
+        Answered::new(users, session, Came::Callback(callback))
+    }
+
+    pub(super) fn code(users: &Users, session: StoreKey, code: Secret) -> Self {
+        Answered::new(users, session, Came::Code(code))
+    }
+
+    fn new(users: &Users, session: StoreKey, came: Came) -> Self {
+        Answered { users: users.clone(), session, came, by: String::new(), at: At::Start }
+    }
+
+    /// The consent is used up, unless the answer is forged.
+    fn finish(&self, service: Option<Arc<ServerMetadata>>) -> At {
+        let client_id = self.users.client_id().unwrap_or_default();
+        let (came, by) = (self.came.clone(), self.by.clone());
+        let mut taken: Option<Result<RedeemCode, ConsentError>> = None;
+        let finish = Change::new(self.session.clone(), move |record, now| {
+            let Some(mut session) = read(record)? else {
+                return Ok(Edit::Leave(Err(ConsentError::WrongState)));
+            };
+            // An answer of the store that was lost.
+            if let Some(taken) = taken.clone().filter(|_| session.is_redeemed_by(&by)) {
+                return Ok(Edit::Leave(taken));
+            }
+            let finished = match &came {
+                Came::Callback(callback) => {
+                    let issuer = service.as_ref().map(|service| service.issuer());
+                    let required = service.as_ref().is_some_and(|service| service.answers_carry_issuer());
+                    session.finish(callback.clone(), &client_id, (issuer, required), &by, now.wall)
+                }
+                Came::Code(code) => session.finish_with_code(code.clone(), &client_id, &by, now.wall),
+            };
+            match (finished, &taken) {
+                // What is forged changes nothing, and is not saved.
+                (Err(ConsentError::WrongState), None) => Ok(Edit::Leave(Err(ConsentError::WrongState))),
+                (Err(ConsentError::WrongState), Some(taken)) => Ok(Edit::Leave(taken.clone())),
+                (finished, _) => {
+                    taken = Some(finished.clone());
+                    Ok(match finished {
+                        Err(_) if session.is_abandoned(now.wall) => Edit::Remove(finished),
+                        _ => Edit::Save(session.to_bytes(), finished),
+                    })
+                }
+            }
+        });
+        At::Finish(Box::new(finish))
+    }
+
+    /// Nothing came of the code. Where the service has not looked at it, the consent is as it was.
+    fn release(&self, failed: Failed) -> At {
+        let (by, restored) = (self.by.clone(), is_unused(&failed.error));
+        let release = Change::new(self.session.clone(), move |record, now| {
+            let Some(mut session) = read(record)?.filter(|session: &UserSession| session.is_redeemed_by(&by))
+            else {
+                return Ok(Edit::Leave(()));
+            };
+            if restored {
+                session.restore_code(&by);
+            } else {
+                session.give_up_code(&by);
+            }
+            Ok(or_remove(&session, now))
+        });
+        At::Release(Box::new(release), Some(Failed { error: outcome(failed.error), ..failed }))
+    }
+}
+
+/// True if the code was not used: it was not sent, or the service had no time for it.
+fn is_unused(error: &Error) -> bool {
+    match error {
+        Error::Api(api) => api.status() == 429 || (api.status() == 503 && api.retry_after().is_some()),
+        Error::Transport(error) => error.sent() == Sent::NotSent,
+        Error::DeadlineExceeded { last, .. } => last.as_deref().is_none_or(is_unused),
+        Error::Config(_) | Error::Input(_) => true,
+        _ => false,
+    }
+}
+
+/// A service that broke over a code may have used it: that is nothing to try again.
+fn outcome(error: Error) -> Error {
+    match &error {
+        Error::Api(api) if api.status() >= 500 && !is_unused(&error) => Error::OutcomeUnknown {
+            operation: "oauth.token",
+            attempt_id: "of the code's trade".to_owned(),
+            source: Box::new(error),
+        },
+        _ => error,
+    }
+}
+
+impl Part for Answered {
+    type Output = ();
+
+    fn step(&mut self, now: &Now, mut arrived: Option<Arrived>, time: &Deadline) -> Result<Step<()>, Failed> {
+        loop {
+            match &mut self.at {
+                At::Start => {
+                    self.by = AttemptId::of(now).to_string();
+                    self.at = match self.came {
+                        Came::Callback(_) => {
+                            At::Service(Box::new(Keep::new(Service::new(&self.users.session))))
+                        }
+                        Came::Code(_) => self.finish(None),
+                    };
+                }
+                At::Service(keep) => {
+                    let service = ready!(keep.step(now, arrived.take(), time)?).value;
+                    self.at = self.finish(Some(service));
+                }
+                At::Finish(finish) => match ready!(finish.step(now, arrived.take(), time)?) {
+                    Ok(redeem) => {
+                        let call = Call::new(self.users.session.clone(), redeem, None);
+                        self.at = At::Redeem(Box::new(call));
+                    }
+                    Err(error) => return Err(Error::from(error).into()),
+                },
+                At::Redeem(call) => match Part::step(&mut **call, now, arrived.take(), time) {
+                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    Ok(Step::Done(tokens)) => {
+                        let obtained = Obtained { by: self.by.clone(), tokens, how: How::Consented };
+                        let save = Save::new(&self.users, self.session.clone(), obtained);
+                        self.at = At::Save(Box::new(save));
+                    }
+                    Err(failed) => self.at = self.release(failed),
+                },
+                At::Save(save) => match ready!(save.step(now, arrived.take(), time)?) {
+                    Some(_) => return Ok(Step::Done(())),
+                    // The session was ended, or another consent was faster.
+                    None => return Err(Error::from(ConsentError::WrongState).into()),
+                },
+                At::Release(release, failed) => match release.step(now, arrived.take(), time) {
+                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    _ => return Err(failed.take().unwrap_or_else(|| super::super::ended().into())),
+                },
+            }
+        }
+    }
+}

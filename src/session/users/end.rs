@@ -1,0 +1,188 @@
+//! The sessions that there are, and how they end.
+
+use super::super::change::{Change, Edit, Keys};
+use super::super::part::{Failed, Part, ready};
+use super::super::{Arrived, Call, Step};
+use super::{Users, read};
+use crate::operations::{Revocation, Revoke, TokenHint, UserSession};
+use crate::secret::Secret;
+use crate::store::{Prefix, Shelf, StoreKey};
+use crate::time::{Deadline, Now};
+
+/// Ends a delegation: every refresh token is revoked at the service, then the record goes, unless it has others by then. If the
+/// service cannot be told, nothing is forgotten, so that it can be tried again.
+pub(super) struct Revoked {
+    users: Users,
+    session: StoreKey,
+    name: String,
+    told: Vec<Secret>,
+    at: At,
+}
+
+enum At {
+    Look(Box<Change<Vec<Secret>>>),
+    Revoke(Box<Call<Revoke>>, Secret, Vec<Secret>),
+}
+
+impl Revoked {
+    pub(super) fn new(users: &Users, session: StoreKey, name: &str) -> Self {
+        // What could not be saved is revoked as well.
+        let kept = users.shared.kept.take(&session);
+        let kept = kept.and_then(|obtained| obtained.tokens.refresh).into_iter().collect();
+        let at = At::Look(Box::new(look(&session, Vec::new(), kept)));
+        Revoked { users: users.clone(), session, name: name.to_owned(), told: Vec::new(), at }
+    }
+}
+
+/// The refresh tokens that are still to be revoked; if there are none, the record is removed.
+fn look(session: &StoreKey, told: Vec<Secret>, kept: Vec<Secret>) -> Change<Vec<Secret>> {
+    Change::new(session.clone(), move |record, _| {
+        let mut left = read(record)?.map(|session| session.refresh_tokens()).unwrap_or_default();
+        left.extend(kept.iter().cloned());
+        left.retain(|token| !told.contains(token));
+        left.dedup();
+        Ok(if left.is_empty() { Edit::Remove(left) } else { Edit::Leave(left) })
+    })
+}
+
+impl Part for Revoked {
+    type Output = Revocation;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        mut arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Revocation>, Failed> {
+        loop {
+            let mut left = match &mut self.at {
+                At::Look(look) => {
+                    let left = ready!(look.step(now, arrived.take(), time)?);
+                    if left.is_empty() {
+                        self.users.forget(&self.name);
+                        return Ok(Step::Done(Revocation::new(self.told.len())));
+                    }
+                    left
+                }
+                At::Revoke(call, token, left) => {
+                    ready!(Part::step(&mut **call, now, arrived.take(), time)?);
+                    self.told.push(token.clone());
+                    std::mem::take(left)
+                }
+            };
+            self.at = match left.pop() {
+                Some(token) => {
+                    let revoke = Revoke::new(token.clone()).hint(TokenHint::RefreshToken);
+                    let call = Call::new(self.users.session.clone(), revoke, None);
+                    At::Revoke(Box::new(call), token, left)
+                }
+                None => At::Look(Box::new(look(&self.session, self.told.clone(), Vec::new()))),
+            };
+        }
+    }
+}
+
+/// Whether a session holds a token of its user. What a consent left that nobody came back from goes.
+pub(super) struct Has(Change<bool>);
+
+impl Has {
+    pub(super) fn new(session: StoreKey) -> Self {
+        Has(Change::new(session, |record, now| {
+            Ok(match read(record)? {
+                Some(session) if session.has_user() => Edit::Leave(true),
+                Some(session) if session.is_abandoned(now.wall) => Edit::Remove(false),
+                _ => Edit::Leave(false),
+            })
+        }))
+    }
+}
+
+impl Part for Has {
+    type Output = bool;
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>, time: &Deadline) -> Result<Step<bool>, Failed> {
+        self.0.step(now, arrived, time)
+    }
+}
+
+fn all() -> Keys {
+    Keys::new(Prefix::all(Shelf::Sessions))
+}
+
+fn name(key: &StoreKey) -> String {
+    key.segments().into_iter().next().unwrap_or_default()
+}
+
+/// The names of all sessions.
+pub(super) struct All(Keys);
+
+impl All {
+    pub(super) fn new() -> Self {
+        All(all())
+    }
+}
+
+impl Part for All {
+    type Output = Vec<String>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Vec<String>>, Failed> {
+        let mut names: Vec<String> = ready!(self.0.step(now, arrived, time)?).iter().map(name).collect();
+        names.sort_unstable();
+        Ok(Step::Done(names))
+    }
+}
+
+/// The names of those that hold a token of their user.
+pub(super) struct Active {
+    keys: Option<Keys>,
+    left: Vec<StoreKey>,
+    looking: Option<(StoreKey, Has)>,
+    active: Vec<String>,
+}
+
+impl Active {
+    pub(super) fn new() -> Self {
+        Active { keys: Some(all()), left: Vec::new(), looking: None, active: Vec::new() }
+    }
+}
+
+impl Part for Active {
+    type Output = Vec<String>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        mut arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Vec<String>>, Failed> {
+        if let Some(keys) = &mut self.keys {
+            self.left = ready!(keys.step(now, arrived.take(), time)?);
+            self.keys = None;
+        }
+        loop {
+            if let Some((key, has)) = &mut self.looking {
+                if ready!(has.step(now, arrived.take(), time)?) {
+                    self.active.push(name(key));
+                }
+                self.looking = None;
+            }
+            match self.left.pop() {
+                Some(key) => self.looking = Some((key.clone(), Has::new(key))),
+                None => {
+                    self.active.sort_unstable();
+                    return Ok(Step::Done(std::mem::take(&mut self.active)));
+                }
+            }
+        }
+    }
+}
+
+/// Nothing of an abandoned session stays.
+pub(super) fn or_remove(session: &UserSession, now: &Now) -> Edit<()> {
+    if session.is_abandoned(now.wall) { Edit::Remove(()) } else { Edit::Save(session.to_bytes(), ()) }
+}

@@ -1,0 +1,215 @@
+//! Tokens of users that were obtained: saved, or revoked if they belong to nobody, or kept for the next call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::super::change::{Change, Edit};
+use super::super::lock;
+use super::super::part::{Failed, Part};
+use super::super::{Arrived, Call, Step};
+use super::{Users, read};
+use crate::error::{Error, Unsaved};
+use crate::operations::{Revoke, TokenHint, TokenSet, UserSession};
+use crate::store::{Record, StoreKey};
+use crate::time::{Deadline, Now};
+
+/// The most sessions that something is kept for; beyond, the oldest is the store's loss.
+const MOST: usize = 1024;
+
+/// A user's token, told from every other one without being it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct UserKey {
+    pub(super) session: StoreKey,
+    pub(super) fingerprint: [u8; 32],
+}
+
+/// What this process knows and no store does.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Tokens that could not be saved, or not revoked.
+    obtained: Mutex<HashMap<StoreKey, Obtained>>,
+    /// Claims on renewals that stand in the store, and whose refresh token has not been handed to anybody.
+    unsent: Mutex<HashMap<UserKey, String>>,
+}
+
+impl Kept {
+    pub(super) fn take(&self, session: &StoreKey) -> Option<Obtained> {
+        lock(&self.obtained).remove(session)
+    }
+
+    fn put(&self, session: StoreKey, obtained: Obtained) {
+        let mut all = lock(&self.obtained);
+        if all.len() < MOST {
+            all.insert(session, obtained);
+        }
+    }
+
+    /// The claim that whoever renews goes on with.
+    pub(super) fn unsent(&self, key: &UserKey) -> Option<String> {
+        lock(&self.unsent).get(key).cloned()
+    }
+
+    /// A claim is about to be saved, or was not used.
+    pub(super) fn not_sent(&self, key: &UserKey, by: &str) {
+        let mut all = lock(&self.unsent);
+        if all.len() < MOST {
+            all.insert(key.clone(), by.to_owned());
+        }
+    }
+
+    /// The refresh token is handed out: nobody goes on with that claim.
+    pub(super) fn sent(&self, key: &UserKey) {
+        lock(&self.unsent).remove(key);
+    }
+}
+
+/// Tokens, and the claim under which they were obtained.
+pub(super) struct Obtained {
+    pub(super) by: String,
+    pub(super) tokens: TokenSet,
+    pub(super) how: How,
+}
+
+/// How tokens were obtained.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Renewed,
+    Consented,
+}
+
+impl Obtained {
+    /// What becomes of the record.
+    fn edit(&self, record: Option<&Record>) -> Result<Edit<Stored>, Error> {
+        let Some(mut session) = read(record)? else { return Ok(Edit::Leave(Stored::Nobodys)) };
+        // An answer of the store that was lost.
+        if session.holds(&self.tokens) {
+            return Ok(Edit::Leave(Stored::Saved(session)));
+        }
+        let (is_ours, taken) = match self.how {
+            How::Renewed if session.is_claimed_by(&self.by) => {
+                (true, session.store_renewed(self.tokens.clone()))
+            }
+            How::Consented if session.is_redeemed_by(&self.by) => {
+                (true, session.store_consented(self.tokens.clone()))
+            }
+            _ => (false, Ok(())),
+        };
+        match (is_ours, taken) {
+            (false, _) => Ok(Edit::Leave(Stored::Nobodys)),
+            (true, Ok(())) => Ok(Edit::Save(session.to_bytes(), Stored::Saved(session))),
+            (true, Err(error)) => {
+                session.give_up_code(&self.by);
+                if self.how == How::Renewed {
+                    session.spend_refresh_token();
+                }
+                Ok(Edit::Save(session.to_bytes(), Stored::Unusable(error)))
+            }
+        }
+    }
+}
+
+#[allow(clippy::large_enum_variant)] // taken apart at once
+enum Stored {
+    Saved(UserSession),
+    /// The session was ended, or is another user's by now.
+    Nobodys,
+    Unusable(Error),
+}
+
+/// Saves what was obtained. Dropped or failed before that, it is kept for the session's next call.
+pub(super) struct Save {
+    users: Users,
+    session: StoreKey,
+    obtained: Option<Arc<Obtained>>,
+    at: At,
+}
+
+enum At {
+    Store(Box<Change<Stored>>),
+    Revoke(Box<Call<Revoke>>, Option<Error>),
+}
+
+impl Save {
+    pub(super) fn new(users: &Users, session: StoreKey, obtained: Obtained) -> Self {
+        let obtained = Arc::new(obtained);
+        let edit = Arc::clone(&obtained);
+        let change = Change::new(session.clone(), move |record, _| edit.edit(record)).that_carries();
+        Save { users: users.clone(), session, obtained: Some(obtained), at: At::Store(Box::new(change)) }
+    }
+
+    fn not_saved(&self, failed: Failed) -> Failed {
+        match (failed.error, &self.obtained) {
+            (Error::Store(source), Some(obtained)) => {
+                let tokens = &obtained.tokens;
+                let unsaved = Unsaved::new(tokens.access.secret().clone(), tokens.refresh.clone());
+                Error::NotSaved { tokens: unsaved, source }.into()
+            }
+            (error, _) => Failed { error, ..failed },
+        }
+    }
+}
+
+impl Part for Save {
+    /// The session as it is saved; none if the tokens belonged to nobody and were revoked.
+    type Output = Option<Arc<UserSession>>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        mut arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Self::Output>, Failed> {
+        loop {
+            match &mut self.at {
+                At::Store(change) => {
+                    let stored = match change.step(now, arrived.take(), time) {
+                        Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                        Ok(Step::Done(stored)) => stored,
+                        Err(failed) => return Err(self.not_saved(failed)),
+                    };
+                    let (nobodys, error) = match stored {
+                        Stored::Saved(session) => {
+                            self.obtained = None;
+                            return Ok(Step::Done(Some(Arc::new(session))));
+                        }
+                        Stored::Nobodys => (self.refresh(), None),
+                        Stored::Unusable(error) => (self.refresh(), Some(error)),
+                    };
+                    match (nobodys, error) {
+                        (Some(revoke), error) => {
+                            let call = Call::new(self.users.session.clone(), revoke, None);
+                            self.at = At::Revoke(Box::new(call), error);
+                        }
+                        (None, error) => {
+                            self.obtained = None;
+                            return error.map_or(Ok(Step::Done(None)), |error| Err(error.into()));
+                        }
+                    }
+                }
+                At::Revoke(call, error) => {
+                    match Part::step(&mut **call, now, arrived.take(), time)? {
+                        Step::Do(action) => return Ok(Step::Do(action)),
+                        Step::Done(()) => self.obtained = None,
+                    }
+                    return error.take().map_or(Ok(Step::Done(None)), |error| Err(error.into()));
+                }
+            }
+        }
+    }
+}
+
+impl Save {
+    fn refresh(&self) -> Option<Revoke> {
+        let refresh = self.obtained.as_ref()?.tokens.refresh.clone()?;
+        Some(Revoke::new(refresh).hint(TokenHint::RefreshToken))
+    }
+}
+
+impl Drop for Save {
+    fn drop(&mut self) {
+        let Some(obtained) = self.obtained.take() else { return };
+        let Obtained { by, tokens, how } = &*obtained;
+        let kept = Obtained { by: by.clone(), tokens: tokens.clone(), how: *how };
+        self.users.shared.kept.put(self.session.clone(), kept);
+    }
+}
