@@ -33,6 +33,8 @@ pub use blocking::contract;
 #[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
 pub use broken::Broken;
+#[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
+pub(crate) use broken::holds;
 #[cfg(any(feature = "blocking", feature = "async"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
 pub use file::FileStore;

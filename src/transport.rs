@@ -10,6 +10,8 @@ pub(crate) mod environment;
 mod framing;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod names;
+#[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
+mod odd;
 mod options;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod proxy;
@@ -30,7 +32,14 @@ pub use self::reqwest::ReqwestTransport;
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
 pub use self::ureq::UreqTransport;
+#[cfg(all(feature = "blocking", feature = "contract"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "contract"))))]
+pub use blocking::contract;
 pub use options::TransportOptions;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "ureq", feature = "reqwest"))))]
 pub use statistics::Statistics;
+
+#[cfg(all(feature = "contract", any(feature = "blocking", feature = "async")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub use crate::store::Broken;

@@ -55,7 +55,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "verify",
         "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
-    ("transport", "error origin secret session time wire"),
+    ("transport", "error mount origin secret session store time wire"),
     ("crypto", "secret"),
     (
         "emulator",

@@ -47,6 +47,13 @@ pub mod aauth {
     pub use crate::client::replays::SharedReplays;
 }
 
+/// What a transport of one's own is tried with: the twin of [`crate::transport`]'s.
+#[cfg(feature = "contract")]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub mod transport {
+    pub use crate::transport::{Broken, asynchronous::contract};
+}
+
 /// The store for the async clients: the twin of [`crate::store`].
 pub mod store {
     pub use crate::store::asynchronous::Store;

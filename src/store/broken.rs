@@ -1,8 +1,8 @@
-//! What `contract` finds wrong with a store.
+//! What a `contract` finds wrong with a store or a transport.
 
 use crate::error::StoreError;
 
-/// The rule that a store breaks, and what was seen.
+/// The rule that a store or a transport breaks, and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{rule}: {seen}")]
 pub struct Broken {
@@ -23,7 +23,7 @@ impl Broken {
 }
 
 /// A broken rule, unless this holds.
-pub(super) fn holds(rule: &'static str, holds: bool, seen: impl FnOnce() -> String) -> Result<(), Broken> {
+pub(crate) fn holds(rule: &'static str, holds: bool, seen: impl FnOnce() -> String) -> Result<(), Broken> {
     if holds { Ok(()) } else { Err(Broken { rule, seen: seen() }) }
 }
 

@@ -12,6 +12,16 @@ use crate::session::Ticket;
 use crate::time::Now;
 use crate::wire::{Request, Response};
 
+#[cfg(feature = "contract")]
+#[allow(clippy::duplicate_mod)] // mounted here as async code, in blocking.rs as blocking code
+#[path = "contract.rs"]
+mod contract;
+
+#[cfg(feature = "contract")]
+use crate::mount::asynchronous::dual;
+#[cfg(feature = "contract")]
+pub use contract::contract;
+
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

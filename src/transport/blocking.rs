@@ -9,6 +9,16 @@ use crate::session::Ticket;
 use crate::time::Now;
 use crate::wire::{Request, Response};
 
+#[cfg(feature = "contract")]
+#[allow(clippy::duplicate_mod)] // mounted here as blocking code, in asynchronous.rs as async code
+#[path = "contract.rs"]
+mod contract;
+
+#[cfg(feature = "contract")]
+use crate::mount::blocking::dual;
+#[cfg(feature = "contract")]
+pub use contract::contract;
+
 /// Sends requests, for the blocking clients. The only I/O there is.
 ///
 /// A closure `Fn(Request) -> Result<Response, TransportError>` is one. A transport keeps to

@@ -3,6 +3,8 @@
 
 mod asynchronous;
 mod blocking;
+#[cfg(all(feature = "reqwest", feature = "contract", feature = "emulator"))]
+mod contract;
 #[cfg(feature = "reqwest")]
 mod environment;
 mod faults;
