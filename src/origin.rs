@@ -119,6 +119,40 @@ fn port(url: &Uri, default: u16) -> Option<u16> {
     }
 }
 
+/// True if two texts name the same resource (RFC 8707): byte for byte, but for the case of scheme and host, the port that the
+/// scheme has by default, and a path of `/` that may be left out. Nothing is decoded and no dot segment removed. Issuers and
+/// redirect URIs are never compared so.
+pub(crate) fn same_resource(one: &str, other: &str) -> bool {
+    one == other || parts(one).is_some_and(|one| parts(other) == Some(one))
+}
+
+/// Scheme, host, port and the rest of the URL of a resource.
+fn parts(url: &str) -> Option<(bool, String, &str, &str)> {
+    if url.len() > LONGEST_URL {
+        return None;
+    }
+    let (scheme, behind) = url.split_once("://")?;
+    let https = scheme.eq_ignore_ascii_case("https");
+    if !https && !scheme.eq_ignore_ascii_case("http") {
+        return None;
+    }
+    let (authority, rest) = behind.split_at(behind.find(['/', '?', '#']).unwrap_or(behind.len()));
+    if authority.is_empty() || authority.contains('@') {
+        return None;
+    }
+    // The colons of an IPv6 address stand in brackets.
+    let end = authority.rfind(']').unwrap_or_default();
+    let at = authority.get(end..)?.find(':').map_or(authority.len(), |at| end.saturating_add(at));
+    let (host, port) = authority.split_at(at);
+    let port = if port == (if https { ":443" } else { ":80" }) { "" } else { port };
+    // Without a path, a query stands for itself behind the path of `/`.
+    let rest = match rest.strip_prefix('/') {
+        Some(behind) if behind.is_empty() || behind.starts_with(['?', '#']) => behind,
+        _ => rest,
+    };
+    Some((https, host.to_ascii_lowercase(), port, rest))
+}
+
 /// An absolute URL given by the caller: its origin, and itself checked.
 pub(crate) fn absolute(argument: &'static str, url: &str) -> Result<(Origin, Uri), InputError> {
     if url.len() > LONGEST_URL {
@@ -266,5 +300,42 @@ mod tests {
             assert_eq!(Origin::of(&uri) == Some(origin("https://a.example")), ours, "{url}");
         }
         assert_eq!(Origin::of(&"https://a.example/x".parse().unwrap()), Some(origin("https://a.example")));
+    }
+
+    #[test]
+    fn resources_are_the_same_but_for_case_port_and_an_empty_path() {
+        for (one, other) in [
+            ("https://mcp.acme.test", "https://mcp.acme.test/"),
+            ("https://mcp.acme.test/x", "HTTPS://MCP.acme.TEST:443/x"),
+            ("http://127.0.0.1", "http://127.0.0.1:80/"),
+            ("https://a.test?x=1", "https://a.test/?x=1"),
+            ("https://[::1]/x", "https://[::1]:443/x"),
+            ("urn:mcp:x", "urn:mcp:x"),
+            ("files", "files"),
+        ] {
+            assert!(same_resource(one, other) && same_resource(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("https://a.test/x", "https://a.test/x/"),
+            ("https://a.test/x", "https://a.test/X"),
+            ("https://a.test/x", "https://a.test/%78"),
+            ("https://a.test/x", "https://a.test/y/../x"),
+            ("https://a.test/x", "https://a.test/x?"),
+            ("https://a.test", "https://a.test//"),
+            ("https://a.test", "https://a.test#"),
+            ("https://a.test", "http://a.test"),
+            ("https://a.test", "https://a.test:444"),
+            ("https://a.test", "https://a.test:0443"),
+            ("https://a.test", "https://a.test."),
+            ("https://a.test", "https://a.test.evil.test"),
+            ("https://a.test", "https://u@a.test"),
+            ("https://a.test:443", "https://a.test:80"),
+            ("http://[::1]:80", "https://[::1]:80"),
+            ("urn:mcp:x", "URN:mcp:x"),
+            ("files", "Files"),
+            ("", "https://"),
+        ] {
+            assert!(!same_resource(one, other) && !same_resource(other, one), "{one} {other}");
+        }
     }
 }

@@ -84,8 +84,14 @@ impl Scopes {
 
     /// Themselves if they are few enough to be sent on though a stranger named them; else none.
     pub(crate) fn if_modest(self) -> Self {
+        if self.are_modest(1) { self } else { Scopes::none() }
+    }
+
+    /// True if they are no more, and no longer, than so many strangers may name.
+    pub(crate) fn are_modest(&self, strangers: usize) -> bool {
         let bytes = self.iter().fold(self.len(), |sum, scope| sum.saturating_add(scope.len()));
-        if self.len() > MOST_OF_A_STRANGER || bytes > LONGEST_OF_A_STRANGER { Scopes::none() } else { self }
+        self.len() <= MOST_OF_A_STRANGER.saturating_mul(strangers)
+            && bytes <= LONGEST_OF_A_STRANGER.saturating_mul(strangers)
     }
 
     fn collect<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> Self {

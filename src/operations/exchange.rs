@@ -8,9 +8,10 @@ use crate::claims::UnverifiedClaims;
 use crate::credentials::{ClientAuth, Credentials};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::origin::same_resource;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::token::TokenType;
+use crate::token::{AccessToken, TokenType};
 use crate::wire::{self, Form, Request, Response};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -182,8 +183,28 @@ pub(super) fn names_actor(token: &Secret) -> Option<bool> {
 
 /// True for an absolute `http` or `https` URI without fragment (RFC 8707 section 2).
 pub(crate) fn is_resource(text: &str) -> bool {
-    let absolute = text.starts_with("https://") || text.starts_with("http://");
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    let absolute = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     absolute && !text.contains('#') && text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some())
+}
+
+/// True if a token is for one resource alone, if it says whom it is for: a JWT does, and one for nobody in particular, or for
+/// somebody else as well, is not. Without a resource to compare with, any one name will do.
+///
+/// # Errors
+/// What is wrong with a token that is a malformed JWT.
+pub(super) fn bound_alone(token: &AccessToken, resource: Option<&str>) -> Result<bool, &'static str> {
+    let claims = UnverifiedClaims::of_jwt(token.secret()).map_err(|_| "it is a malformed JWT")?;
+    let Some(claims) = claims else { return Ok(true) };
+    let name = match claims.unverified_claims().get("aud") {
+        Some(Value::String(name)) => Some(name),
+        Some(Value::Array(names)) => match names.as_slice() {
+            [Value::String(name)] => Some(name),
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(name.is_some_and(|name| resource.map_or(!name.is_empty(), |resource| same_resource(name, resource))))
 }
 
 impl Operation for Exchange {
@@ -257,6 +278,11 @@ impl Operation for Exchange {
             return unusable("its chain has more than three actors");
         }
         if let Some(resource) = &self.resource {
+            match bound_alone(&tokens.access, Some(resource)) {
+                Ok(true) => {}
+                Ok(false) => return unusable("it is not bound to the resource alone"),
+                Err(problem) => return unusable(problem),
+            }
             tokens.access = tokens.access.for_resource(resource);
         }
         Ok(Answer::Done(tokens))
@@ -375,5 +401,36 @@ mod tests {
         assert!(answer(&Exchange::new("t"), ExchangeTokenType::RefreshToken.uri()).is_err());
         let wants_jwt = Exchange::new("t").requested(ExchangeTokenType::Jwt);
         assert!(answer(&wants_jwt, ExchangeTokenType::AccessToken.uri()).is_err());
+    }
+
+    #[test]
+    fn a_token_for_a_resource_is_for_it_alone() {
+        use base64::Engine;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+        let exchange = Exchange::new("t").actor("a").resource("https://API.example:443/v1");
+        let answer = |exchange: &Exchange, claims: &str| {
+            let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+            let jwt = format!("{}.{}.AA", part(r#"{"alg":"RS256"}"#), part(claims));
+            let body = format!(r#"{{"access_token":"{jwt}","token_type":"Bearer"}}"#);
+            exchange.response(&Response::new(StatusCode::OK, HeaderMap::new(), body)).map(drop)
+        };
+        for good in [r#"{"aud":"https://api.example/v1"}"#, r#"{"aud":["https://API.example:443/v1"]}"#] {
+            answer(&exchange, good).unwrap();
+        }
+        for bad in [
+            r#"{"aud":"agt_1"}"#,
+            r#"{"aud":"https://api.example/v2"}"#,
+            r#"{"aud":"https://api.example/v1/"}"#,
+            r#"{"aud":["https://api.example/v1","https://other.example"]}"#,
+            r#"{"aud":[]}"#,
+            r#"{"sub":"u"}"#,
+        ] {
+            let error = answer(&exchange, bad).unwrap_err();
+            assert!(error.to_string().contains("not bound to the resource"), "{bad}: {error}");
+            answer(&Exchange::new("t").actor("a"), bad).unwrap();
+        }
+        let opaque = Response::new(StatusCode::OK, HeaderMap::new(), r#"{"access_token":"opaque"}"#);
+        assert!(exchange.response(&opaque).is_ok());
     }
 }

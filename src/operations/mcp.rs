@@ -4,13 +4,12 @@ use http::{Method, Uri};
 use serde_json::{Map, Value};
 
 use super::discovery::{AUTHORIZATION_SERVER, ServerMetadata};
-use super::exchange::{Exchange, is_resource};
+use super::exchange::{Exchange, bound_alone, is_resource};
 use super::token::{TOKEN, bearer};
-use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::origin::{Origin, absolute};
+use crate::origin::{Origin, absolute, same_resource};
 use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::site::Site;
@@ -59,29 +58,14 @@ impl McpToken {
         &self.scopes
     }
 
-    /// A JWT says whom it is for. One for nobody in particular, or for somebody else as well, is not bound to this server.
+    /// The service names a server by its Resource URI, if it has one: a bare id cannot be compared.
     fn check_bound(&self, token: &AccessToken) -> Result<(), Error> {
-        let Some(claims) =
-            UnverifiedClaims::of_jwt(token.secret()).map_err(|_| unusable("it is a malformed JWT"))?
-        else {
-            return Ok(());
-        };
-        let name = match claims.unverified_claims().get("aud") {
-            Some(Value::String(name)) => Some(name),
-            Some(Value::Array(names)) => match names.as_slice() {
-                [Value::String(name)] => Some(name),
-                _ => None,
-            },
-            _ => None,
-        };
-        // The service names a server by its Resource URI, if it has one: a bare id cannot be compared.
-        let bound =
-            name.is_some_and(
-                |name| {
-                    if is_resource(&self.server) { *name == self.server } else { !name.is_empty() }
-                },
-            );
-        if bound { Ok(()) } else { Err(unusable("it is not bound to the MCP server alone")) }
+        let resource = is_resource(&self.server).then_some(&*self.server);
+        if bound_alone(token, resource).map_err(unusable)? {
+            Ok(())
+        } else {
+            Err(unusable("it is not bound to the MCP server alone"))
+        }
     }
 }
 
@@ -180,8 +164,12 @@ impl Operation for GetResourceMetadata {
             let Value::Array(list) = list else {
                 return Err(fields.mistyped("resources", "a list of objects", &list));
             };
-            let ours =
-                list.into_iter().find(|entry| entry.get("resource") == Some(&self.resource.as_str().into()));
+            let ours = list.into_iter().find(|entry| {
+                entry
+                    .get("resource")
+                    .and_then(Value::as_str)
+                    .is_some_and(|name| same_resource(name, &self.resource))
+            });
             let Some(Value::Object(ours)) = ours else {
                 return Err(
                     fields.fault(ProtocolFault::Other("the resource is not among those of the document"))
@@ -190,7 +178,7 @@ impl Operation for GetResourceMetadata {
             fields = Fields::new(PROTECTED_RESOURCE.name(), response.status().as_u16(), ours);
         }
         let resource = fields.required_text("resource")?;
-        if resource != self.resource {
+        if !same_resource(&resource, &self.resource) {
             let problem = "the document is about another resource than the one asked about";
             return Err(fields.fault(ProtocolFault::Other(problem)));
         }

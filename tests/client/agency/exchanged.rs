@@ -74,7 +74,7 @@ fn s14_what_an_exchange_gives_is_what_was_asked_for() {
         refused += 1;
     }
     for changes in
-        [json!({"issued_token_type": 1}), json!({"token_type": ["Bearer"]}), json!({"scope": ["a"]})]
+        [json!({"issued_token_type": 1}), json!({"token_type": ["Bearer"]}), json!({"scope": [["a"]]})]
     {
         let fault = fault(&plain, changes.clone());
         assert!(matches!(fault, ProtocolFault::Mistyped { .. }), "{changes}: {fault:?}");
@@ -82,6 +82,7 @@ fn s14_what_an_exchange_gives_is_what_was_asked_for() {
     }
     // Scopes and details, never wider.
     let within = Exchange::new("user").actor("agent").at_most("a b");
+    run(&plain, json!({"scope": ["a"]})).unwrap();
     run(&within, json!({"scope": "b"})).unwrap();
     run(&plain, json!({"authorization_details": []})).unwrap();
     for (exchange, changes) in [
