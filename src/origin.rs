@@ -275,6 +275,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_origin_is_compared_whole() {
+        let is_of = |origin: &str, url: &str| Origin::parse(origin).unwrap().is_of(&url.parse().unwrap());
+        for (origin, url) in [
+            ("https://h.example", "https://h.example/x"),
+            ("https://h.example", "https://H.EXAMPLE:443/"),
+            ("https://h.example:8443", "https://h.example:8443/x?y"),
+            ("http://127.0.0.1", "http://127.0.0.1:80/"),
+            ("http://[::1]:9", "http://[::1]:9/"),
+        ] {
+            assert!(is_of(origin, url), "{origin} {url}");
+        }
+        for (origin, url) in [
+            ("https://h.example", "http://h.example/"),
+            ("https://h.example", "http://h.example:443/"),
+            ("http://127.0.0.1", "https://127.0.0.1:80/"),
+            ("https://h.example", "https://h.example.evil.test/"),
+            ("https://h.example", "https://h.example.:443/"),
+            ("https://h.example", "https://h.example8/"),
+            ("https://h.example", "https://h.exampl/"),
+            ("https://h.example", "https://h.example:444/"),
+            ("https://h.example:8443", "https://h.example/"),
+            ("https://h.example:8443", "https://h.example:84430/"),
+            ("https://h.example", "https://xh.example/"),
+            ("https://h.example", "https://evil.test/h.example"),
+            ("https://h.example", "ftp://h.example/"),
+            ("https://h.example", "/x"),
+        ] {
+            assert!(!is_of(origin, url), "{origin} {url}");
+        }
+    }
+
+    #[test]
     fn origins_are_compared_whole() {
         let origin = |url: &str| Origin::parse(url).unwrap();
         assert_eq!(origin("https://a.example"), origin("https://A.example:443/x"));

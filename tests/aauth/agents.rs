@@ -218,3 +218,47 @@ fn what_an_agent_token_must_be() {
         outcome(&checks, &delegate, &with("cnf", json!({"jwk": p256.public_jwk().to_json()}))).unwrap_err();
     assert!(matches!(error, RequestError::Token(VerifyError::Claim { claim: "cnf", .. })), "{error}");
 }
+
+#[test]
+fn h4_an_agents_request_is_good_once_and_only_while_it_is_fresh() {
+    use lumoauth::aauth::Reserved;
+    let (own, delegate) = keys();
+    let checks = verifier();
+    let proven = |ends: u64| {
+        let mut claims = claims(AGENT, json!({"jwk": delegate.public_jwk()}));
+        claims["exp"] = json!(ends);
+        let token = own.sign_token("agent+jwt", &claims).unwrap();
+        let request = signed(&delegate, Some(&token));
+        match checks.check(IncomingMessage::new(&request, BODY)).step(&at(START), None).unwrap() {
+            Step::Done(proven) => proven.unwrap(),
+            other => panic!("the keys are at hand: {other:?}"),
+        }
+    };
+    let store = MemoryReplayStore::new();
+    proven(START + 600).reserve(&store, &at(START)).unwrap();
+    let again = proven(START + 600).reserve(&store, &at(START)).unwrap_err();
+    assert!(matches!(again, RequestError::Replayed), "{again}");
+    let full = proven(START + 600).reserved(Reserved::Full, &at(START)).unwrap_err();
+    assert!(matches!(full, RequestError::Full), "{full}");
+    // A store that answers late: signature and token are judged by the time of its answer.
+    proven(START + 600).reserved(Reserved::First, &at(START + 60)).unwrap();
+    let late = proven(START + 600).reserved(Reserved::First, &at(START + 61)).unwrap_err();
+    assert!(matches!(late, RequestError::Message(MessageFault::NotFresh { .. })), "{late}");
+    proven(START + 30).reserved(Reserved::First, &at(START + 29)).unwrap();
+    let over = proven(START + 30).reserved(Reserved::First, &at(START + 30)).unwrap_err();
+    assert!(matches!(over, RequestError::Token(VerifyError::Expired)), "{over}");
+}
+
+#[test]
+fn the_end_of_an_agent_token_has_no_leeway() {
+    let (own, delegate) = keys();
+    let checks = verifier();
+    let token = own.sign_token("agent+jwt", &claims(AGENT, json!({"jwk": delegate.public_jwk()}))).unwrap();
+    for (second, taken) in [(599, true), (600, false), (601, false), (659, false), (700, false)] {
+        let Step::Done(result) = checks.check_token(&token).step(&at(START + second), None).unwrap() else {
+            panic!("the keys are at hand")
+        };
+        assert_eq!(result.is_ok(), taken, "{second}");
+        assert!(taken || matches!(result, Err(VerifyError::Expired)), "{second}");
+    }
+}

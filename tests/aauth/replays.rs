@@ -205,6 +205,27 @@ fn h4_a_full_store_fails_closed() {
     assert_eq!(store.reserve(proven(&world, START + 61).reservation(), &at(START + 121)), Reserved::First);
 }
 
+/// H4: what must be kept outlives the moment at which the store forgets its older half; another key may use the same nonce.
+#[test]
+fn h4_a_nonce_is_remembered_in_both_halves_of_the_store_and_by_its_key() {
+    use lumoauth::aauth::Reservation;
+    let store = MemoryReplayStore::new();
+    let reserve = |key: &str, nonce: &str, later: u64| {
+        let created = Timestamp::from_unix(START + later.min(150));
+        store.reserve(&Reservation::of(key, nonce, created, Duration::from_secs(60)), &at(START + later))
+    };
+    assert_eq!(reserve("key", "first", 0), Reserved::First);
+    assert_eq!(reserve("key", "second", 100), Reserved::First);
+    assert_eq!(reserve("another", "second", 100), Reserved::First);
+    // Here the younger half becomes the older one.
+    assert_eq!(reserve("key", "third", 121), Reserved::First);
+    for later in [121, 150, 200, 220] {
+        for key in ["key", "another"] {
+            assert_eq!(reserve(key, "second", later), Reserved::Again, "{later}");
+        }
+    }
+}
+
 #[test]
 fn h4_a_million_nonces_are_small() {
     use lumoauth::aauth::Reservation;

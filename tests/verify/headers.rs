@@ -95,3 +95,19 @@ fn another_type_by_settings() {
     assert!(check(&jwt, &with("typ", &json!("JWT")), &at(START)).is_ok());
     assert!(matches!(refusal(&jwt, &with("typ", &json!("at+jwt"))), VerifyError::Type));
 }
+
+#[test]
+fn a_token_longer_than_allowed_is_not_looked_at() {
+    let good = token(p256(), &json!({}));
+    let length = good.expose().len();
+    for (longest, read) in [(length, true), (length + 1, true), (length - 1, false), (0, false)] {
+        let verifier = Verifier::new(config().longest_token(longest)).unwrap();
+        let result = check(&verifier, &good, &at(START));
+        assert!(if read { result.is_ok() } else { matches!(result, Err(VerifyError::TooLong)) }, "{longest}");
+    }
+    // 16 KiB if nothing is said.
+    for (spare, read) in [(16 * 1024, true), (16 * 1024 + 1, false)] {
+        let token = Secret::new("a".repeat(spare));
+        assert_eq!(!matches!(refusal(&verifier(), &token), VerifyError::TooLong), read, "{spare}");
+    }
+}

@@ -23,6 +23,14 @@ fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
+/// A modulus as the generator of CVE-2017-15361 made them: a power of 65537 modulo the product of the first primes.
+const BROKEN: &str = concat!(
+    "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AADcdo_ad00GFUudd67E04ksxICTOqATu5vs4GFOCQ",
+);
+
 /// Keys that must never be used, with the reason.
 fn unsound() -> Vec<(&'static str, Value, KeyFault)> {
     let e = |bytes: &[u8]| changed(rsa(), "e", json!(encode(bytes)));
@@ -37,6 +45,7 @@ fn unsound() -> Vec<(&'static str, Value, KeyFault)> {
         ("1024 bits", changed(rsa(), "n", json!(modulus(1024))), KeyFault::WeakModulus),
         ("2047 bits", changed(rsa(), "n", json!(modulus(2047))), KeyFault::WeakModulus),
         ("8193 bits", changed(rsa(), "n", json!(modulus(8193))), KeyFault::WeakModulus),
+        ("the broken generator", changed(rsa(), "n", json!(BROKEN)), KeyFault::BrokenGenerator),
         ("even modulus", changed(rsa(), "n", json!(encode([0xfe; 256]))), KeyFault::WeakModulus),
         (
             "leading zero",
@@ -239,6 +248,14 @@ fn v7_a_key_is_chosen_by_its_id_and_by_what_fits() {
     // One key under two ids, and a token that names neither.
     let ids = json!([named(rsa(), "k1", None), named(rsa(), "k2", None)]);
     taken(&ids, None, "RS256", &rs256).unwrap();
+    // Two keys that fit, and a token that names neither: whichever has signed it.
+    for keys in [
+        json!([named(rsa(), "k1", None), other_rsa("k2", None)]),
+        json!([other_rsa("k2", None), named(rsa(), "k1", None)]),
+    ] {
+        assert!(matches!(taken(&keys, None, "RS256", &rs256), Err(VerifyError::UnknownKey)));
+        taken(&keys, k1, "RS256", &rs256).unwrap();
+    }
 
     // Two different keys that fit one algorithm in common: nobody's for that one, and good for the others.
     let overlap =

@@ -441,6 +441,19 @@ fn v6_a_rotation_is_seen_by_tokens_that_name_no_key_too() {
         }
         assert!(service.visits <= 2 + 3000 / 30 + 1, "{}", service.visits);
     }
+    // A token of another issuer is worth no request, and one that names its key and does not verify is not either: the key is there.
+    let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
+    assert!(service.check(&verifier, &nameless(&tokens, p256()), &at_millis(0)).is_ok());
+    let mut foreign = access_tokens();
+    foreign.payload["iss"] = json!("https://other.test");
+    let foreign = nameless(&foreign, &next);
+    let good = long(&tokens, p256());
+    let forged = Secret::new(format!("{}.{}", good.expose().rsplit_once('.').unwrap().0, encode([7; 64])));
+    for token in [&foreign, &forged] {
+        let refused = service.check(&verifier, token, &at_millis(60_000));
+        assert!(matches!(refused, Err(VerifyError::Signature)), "{refused:?}");
+    }
+    assert_eq!(service.visits, 1);
     // The issuer is away: the token is refused for its signature, and the keys at hand stay.
     let (verifier, mut service) = (fetching(&tokens), Service { keys: Some(jwks(&[p256()])), visits: 0 });
     assert!(service.check(&verifier, &nameless(&tokens, p256()), &at_millis(0)).is_ok());
