@@ -28,6 +28,8 @@ pub(crate) enum Edit<T> {
     Remove(T),
     /// It stays as it is.
     Leave(T),
+    /// It stays as it is, and it matters that this is how it is: it is saved as it was read, so that an old reading is noticed.
+    Confirm(T),
 }
 
 /// Decides what becomes of the record that was loaded. Asked anew for every try; when an answer of the store was lost, it
@@ -79,6 +81,14 @@ impl<T> Change<T> {
                 let (key, version) = (self.key.clone(), record.map(Record::version));
                 (Access::Save { key, version, bytes: Zeroizing::new(bytes), keep: None }, outcome)
             }
+            Edit::Confirm(outcome) => match record {
+                Some(record) => {
+                    let (key, version) = (self.key.clone(), Some(record.version()));
+                    let bytes = Zeroizing::new(record.bytes().to_vec());
+                    (Access::Save { key, version, bytes, keep: None }, outcome)
+                }
+                None => return Ok(Step::Done(outcome)),
+            },
             Edit::Remove(outcome) => match record.map(Record::version) {
                 Some(version) => (Access::Remove { key: self.key.clone(), version }, outcome),
                 None => return Ok(Step::Done(outcome)),

@@ -3,6 +3,7 @@
 
 mod consents;
 mod outages;
+mod stores;
 mod support;
 
 use std::collections::HashMap;

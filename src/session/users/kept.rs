@@ -80,7 +80,10 @@ pub(super) enum How {
 impl Obtained {
     /// What becomes of the record.
     fn edit(&self, record: Option<&Record>) -> Result<Edit<Stored>, Error> {
-        let Some(mut session) = read(record)? else { return Ok(Edit::Leave(Stored::Nobodys)) };
+        // Whether it is gone is known when a record can be made in its place.
+        let Some(mut session) = read(record)? else {
+            return Ok(Edit::Save(UserSession::new().to_bytes(), Stored::Gone));
+        };
         // An answer of the store that was lost.
         if session.holds(&self.tokens) {
             return Ok(Edit::Leave(Stored::Saved(session)));
@@ -95,7 +98,7 @@ impl Obtained {
             _ => (false, Ok(())),
         };
         match (is_ours, taken) {
-            (false, _) => Ok(Edit::Leave(Stored::Nobodys)),
+            (false, _) => Ok(Edit::Confirm(Stored::Nobodys)),
             (true, Ok(())) => Ok(Edit::Save(session.to_bytes(), Stored::Saved(session))),
             (true, Err(error)) => {
                 session.give_up_code(&self.by);
@@ -111,8 +114,10 @@ impl Obtained {
 #[allow(clippy::large_enum_variant)] // taken apart at once
 enum Stored {
     Saved(UserSession),
-    /// The session was ended, or is another user's by now.
+    /// The session is another user's by now.
     Nobodys,
+    /// The session was ended.
+    Gone,
     Unusable(Error),
 }
 
@@ -126,6 +131,8 @@ pub(super) struct Save {
 
 enum At {
     Store(Box<Change<Stored>>),
+    /// The record goes that stands for none.
+    Clear(Box<Change<()>>),
     Revoke(Box<Call<Revoke>>, Option<Error>),
 }
 
@@ -167,12 +174,20 @@ impl Part for Save {
                         Ok(Step::Done(stored)) => stored,
                         Err(failed) => return Err(self.not_saved(failed)),
                     };
+                    if matches!(stored, Stored::Gone) {
+                        let clear = Change::new(self.session.clone(), |record, now| {
+                            let session = read(record)?.filter(|session| session.is_abandoned(now.wall));
+                            Ok(if session.is_some() { Edit::Remove(()) } else { Edit::Leave(()) })
+                        });
+                        self.at = At::Clear(Box::new(clear));
+                        continue;
+                    }
                     let (nobodys, error) = match stored {
                         Stored::Saved(session) => {
                             self.obtained = None;
                             return Ok(Step::Done(Some(Arc::new(session))));
                         }
-                        Stored::Nobodys => (self.refresh(), None),
+                        Stored::Nobodys | Stored::Gone => (self.refresh(), None),
                         Stored::Unusable(error) => (self.refresh(), Some(error)),
                     };
                     match (nobodys, error) {
@@ -183,6 +198,23 @@ impl Part for Save {
                         (None, error) => {
                             self.obtained = None;
                             return error.map_or(Ok(Step::Done(None)), |error| Err(error.into()));
+                        }
+                    }
+                }
+                At::Clear(clear) => {
+                    match clear.step(now, arrived.take(), time) {
+                        Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                        Ok(Step::Done(())) => {}
+                        Err(failed) => return Err(self.not_saved(failed)),
+                    }
+                    match self.refresh() {
+                        Some(revoke) => {
+                            let call = Call::new(self.users.session.clone(), revoke, None);
+                            self.at = At::Revoke(Box::new(call), None);
+                        }
+                        None => {
+                            self.obtained = None;
+                            return Ok(Step::Done(None));
                         }
                     }
                 }

@@ -98,7 +98,7 @@ impl Renew {
         let by = self.by.clone();
         Change::new(self.key.session.clone(), move |record, now| {
             let Some(mut session) = read(record)?.filter(|session| session.is_claimed_by(&by)) else {
-                return Ok(Edit::Leave(()));
+                return Ok(Edit::Confirm(()));
             };
             if spent {
                 session.spend_refresh_token();

@@ -97,6 +97,10 @@ fn s13_nothing_in_the_library_starts_a_program() {
                 continue;
             }
             *files += 1;
+            // `lumoauth emulator -- CMD` runs the command that its user has typed, and nothing else here runs anything.
+            if path.ends_with("bin/lumoauth/commands/emulator.rs") {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap();
             for needle in ["process::Command", "Command::new(", "webbrowser", "open::that", "xdg-open"] {
                 if text.contains(needle) {
