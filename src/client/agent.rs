@@ -13,8 +13,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{
-    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, Identity, McpToken, Register,
-    Registration,
+    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, Identity, McpToken, Register, Registration,
 };
 use crate::scopes::Scopes;
 use crate::session::Session;

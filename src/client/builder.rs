@@ -193,7 +193,13 @@ impl AgentBuilder {
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Agent, Error> {
         let session = Session::new(self.settings()?);
         let (workload, signer) = (self.workload.map(|(_, source)| source), self.signer);
-        Ok(Agent::from_driver(Driver { session, transport: Arc::new(transport), workload, signer, store: None }))
+        Ok(Agent::from_driver(Driver {
+            session,
+            transport: Arc::new(transport),
+            workload,
+            signer,
+            store: None,
+        }))
     }
 
     /// The settings, checked.

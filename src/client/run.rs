@@ -78,8 +78,7 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(self.outside(), self.session.call(operation))
-        .await
+        turn(self.outside(), self.session.call(operation)).await
     }
 
     /// Runs an operation within a deadline that runs already.
@@ -89,8 +88,7 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(self.outside(), self.session.call_within(operation, *deadline))
-        .await
+        turn(self.outside(), self.session.call_within(operation, *deadline)).await
     }
 
     /// Turns a machine until it is done.
@@ -105,10 +103,7 @@ impl Driver {
 
 /// Turns a machine on a transport until it is done.
 #[dual]
-pub(super) async fn turn<M>(
-    outside: Outside<'_>,
-    mut machine: M,
-) -> Result<M::Output, Error>
+pub(super) async fn turn<M>(outside: Outside<'_>, mut machine: M) -> Result<M::Output, Error>
 where
     M: Machine + Send,
     M::Output: Send,

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "blocking", feature = "emulator"))]
 
 mod consents;
+mod lifetimes;
 mod outages;
 mod stores;
 mod support;

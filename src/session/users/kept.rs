@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::super::change::{Change, Edit};
 use super::super::lock;
@@ -23,6 +24,9 @@ pub(super) struct UserKey {
     pub(super) fingerprint: [u8; 32],
 }
 
+/// A user's token is renewed no more often than that.
+const PACE: Duration = Duration::from_secs(1);
+
 /// What this process knows and no store does.
 #[derive(Default)]
 pub(super) struct Kept {
@@ -30,6 +34,8 @@ pub(super) struct Kept {
     obtained: Mutex<HashMap<StoreKey, Obtained>>,
     /// Claims on renewals that stand in the store, and whose refresh token has not been handed to anybody.
     unsent: Mutex<HashMap<UserKey, String>>,
+    /// When a session's refresh token was handed out the last time, by the monotonic clock.
+    handed_out: Mutex<HashMap<StoreKey, Duration>>,
 }
 
 impl Kept {
@@ -57,9 +63,25 @@ impl Kept {
         }
     }
 
-    /// The refresh token is handed out: nobody goes on with that claim.
-    pub(super) fn sent(&self, key: &UserKey) {
+    /// Nobody goes on with that claim.
+    pub(super) fn settled(&self, key: &UserKey) {
         lock(&self.unsent).remove(key);
+    }
+
+    /// The refresh token is handed out: nobody goes on with that claim, and for a moment no other is made.
+    pub(super) fn sent(&self, key: &UserKey, now: &Now) {
+        self.settled(key);
+        let mut all = lock(&self.handed_out);
+        all.retain(|_, at| now.monotonic.saturating_sub(*at) < PACE);
+        if all.len() < MOST {
+            all.insert(key.session.clone(), now.monotonic);
+        }
+    }
+
+    /// How long until the session's token may be renewed again, however short it lives.
+    pub(super) fn pace(&self, session: &StoreKey, now: &Now) -> Duration {
+        let last = lock(&self.handed_out).get(session).copied();
+        last.map_or(Duration::ZERO, |at| PACE.saturating_sub(now.monotonic.saturating_sub(at)))
     }
 }
 

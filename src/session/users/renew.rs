@@ -130,7 +130,17 @@ impl Part for Renew {
     ) -> Result<Step<Arc<UserSession>>, Failed> {
         loop {
             match &mut self.at {
-                At::Start => self.at = self.look(now),
+                At::Start => {
+                    let pace = self.users.shared.kept.pace(&self.key.session, now);
+                    if pace.is_zero() {
+                        self.at = self.look(now);
+                    } else if pace >= time.remaining(now) {
+                        let phase = "waiting before the next renewal";
+                        return Err(Failed::open(late("oauth.token", phase, time), Open::default()));
+                    } else {
+                        self.at = At::Pausing { until: now.monotonic.saturating_add(pace) };
+                    }
+                }
                 At::Pausing { until } if now.monotonic < *until => {
                     return Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))));
                 }
@@ -142,11 +152,11 @@ impl Part for Renew {
                     };
                     match seen {
                         Seen::Good(session) => {
-                            self.users.shared.kept.sent(&self.key);
+                            self.users.shared.kept.settled(&self.key);
                             return Ok(Step::Done(Arc::new(session)));
                         }
                         Seen::Gone => {
-                            self.users.shared.kept.sent(&self.key);
+                            self.users.shared.kept.settled(&self.key);
                             return Err(Error::from(ConsentError::Needed).into());
                         }
                         Seen::Claimed => {
@@ -174,7 +184,7 @@ impl Part for Renew {
                 At::Refresh(call) => match Part::step(&mut **call, now, arrived.take(), time) {
                     Ok(Step::Do(action)) => {
                         if matches!(action, Action::Send(_)) {
-                            self.users.shared.kept.sent(&self.key);
+                            self.users.shared.kept.sent(&self.key, now);
                         }
                         return Ok(Step::Do(action));
                     }
@@ -199,7 +209,7 @@ impl Part for Renew {
                     // If the store cannot be told that the refresh token is unused, this process knows it.
                     ended => {
                         if ended.is_ok() || *spent {
-                            self.users.shared.kept.sent(&self.key);
+                            self.users.shared.kept.settled(&self.key);
                         }
                         return Err(failed.take().unwrap_or_else(|| super::super::ended().into()));
                     }

@@ -10,9 +10,22 @@ use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::Emulator;
 
 const PATHS: [&str; 16] = [
-    "oauth/token", "oauth/authorize", "oauth/par", "oauth/device_authorization", "oauth/device", "oauth/revoke",
-    "oauth/introspect", "oauth/userinfo", "agents/ask", "agents/register", "mcp/my-mcp-server/challenge",
-    "aauth/agent/token", "aauth/resource/token", "aauth/token/revoke", "aauth-demo/reports/data", "documents",
+    "oauth/token",
+    "oauth/authorize",
+    "oauth/par",
+    "oauth/device_authorization",
+    "oauth/device",
+    "oauth/revoke",
+    "oauth/introspect",
+    "oauth/userinfo",
+    "agents/ask",
+    "agents/register",
+    "mcp/my-mcp-server/challenge",
+    "aauth/agent/token",
+    "aauth/resource/token",
+    "aauth/token/revoke",
+    "aauth-demo/reports/data",
+    "documents",
 ];
 const TYPES: [&str; 3] = ["application/x-www-form-urlencoded", "application/json", "text/plain"];
 /// The sizes that a body is repeated to, and how many times the work of the smaller the larger may make.
@@ -26,7 +39,8 @@ fn emulator() -> &'static (Emulator, String) {
     static EMULATOR: OnceLock<(Emulator, String)> = OnceLock::new();
     EMULATOR.get_or_init(|| {
         let emulator = Emulator::demo().expect("the demo");
-        let form = Form::new().field("grant_type", "client_credentials").field("client_id", emulator.client_id());
+        let form =
+            Form::new().field("grant_type", "client_credentials").field("client_id", emulator.client_id());
         let form = form.secret("client_secret", emulator.secret());
         let url = emulator.site().join("oauth/token").expect("a path");
         let answer = emulator.handle_in_process(&Request::new(Method::POST, url).form(form)).response;
