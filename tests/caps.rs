@@ -71,6 +71,7 @@ fn over_each(
 ) -> Vec<(&'static str, Result<Response, TransportError>, u64)> {
     let blocking = UreqTransport::new(options).unwrap();
     let answer = blocking.send(request.clone());
+    #[cfg_attr(not(feature = "reqwest"), allow(unused_mut))]
     let mut came = vec![("blocking", answer, blocking.statistics().received)];
     #[cfg(feature = "reqwest")]
     {

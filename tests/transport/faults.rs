@@ -3,6 +3,7 @@
 
 mod bombs;
 mod cuts;
+#[cfg(feature = "reqwest")]
 mod deadlines;
 mod framing;
 mod pool;
