@@ -40,6 +40,8 @@ pub use users::Users;
 use crate::credentials::{ClientAuth, Credentials, Workload};
 use crate::error::{ConfigError, Error, SignerError, StoreError, TransportError, TransportFault};
 use crate::operation::Operation;
+#[cfg(feature = "aauth")]
+use crate::operations::aauth::IssuerMetadata;
 use crate::operations::{AgentInfo, ResourceMetadata, ServerMetadata};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
@@ -260,6 +262,8 @@ struct Shared {
     service: Keeper<(), Arc<ServerMetadata>>,
     descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
     records: Keeper<RecordKey, Arc<AgentInfo>>,
+    #[cfg(feature = "aauth")]
+    issuer: Keeper<(), Arc<IssuerMetadata>>,
     #[allow(dead_code)]
     claims: Arc<Claims>,
     quota: Quota,
@@ -280,6 +284,8 @@ impl Session {
             service: Keeper::default(),
             descriptions: Keeper::default(),
             records: Keeper::default(),
+            #[cfg(feature = "aauth")]
+            issuer: Keeper::default(),
             claims: Arc::default(),
             quota: Quota::default(),
         };

@@ -2,7 +2,7 @@
 //! `operations/aauth/`; here it is put in order.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -13,7 +13,7 @@ use crate::error::{ConfigError, Error, InputError};
 use crate::operation::Operation;
 use crate::operations::aauth::{
     AgentEntry, AgentToken, AuthToken, AuthTokenClaims, Authorization, Authorize, Consent, Exchange,
-    GetAgents, GetIssuer, GetKeys, GetPlatformToken, GetResourceToken, GetResourceTokenByName, GetResources,
+    GetAgents, GetKeys, GetPlatformToken, GetResourceToken, GetResourceTokenByName, GetResources,
     IssueDelegate, IssuerMetadata, Keys, PlatformToken, RedeemCode, Refresh, ResourceEntry, ResourceToken,
     ResourceTokenClaims, Revoke, VerifyAuthToken, VerifyResourceToken,
 };
@@ -38,8 +38,6 @@ mod source;
 pub use builder::ClientBuilder;
 use source::AgentTokens;
 
-/// How long the issuer's description is believed.
-const METADATA_AGE: Duration = Duration::from_secs(3600);
 /// The whole time of a call here, if nothing else is set.
 const TOTAL: Duration = Duration::from_secs(20);
 /// What is late when whoever waits for a renewal is.
@@ -62,7 +60,6 @@ struct Shared {
     thumbprint: String,
     role: Role,
     redirect_uri: Option<String>,
-    metadata: Mutex<Option<(IssuerMetadata, Now)>>,
     renewals: renewal::Renewals,
 }
 
@@ -87,8 +84,8 @@ impl Client {
         role: Role,
         redirect_uri: Option<String>,
     ) -> Self {
-        let (metadata, renewals) = (Mutex::default(), renewal::Renewals::default());
-        let shared = Shared { key_id, thumbprint, role, redirect_uri, metadata, renewals };
+        let renewals = renewal::Renewals::default();
+        let shared = Shared { key_id, thumbprint, role, redirect_uri, renewals };
         Client { driver, shared: Arc::new(shared) }
     }
 
@@ -145,12 +142,6 @@ impl Client {
         }
         Ok(authorization)
     }
-
-    fn known_metadata(&self, now: &Now) -> Option<IssuerMetadata> {
-        let known = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        let (metadata, at) = known.as_ref()?;
-        (now.wall.saturating_since(at.wall) < METADATA_AGE).then(|| metadata.clone())
-    }
 }
 
 #[dual(AFIT)]
@@ -179,7 +170,7 @@ impl Client {
     pub async fn handle_callback_url(&self, consent: &Consent, url: &str) -> Result<AuthToken, Error> {
         let callback = Callback::read(url)?;
         let deadline = self.deadline(&self.driver.transport.now()?);
-        let metadata = self.metadata_within(&deadline).await?;
+        let metadata = self.driver.turn(self.driver.session.issuer_metadata_within(deadline)).await?;
         let required = metadata.answers_carry_issuer;
         let redeem = consent.accept(callback, Some(&metadata.issuer), required)?;
         self.run_within(redeem, &deadline).await
@@ -321,13 +312,13 @@ impl Client {
         self.run(verify).await
     }
 
-    /// What the issuer says of itself: the tenant's document, or the one at the root if there is none. Believed for an hour.
+    /// What the issuer says of itself: the tenant's document, or the one at the root if there is none. Read again after
+    /// an hour, and used for a day while that fails.
     ///
     /// # Errors
     /// All that a call can end with.
     pub async fn metadata(&self) -> Result<IssuerMetadata, Error> {
-        let deadline = self.deadline(&self.driver.transport.now()?);
-        self.metadata_within(&deadline).await
+        self.driver.turn(self.driver.session.issuer_metadata()).await.map(Arc::unwrap_or_clone)
     }
 
     /// The keys that the issuer's AAuth tokens are signed with.
@@ -413,23 +404,6 @@ impl Client {
             }
         };
         self.driver.run_within(signed, deadline).await
-    }
-
-    async fn metadata_within(&self, deadline: &Deadline) -> Result<IssuerMetadata, Error> {
-        let now = self.driver.transport.now()?;
-        if let Some(metadata) = self.known_metadata(&now) {
-            return Ok(metadata);
-        }
-        let scoped = self.driver.run_within(GetIssuer::scoped(), deadline).await;
-        let metadata = match scoped {
-            Err(error) if error.is_not_found() => {
-                self.driver.run_within(GetIssuer::at_root(), deadline).await?
-            }
-            scoped => scoped?,
-        };
-        let mut known = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((metadata.clone(), now));
-        Ok(metadata)
     }
 
     /// The agent's token, renewed if it is about to end: by one call for all.

@@ -3,6 +3,8 @@
 mod description;
 mod document;
 mod exchanged;
+#[cfg(feature = "aauth")]
+mod issuer;
 mod mcp;
 mod record;
 mod service;
