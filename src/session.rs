@@ -53,7 +53,7 @@ use crate::wire::{Request, Response};
 pub(crate) use claims::Claim;
 use claims::Claims;
 use identity::{Identity, Owner, TokenKey};
-use keep::{Keeper, Slot};
+use keep::{Keeper, MOST_KEPT, Slot};
 use kinds::{McpKey, RecordKey};
 use retry::Quota;
 
@@ -149,6 +149,7 @@ pub struct Settings {
     attempt: Option<Duration>,
     connect: Duration,
     user_agent: HeaderValue,
+    most_kept: usize,
 }
 
 impl Settings {
@@ -164,6 +165,7 @@ impl Settings {
             attempt: None,
             connect: Duration::from_millis(3100),
             user_agent: HeaderValue::from_static(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"))),
+            most_kept: MOST_KEPT,
         }
     }
 
@@ -212,6 +214,14 @@ impl Settings {
     /// The longest time until a connection stands, 3.1 s if not set.
     pub fn connect(mut self, connect: Duration) -> Self {
         self.connect = connect;
+        self
+    }
+
+    /// The most values of each kind that are held at once, 1,024 if not set, one at least: the agent's own tokens, tokens for
+    /// MCP servers, descriptions of resources, and so on. A new one pushes out what is over, and then what was not used
+    /// for longest.
+    pub fn most_kept(mut self, most: usize) -> Self {
+        self.most_kept = most;
         self
     }
 
@@ -274,18 +284,18 @@ impl Session {
     pub fn new(settings: Settings) -> Self {
         let owner = Mutex::new(Owner::new(settings.identity.clone()));
         let wanted = Arc::new(Mutex::new(Wanted::new(settings.scopes.clone())));
-        let total = settings.total;
+        let (total, most) = (settings.total, settings.most_kept);
         let shared = Shared {
             settings,
             owner,
             epoch: AtomicU64::default(),
-            tokens: Keeper::default(),
-            mcp: Keeper::default(),
-            service: Keeper::default(),
-            descriptions: Keeper::default(),
-            records: Keeper::default(),
+            tokens: Keeper::bounded(most),
+            mcp: Keeper::bounded(most),
+            service: Keeper::bounded(most),
+            descriptions: Keeper::bounded(most),
+            records: Keeper::bounded(most),
             #[cfg(feature = "aauth")]
-            issuer: Keeper::default(),
+            issuer: Keeper::bounded(most),
             claims: Arc::default(),
             quota: Quota::default(),
         };
@@ -318,7 +328,8 @@ impl Session {
         self.shared.tokens.peek(&key, now)
     }
 
-    /// How many tokens (and remembered failures) are held, for all scopes and siblings together. At most 1,024.
+    /// How many tokens (and remembered failures) are held, for all scopes and siblings together. At most as many as
+    /// [`Settings::most_kept`] says.
     pub fn cached_tokens(&self) -> usize {
         self.shared.tokens.len()
     }

@@ -30,6 +30,7 @@ pub struct AgentBuilder {
     scopes: Scopes,
     timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,
+    most_kept: Option<usize>,
     connect_timeout: Option<Duration>,
     allowed_origins: Vec<String>,
     user_agent: Option<String>,
@@ -156,6 +157,14 @@ impl AgentBuilder {
         self
     }
 
+    /// The most values of each kind that are held at once, 1,024 if not set, one at least: the agent's own tokens, tokens for
+    /// MCP servers, descriptions of resources, and so on. A new one pushes out what is over, and then what was not used
+    /// for longest.
+    pub fn most_kept(mut self, most: usize) -> Self {
+        self.most_kept = Some(most);
+        self
+    }
+
     /// The longest time until a connection stands (TCP and TLS), 3.1 s if not set; looking up the name has as long again.
     pub fn connect_timeout(mut self, connect: Duration) -> Self {
         self.connect_timeout = Some(connect);
@@ -221,6 +230,9 @@ impl AgentBuilder {
         }
         if let Some(attempt) = self.attempt_timeout {
             settings = settings.attempt(attempt);
+        }
+        if let Some(most) = self.most_kept {
+            settings = settings.most_kept(most);
         }
         if let Some(connect) = self.connect_timeout {
             settings = settings.connect(connect);

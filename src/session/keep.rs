@@ -8,7 +8,7 @@ mod policy;
 mod slot;
 mod ticket;
 
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::{Keeper, MOST_KEPT};
 pub(crate) use life::Life;
 pub(crate) use look::{Keep, Kind, Lead};
 pub(crate) use policy::{Failures, Policy, remembered};

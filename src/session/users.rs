@@ -48,11 +48,18 @@ pub struct Users {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     users: Keeper<kept::UserKey, Arc<UserSession>>,
     delegated: Keeper<delegated::DelegationKey, AccessToken>,
     kept: Kept,
+}
+
+impl Shared {
+    fn of(session: &Session) -> Arc<Self> {
+        let most = session.settings().most_kept;
+        let (users, delegated) = (Keeper::bounded(most), Keeper::bounded(most));
+        Arc::new(Shared { users, delegated, kept: Kept::default() })
+    }
 }
 
 impl Users {
@@ -64,13 +71,13 @@ impl Users {
         if let Some(redirect_uri) = redirect_uri {
             check_redirect_uri(redirect_uri)?;
         }
-        let (redirect_uri, shared) = (redirect_uri.map(Arc::from), Arc::default());
+        let (redirect_uri, shared) = (redirect_uri.map(Arc::from), Shared::of(session));
         Ok(Users { session: session.clone(), redirect_uri, client_auth: None, shared })
     }
 
     /// Of this agent, without a consent flow.
     pub fn without_consent(session: &Session) -> Self {
-        Users { session: session.clone(), redirect_uri: None, client_auth: None, shared: Arc::default() }
+        Users { session: session.clone(), redirect_uri: None, client_auth: None, shared: Shared::of(session) }
     }
 
     /// Authenticates the client on exchanges as well, which strict services demand.

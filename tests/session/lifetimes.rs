@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use lumoauth::Site;
+use lumoauth::embed::session::{Session, Settings};
 use lumoauth::error::{TransportError, TransportFault};
 
 use super::server::{broken, hang, mint, read, reply};
-use super::world::{World, session};
+use super::world::{World, credentials, session};
 
 #[test]
 fn t4_a_valid_token_outlives_refresh_failures() {
@@ -170,6 +172,22 @@ fn t14_the_cache_is_bounded() {
     println!(
         "T14: 100,000 keys: at most {most} entries; {left} entries after 200 new keys when all others are over"
     );
+}
+
+#[test]
+fn t14_the_bound_is_a_setting() {
+    for (asked, most) in [(10, 10), (0, 1)] {
+        let mut world = World::new(14);
+        let settings = Settings::new(Site::tenant("acme").unwrap()).credentials(credentials("agt_1"));
+        let session = Session::new(settings.most_kept(asked));
+        for key in 0..100 {
+            world.run(session.with_scopes(format!("scope{key}")).token()).unwrap();
+            assert!(session.cached_tokens() <= most);
+        }
+        let before = world.server.tokens;
+        world.run(session.with_scopes("scope99").token()).unwrap();
+        assert_eq!((session.cached_tokens(), world.server.tokens), (most, before));
+    }
 }
 
 #[test]

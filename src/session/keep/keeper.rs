@@ -11,7 +11,7 @@ use super::slot::Slot;
 use crate::time::Now;
 
 /// The most values held at once, if no other bound is set.
-const CAPACITY: usize = 1024;
+pub(crate) const MOST_KEPT: usize = 1024;
 /// So many new keys, and whatever is over is looked for and dropped.
 const SWEEP: u64 = 128;
 
@@ -27,12 +27,6 @@ pub(crate) struct Keeper<K, V> {
 struct Entries<K, V> {
     slots: HashMap<K, Arc<Slot<V>>>,
     made: u64,
-}
-
-impl<K, V> Default for Keeper<K, V> {
-    fn default() -> Self {
-        Keeper::bounded(CAPACITY)
-    }
 }
 
 impl<K, V> Keeper<K, V> {
