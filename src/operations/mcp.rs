@@ -287,6 +287,10 @@ pub(crate) fn server_url(server: &str) -> Result<(Origin, Uri), InputError> {
     if server.contains('#') {
         return Err(InputError::new("server", "has a fragment (\"#\"), which a resource never has"));
     }
+    if !server.contains("://") {
+        let problem = "is a name, and requests need the server's Resource URI (https://...); a token alone takes a name";
+        return Err(InputError::new("server", problem));
+    }
     absolute("server", server)
 }
 
