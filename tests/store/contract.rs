@@ -360,7 +360,9 @@ fn a_store_that_compares_first_and_saves_later_loses_the_race() {
     for result in [store::contract(&store()), wait(asynchronous::store::contract(&store()))] {
         let broken = result.unwrap_err();
         assert_eq!(broken.rule(), "of callers that name the same version exactly one succeeds");
-        assert_eq!(broken.seen(), "8 of 8 succeeded");
+        // All of them, or almost: such a store also races with itself.
+        let succeeded: u32 = broken.seen().split(' ').next().unwrap().parse().unwrap();
+        assert!(succeeded > 1, "{}", broken.seen());
     }
 }
 
