@@ -5,7 +5,7 @@
 //!
 //! Each time that a record is made, it gets another mark, which is part of every name in its folder and a file by itself.
 //! The folder is made elsewhere with its first state, and moved to its place, which fails unless that is empty. A record
-//! that is removed gets a last state, which nobody follows; then its files go, the mark before that state. So whoever slept
+//! that is removed gets a last state, which nobody follows; then its files go, the mark before all others. So whoever slept
 //! meanwhile finds its place taken, or its mark gone, and removes by its names nothing that is another's.
 
 use std::fs::File;
@@ -26,13 +26,17 @@ const OLDER: u64 = 64;
 /// How often somebody else may be faster before this process gives up.
 pub(super) const TRIES: usize = 100;
 /// The first word of every state.
-const FORMAT: &str = "lumoauth record 1";
+const FORMAT: &str = "lumoauth record 2";
 
 /// One state, as its file has it.
 pub(super) struct State {
     pub(super) number: u64,
     pub(super) mark: String,
     pub(super) key: String,
+    /// Tells it from every other content that might have had its name.
+    nonce: String,
+    /// The nonce of the state that it followed; empty for a first one.
+    after: String,
     /// When it is over, in milliseconds since the epoch.
     end: Option<u64>,
     /// The record was removed.
@@ -71,7 +75,8 @@ impl Content {
     }
 
     fn new(key: &str, bytes: &[u8], end: Option<u64>, is_last: bool) -> Self {
-        let head = json!([FORMAT, key, end, is_last, bytes.len()]).to_string();
+        let nonce = format!("{:016x}", folder::random());
+        let head = json!([FORMAT, key, end, is_last, bytes.len(), nonce]).to_string();
         let length = head.len().saturating_add(bytes.len()).saturating_add(1);
         let mut content = Zeroizing::new(Vec::with_capacity(length));
         content.extend_from_slice(head.as_bytes());
@@ -80,17 +85,38 @@ impl Content {
         Content(content)
     }
 
+    /// What is written for the state that follows the one of this nonce.
+    fn after(&self, nonce: &str) -> Zeroizing<Vec<u8>> {
+        let mut parts = self.0.splitn(2, |byte| *byte == b'\n');
+        let (head, bytes) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let length = self.0.len().saturating_add(nonce.len()).saturating_add(1);
+        let mut written = Zeroizing::new(Vec::with_capacity(length));
+        for part in [head, b"\n", nonce.as_bytes(), b"\n", bytes] {
+            written.extend_from_slice(part);
+        }
+        written
+    }
+
+    /// What is written for the state that follows this one.
+    #[cfg(test)]
+    pub(super) fn following(&self, last: &State) -> Zeroizing<Vec<u8>> {
+        self.after(&last.nonce)
+    }
+
     fn read(content: &[u8], number: u64, mark: &str) -> Result<State, StoreError> {
         let damaged = || StoreError::corrupt("a file of the store is damaged, or was not written by it");
-        let mut parts = content.splitn(2, |byte| *byte == b'\n');
-        let (Some(head), Some(bytes)) = (parts.next(), parts.next()) else { return Err(damaged()) };
-        let head: (String, String, Option<u64>, bool, usize) =
+        let mut parts = content.splitn(3, |byte| *byte == b'\n');
+        let (Some(head), Some(after), Some(bytes)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(damaged());
+        };
+        let head: (String, String, Option<u64>, bool, usize, String) =
             serde_json::from_slice(head).map_err(|_| damaged())?;
-        let (format, key, end, is_last, length) = head;
+        let (format, key, end, is_last, length, nonce) = head;
+        let after = String::from_utf8(after.to_vec()).map_err(|_| damaged())?;
         // What stands behind is a note for whoever made the state.
         let bytes = bytes.get(..length).filter(|_| format == FORMAT).ok_or_else(damaged)?;
         let bytes = Zeroizing::new(bytes.to_vec());
-        Ok(State { number, mark: mark.to_owned(), key, end, is_last, bytes })
+        Ok(State { number, mark: mark.to_owned(), key, nonce, after, end, is_last, bytes })
     }
 }
 
@@ -174,7 +200,7 @@ pub(super) fn first(bucket: &Path, folder: &Path, content: &Content) -> Result<O
     let begun = folder::begun(bucket);
     let made = folder::make(&begun)
         .and_then(|_| folder::create(&begun.join(format!("is-{mark}"))).map(drop))
-        .and_then(|()| folder::write(&begun.join(format!("1-{mark}")), &content.0))
+        .and_then(|()| folder::write(&begun.join(format!("1-{mark}")), &content.after("")))
         .map(|()| folder::sync(&begun));
     let moved = made.and_then(|()| std::fs::rename(&begun, folder));
     match moved {
@@ -201,9 +227,10 @@ pub(super) fn follow(
     if last.is_last {
         return Ok(None);
     }
-    let begun = folder::begin(bucket, &content.0).map_err(|error| failed("written", &error))?;
+    let written = content.after(&last.nonce);
+    let begun = folder::begin(bucket, &written).map_err(|error| failed("written", &error))?;
     let number = last.number.saturating_add(1);
-    let linked = link(folder, &begun, number, &last.mark, content);
+    let linked = link(folder, &begun, number, &last.mark, written.len());
     let _ = std::fs::remove_file(&begun);
     if !linked? {
         return Ok(None);
@@ -213,7 +240,7 @@ pub(super) fn follow(
     Ok(Some(version(number, &last.mark)))
 }
 
-fn link(folder: &Path, begun: &Path, number: u64, mark: &str, content: &Content) -> Result<bool, StoreError> {
+fn link(folder: &Path, begun: &Path, number: u64, mark: &str, length: usize) -> Result<bool, StoreError> {
     let file = folder.join(format!("{number}-{mark}"));
     match std::fs::hard_link(begun, &file) {
         Ok(()) => {}
@@ -230,15 +257,32 @@ fn link(folder: &Path, begun: &Path, number: u64, mark: &str, content: &Content)
     }
     // Either this process slept for so long that the name was free again, or the record was changed much or removed since.
     // In the second case the others have noted that this state counted; the file has two names as long as this looks.
-    let counted = std::fs::metadata(begun).is_ok_and(|about| about.len() > content.0.len() as u64);
+    let counted = std::fs::metadata(begun).is_ok_and(|about| about.len() > length as u64);
     let _ = std::fs::remove_file(&file);
     Ok(counted)
 }
 
-/// Notes in a state's file that it counted, before the file goes.
-fn note(file: &Path) {
-    let file = File::options().append(true).open(file);
-    let _ = file.and_then(|mut file| file.write_all(b"\n"));
+/// Notes in a state's file that it counted, before the file goes. It counted if another state followed it, or if somebody has
+/// seen it as the newest: that a file has its name says nothing, for a latecomer may have given it a name that was free again.
+fn note(folder: &Path, number: u64, mark: &str, seen: Option<&State>) {
+    let content = |number: u64, file: &mut File| {
+        let mut content = Zeroizing::new(Vec::new());
+        file.read_to_end(&mut content).ok()?;
+        Content::read(&content, number, mark).ok()
+    };
+    // One opening for the look and the note: the name may be another file's a moment later.
+    let Ok(mut file) = File::options().read(true).append(true).open(folder.join(format!("{number}-{mark}")))
+    else {
+        return;
+    };
+    let Some(state) = content(number, &mut file) else { return };
+    let next = number.saturating_add(1);
+    let follower = File::open(folder.join(format!("{next}-{mark}")));
+    let follower = follower.ok().and_then(|mut file| content(next, &mut file));
+    let is_seen = seen.is_some_and(|seen| seen.number == number && seen.nonce == state.nonce);
+    if is_seen || follower.is_some_and(|follower| follower.after == state.nonce) {
+        let _ = file.write_all(b"\n");
+    }
 }
 
 /// Ends a record, if this still is its newest state, and removes its files.
@@ -246,31 +290,20 @@ pub(super) fn end(bucket: &Path, folder: &Path, newest: &State) -> Result<bool, 
     if !newest.is_last && follow(bucket, folder, newest, &Content::last(&newest.key))?.is_none() {
         return Ok(false);
     }
-    clear(folder, &newest.mark);
+    clear(folder, newest);
     Ok(true)
 }
 
-/// Removes what is in a folder whose record has ended: its secrets first, then its mark, then the last state. What fails
-/// here is done by whoever comes next.
-fn clear(folder: &Path, ended: &str) {
+/// Removes what is in a folder whose record has ended, of which this was seen: the mark first, and only then the names. So
+/// whoever takes a name that is free again finds the mark gone. What fails here is done by whoever comes next.
+fn clear(folder: &Path, seen: &State) {
+    let ended = seen.mark.as_str();
     let Ok(names) = Names::of(folder) else { return };
     if names.mark.as_deref() == Some(ended) {
-        let highest = names.highest(ended);
-        for (number, mark) in &names.states {
-            let file = folder.join(format!("{number}-{mark}"));
-            if mark == ended {
-                note(&file);
-            }
-            if Some(*number) != highest || mark != ended {
-                let _ = std::fs::remove_file(file);
-            }
+        for (number, _) in names.states.iter().filter(|(_, mark)| mark == ended) {
+            note(folder, *number, ended, Some(seen));
         }
-        if std::fs::remove_file(folder.join(format!("is-{ended}"))).is_err() {
-            return;
-        }
-        if let Some(highest) = highest {
-            let _ = std::fs::remove_file(folder.join(format!("{highest}-{ended}")));
-        }
+        let _ = std::fs::remove_file(folder.join(format!("is-{ended}")));
     }
     remove_if_unmarked(folder);
 }
@@ -296,12 +329,16 @@ fn tidy(bucket: &Path, folder: &Path, number: u64, mark: &str) {
     if names.mark.as_deref() != Some(mark) {
         return;
     }
-    for (older, of) in &names.states {
+    // From the oldest on: a note needs the state behind it.
+    let mut states = names.states;
+    states.sort_unstable();
+    for (older, of) in &states {
         let path = folder.join(format!("{older}-{of}"));
         if of != mark || number.saturating_sub(*older) > OLDER {
+            note(folder, *older, of, None);
             let _ = std::fs::remove_file(path);
         } else if *older < number && std::fs::metadata(&path).is_ok_and(|about| about.len() > 0) {
-            note(&path);
+            note(folder, *older, of, None);
             if let Ok(empty) = folder::begin(bucket, b"") {
                 let _ = std::fs::rename(empty, path);
             }

@@ -99,7 +99,8 @@ fn whoever_sleeps_behind_a_save_that_counted_knows_that_it_did() {
         }
         let (_, seen) = look(files);
         let content = Content::of(key().as_str(), b"counts", None);
-        let begun = folder::begin(&place.bucket, &content.0).unwrap();
+        let content = content.following(&seen);
+        let begun = folder::begin(&place.bucket, &content).unwrap();
         let file = place.folder.join(format!("{}-{}", seen.number + 1, seen.mark));
         std::fs::hard_link(&begun, &file).unwrap();
         let (_, counts) = look(files);
@@ -109,7 +110,7 @@ fn whoever_sleeps_behind_a_save_that_counted_knows_that_it_did() {
             version = save(files, Some(version), b"next");
         }
         assert!(!removed || files.remove_if(&key(), version).unwrap());
-        let counted = std::fs::metadata(&begun).unwrap().len() > content.0.len() as u64;
+        let counted = std::fs::metadata(&begun).unwrap().len() > content.len() as u64;
         assert!(counted, "{changes} changes, removed: {removed}");
         std::fs::remove_file(begun).unwrap();
     }
@@ -199,9 +200,9 @@ fn files_that_are_something_else_are_errors() {
     let file = place.folder.join(format!("1-{mark}"));
     for (content, problem) in [
         (&b"cut off"[..], "is damaged"),
-        (b"[\"lumoauth record 1\",\"other\",null,false,1]\nx", "of another key"),
-        (b"[\"lumoauth record 1\",\"s\",null,false,2]\nx", "is damaged"),
-        (b"[\"lumoauth record 9\",\"s\",null,false,1]\nx", "is damaged"),
+        (b"[\"lumoauth record 2\",\"other\",null,false,1,\"n\"]\n\nx", "of another key"),
+        (b"[\"lumoauth record 2\",\"s\",null,false,2,\"n\"]\n\nx", "is damaged"),
+        (b"[\"lumoauth record 9\",\"s\",null,false,1,\"n\"]\n\nx", "is damaged"),
     ] {
         std::fs::write(&file, content).unwrap();
         let error = files.load(&key()).unwrap_err();
