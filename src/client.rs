@@ -5,7 +5,6 @@
 
 #[cfg(feature = "aauth")]
 mod replays;
-mod store;
 mod token_file;
 
 /// What is written once.

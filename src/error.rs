@@ -169,11 +169,6 @@ pub enum StoreFault {
 }
 
 impl StoreError {
-    /// With these words; the store is unavailable.
-    pub fn new(message: impl Into<String>) -> Self {
-        StoreError::unavailable(message)
-    }
-
     /// The store cannot be reached, or not in time.
     pub fn unavailable(message: impl Into<String>) -> Self {
         StoreError { fault: StoreFault::Unavailable, message: message.into() }

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | ask what an agent may do, call the service in its name | [`Agent`]; what comes back: [`Decision`], [`AgentInfo`], [`Identity`], [`Budget`], [`Response`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
-//! | keep users' sessions where several processes find them | [`SessionStore`], [`store`] |
+//! | keep users' sessions where several processes find them | [`DelegationChain::store`], [`store`] |
 //! | call an MCP server | [`Agent::mcp`], [`McpServer`]; a bare token: [`Agent::mcp_token`] |
 //! | check the tokens that arrive at a service of mine | [`TokenVerifier`], [`IdTokenVerifier`], [`verify`] |
 //! | give an agent a key of its own, sign requests, check signed ones | [`aauth`] |
@@ -180,9 +180,7 @@ pub mod embed {
 pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
-pub use client::blocking::{
-    Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, SessionStore, Signer, Transport,
-};
+pub use client::blocking::{Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, Signer, Transport};
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]
 pub use client::blocking::{IdTokenVerifier, TokenVerifier};

@@ -15,7 +15,6 @@ mod agent_token;
 mod built_in;
 #[cfg(feature = "aauth")]
 mod replay;
-mod session_store;
 mod signer;
 mod workload;
 mod workload_token;
@@ -24,13 +23,11 @@ use crate::mount::asynchronous::{dual, example};
 use crate::store::asynchronous::Store;
 pub use crate::transport::asynchronous::{Io, Transport, from_fn};
 
-pub use super::store::{MemoryStore, Stored};
+pub use crate::store::MemoryStore;
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
-pub use session_store::SessionStore;
-use session_store::Sessions;
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

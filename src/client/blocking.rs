@@ -8,7 +8,6 @@ mod agent_token;
 mod built_in;
 #[cfg(feature = "aauth")]
 mod replay;
-mod session_store;
 mod signer;
 mod workload;
 mod workload_token;
@@ -16,14 +15,12 @@ mod workload_token;
 use crate::mount::blocking::{dual, example};
 pub use crate::transport::blocking::Transport;
 
-pub use super::store::{MemoryStore, Stored};
+pub use crate::store::MemoryStore;
 use crate::store::blocking::Store;
 pub use agent::Agent;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
-pub use session_store::SessionStore;
-use session_store::Sessions;
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::agent::Agent;
 use super::run::Driver;
-use super::{SessionStore, Sessions, Store, dual, example};
+use super::{Store, dual, example};
 use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::operations::{ApiRequest, Callback, Delegation, Revocation};
@@ -49,14 +49,13 @@ impl DelegationChain {
         Ok(DelegationChain { users, ..DelegationChain::without_consent(agent) })
     }
 
-    /// Keeps sessions in a store of yours.
-    pub fn store(mut self, store: impl SessionStore + 'static) -> Self {
-        self.driver.store = Some(Arc::new(Sessions(store)));
-        self
-    }
-
-    /// Keeps sessions in a store that others share: [`crate::store`].
-    pub fn shared_store(mut self, store: impl Store + 'static) -> Self {
+    /// Keeps sessions in this store, which other chains and processes may share: [`crate::store`]. One store is for one agent
+    /// at one service, or the names of sessions say whose they are.
+    ///
+    /// A consent that nobody came back from is a session too. It is removed when the chain sees it an hour later, as
+    /// [`DelegationChain::active_sessions`] does with all. So **call that now and then**, and give consent URLs only to those
+    /// you would keep a session for.
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
         self.driver.store = Some(Arc::new(store));
         self
     }

@@ -15,7 +15,8 @@ use lumoauth::embed::operations::UserSession;
 use lumoauth::emulator::FaultRule;
 use lumoauth::error::{ConsentError, StoreError};
 use lumoauth::http::Method;
-use lumoauth::{Agent, ClientAuth, DelegationChain, Error, MemoryStore, SessionStore};
+use lumoauth::store::{MemoryStore, Page, Prefix, Record, Store, StoreKey, Version};
+use lumoauth::{Agent, ClientAuth, DelegationChain, Error};
 
 use self::support::*;
 
@@ -244,18 +245,25 @@ fn revoking_reports_a_failure_and_can_be_tried_again() {
 /// A store on which every save fails.
 struct Broken(MemoryStore);
 
-impl SessionStore for Broken {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        self.0.load(key)
+impl Store for Broken {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        self.0.load(key, within)
     }
-    fn save_if(&self, _: &str, _: Option<u64>, _: &[u8]) -> Result<bool, StoreError> {
-        Err(StoreError::new("the disk is full"))
+    fn save_if(
+        &self,
+        _: &StoreKey,
+        _: Option<Version>,
+        _: &[u8],
+        _: Option<Duration>,
+        _: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        Err(StoreError::unavailable("the disk is full"))
     }
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
-        self.0.remove(key)
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.0.remove_if(key, version, within)
     }
-    fn keys(&self) -> Result<Vec<String>, StoreError> {
-        self.0.keys()
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        self.0.keys(prefix, after, within)
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use delegation::{ClientAuthArg, Delegate, DelegateArgs, ExchangeArgs};
+pub use delegation::{ClientAuthArg, Delegate, DelegateArgs, ExchangeArgs, SessionArgs};
 
 /// An agent's identity for scripts.
 ///

@@ -6,7 +6,6 @@ mod delegate;
 mod emulator;
 mod request;
 mod state;
-mod store;
 mod text;
 mod tokens;
 

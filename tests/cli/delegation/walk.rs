@@ -124,7 +124,7 @@ fn expire(world: &World) {
         world.files().into_iter().filter(|file| std::fs::metadata(file).unwrap().len() > 0).collect();
     assert_eq!(full.len(), 1);
     let text = std::fs::read_to_string(&full[0]).unwrap();
-    let (head, session) = text.split_once('\n').unwrap();
+    let (head, session) = text.rsplit_once('\n').unwrap();
     let length = session.len();
     let mut session: Value = serde_json::from_str(session).unwrap();
     session["user"]["expires_at"] = 1.into();

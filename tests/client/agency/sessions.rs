@@ -5,32 +5,14 @@ use std::time::Duration;
 
 use lumoauth::error::{ConsentError, StoreError};
 use lumoauth::http::Method;
-use lumoauth::{DelegationChain, Error, MemoryStore, SessionStore};
+use lumoauth::store::{MemoryStore, Page, Prefix, Record, Shelf, Store, StoreKey, Version};
+use lumoauth::{DelegationChain, Error};
 
 use super::support::*;
 
-/// A store that two chains share, as two processes would.
-#[derive(Clone, Default)]
-struct Common(Arc<MemoryStore>);
-
-impl SessionStore for Common {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        self.0.load(key)
-    }
-    fn save_if(&self, key: &str, version: Option<u64>, bytes: &[u8]) -> Result<bool, StoreError> {
-        self.0.save_if(key, version, bytes)
-    }
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
-        self.0.remove(key)
-    }
-    fn keys(&self) -> Result<Vec<String>, StoreError> {
-        self.0.keys()
-    }
-}
-
 #[test]
 fn a_session_that_begins_anew_never_gets_the_token_of_the_user_before() {
-    let (emulator, store) = (emulator(), Common::default());
+    let (emulator, store) = (emulator(), Arc::new(MemoryStore::new()));
     let chain = || DelegationChain::new(&emulator.agent().unwrap(), REDIRECT).unwrap().store(store.clone());
     let (here, elsewhere) = (chain(), chain());
     consent(&emulator, &here, "s1");
@@ -47,34 +29,41 @@ fn a_session_that_begins_anew_never_gets_the_token_of_the_user_before() {
 
 /// A store in which somebody ends the session just before a renewal is saved.
 struct EndedMeanwhile {
-    store: Common,
+    store: Arc<MemoryStore>,
     saves_left: std::sync::atomic::AtomicUsize,
 }
 
-impl SessionStore for EndedMeanwhile {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        self.store.load(key)
+impl Store for EndedMeanwhile {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        self.store.load(key, within)
     }
-    fn save_if(&self, key: &str, version: Option<u64>, bytes: &[u8]) -> Result<bool, StoreError> {
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
         use std::sync::atomic::Ordering;
-        let saved = self.store.save_if(key, version, bytes)?;
+        let saved = self.store.save_if(key, version, bytes, keep, within)?;
         // The claim was saved: the refresh is on its way now.
         if self.saves_left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.store.remove(key)?;
+            assert!(self.store.remove_if(key, saved.unwrap(), within)?);
         }
         Ok(saved)
     }
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
-        self.store.remove(key)
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.store.remove_if(key, version, within)
     }
-    fn keys(&self) -> Result<Vec<String>, StoreError> {
-        self.store.keys()
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        self.store.keys(prefix, after, within)
     }
 }
 
 #[test]
 fn a_renewal_does_not_bring_back_what_was_ended_meanwhile() {
-    let (emulator, store) = (emulator(), Common::default());
+    let (emulator, store) = (emulator(), Arc::new(MemoryStore::new()));
     let agent = emulator.agent().unwrap();
     let here = DelegationChain::new(&agent, REDIRECT).unwrap().store(store.clone());
     consent(&emulator, &here, "s1");
@@ -84,6 +73,7 @@ fn a_renewal_does_not_bring_back_what_was_ended_meanwhile() {
     let error = chain.exchange("s1", []).unwrap_err();
     assert!(matches!(error, Error::Input(_) | Error::Consent(ConsentError::Needed)), "{error:?}");
     assert!(!here.has_delegation("s1").unwrap());
-    assert!(store.keys().unwrap().is_empty());
+    let left = store.keys(&Prefix::all(Shelf::Sessions), None, Duration::MAX).unwrap();
+    assert_eq!((left.keys(), left.next()), (&[][..], None));
     assert_eq!(emulator.active_refresh_tokens(), 0, "what was renewed too late is revoked");
 }

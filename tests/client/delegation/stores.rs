@@ -144,7 +144,7 @@ fn f16_a_store_may_fail_at_any_call() {
                 loop {
                     let emulator = emulator();
                     let store = Faulty::new(&emulator);
-                    let chain = chain(&emulator).shared_store(store.clone());
+                    let chain = chain(&emulator).store(store.clone());
                     if consented {
                         consent(&emulator, &chain, "s1");
                     }
@@ -196,7 +196,7 @@ fn f16_a_store_may_fail_at_any_call() {
 fn tokens_that_cannot_be_saved_are_handed_out_and_saved_at_the_next_call() {
     let emulator = emulator();
     let store = Faulty::new(&emulator);
-    let chain = chain(&emulator).shared_store(store.clone());
+    let chain = chain(&emulator).store(store.clone());
     consent(&emulator, &chain, "s1");
     emulator.advance(Duration::from_secs(3600));
     // Load, claim, and from then on nothing.

@@ -1,12 +1,14 @@
 //! The emulator with an agent and its users, their browser, and a store that tells what happens to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use lumoauth::DelegationChain;
 use lumoauth::emulator::{AgentSeed, Emulator, EmulatorBuilder, Tenant, UserSeed};
 use lumoauth::error::StoreError;
 use lumoauth::http::Method;
 use lumoauth::http::header::LOCATION;
-use lumoauth::{DelegationChain, MemoryStore, SessionStore};
+use lumoauth::store::{MemoryStore, Page, Prefix, Record, Shelf, Store, StoreKey, Version};
 
 pub const REDIRECT: &str = "https://myapp.com/consent";
 
@@ -76,21 +78,46 @@ impl Watched {
     pub fn and(&self, saved: impl Fn() + Send + Sync + 'static) -> Self {
         Watched { store: Arc::clone(&self.store), saved: Arc::new(saved) }
     }
+
+    /// The names of all sessions.
+    pub fn sessions(&self) -> Vec<String> {
+        sessions(&*self.store)
+    }
 }
 
-impl SessionStore for Watched {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        self.store.load(key)
+impl Store for Watched {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        self.store.load(key, within)
     }
-    fn save_if(&self, key: &str, version: Option<u64>, bytes: &[u8]) -> Result<bool, StoreError> {
-        let saved = self.store.save_if(key, version, bytes);
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        let saved = self.store.save_if(key, version, bytes, keep, within);
         (self.saved)();
         saved
     }
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
-        self.store.remove(key)
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.store.remove_if(key, version, within)
     }
-    fn keys(&self) -> Result<Vec<String>, StoreError> {
-        self.store.keys()
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        self.store.keys(prefix, after, within)
+    }
+}
+
+/// The names of all sessions of a store, from all its pages.
+pub fn sessions(store: &dyn Store) -> Vec<String> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.keys(&Prefix::all(Shelf::Sessions), after.as_deref(), Duration::MAX).unwrap();
+        names.extend(page.keys().iter().map(|key| key.segments().concat()));
+        after = page.next().map(str::to_owned);
+        if after.is_none() {
+            return names;
+        }
     }
 }

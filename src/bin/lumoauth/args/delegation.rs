@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::RequestArgs;
@@ -58,7 +59,7 @@ pub struct DelegateArgs {
 #[derive(Args)]
 pub struct SessionArgs {
     /// The session: one user's delegation, under a name of your choice. It counts for this service and this agent.
-    #[arg(long = "session", value_name = "NAME")]
+    #[arg(long = "session", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
 }
 

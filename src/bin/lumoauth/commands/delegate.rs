@@ -1,11 +1,11 @@
 //! `lumoauth delegate`: the walk of a delegation, one step a run.
 
 use lumoauth::DelegationChain;
+use lumoauth::store::{FileStore, Shelf, StoreKey};
 
-use super::store::Sessions;
 use super::text::{secret_of, shown, usage};
 use super::{builder, request, state, tokens};
-use crate::args::{Delegate, DelegateArgs, SettingsArgs};
+use crate::args::{Delegate, DelegateArgs, SessionArgs, SettingsArgs};
 use crate::exit::{self, Ended, Failure};
 
 pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<Ended, Failure> {
@@ -18,32 +18,37 @@ pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<E
     };
     let service = agent.session().site().api_base();
     let client_id = agent.session().client_id().unwrap_or_default();
+    // A session of another agent or at another service is never found under the same name.
+    let own = |session: &SessionArgs| {
+        let segments = [service.as_str(), client_id.as_ref(), session.name.as_str()];
+        StoreKey::new(Shelf::Sessions, segments).as_str().to_owned()
+    };
     let folder = state::folder(arguments.state_dir.as_deref())?;
-    let sessions = Sessions::open(&folder, &service, &client_id);
-    let chain = chain.store(sessions.map_err(|error| usage(&error.to_string()))?);
+    let files = FileStore::open(&folder).map_err(|error| usage(&error.to_string()))?;
+    let chain = chain.store(files);
     let chain = match how {
         Some(how) => chain.client_auth(how),
         None => chain,
     };
     match &arguments.step {
-        Delegate::Url { session, scopes, .. } => Ok(Ended::line(chain.consent_url(&session.name, scopes)?)),
+        Delegate::Url { session, scopes, .. } => Ok(Ended::line(chain.consent_url(&own(session), scopes)?)),
         Delegate::Callback { session, answer } => {
-            chain.handle_callback_url(&session.name, secret_of(answer)?.expose())?;
+            chain.handle_callback_url(&own(session), secret_of(answer)?.expose())?;
             Ok(nothing())
         }
         Delegate::Exchange { session, scopes, resource, json } => {
             let delegation = match resource {
-                Some(resource) => chain.exchange_for(&session.name, scopes, resource)?,
-                None => chain.exchange(&session.name, scopes)?,
+                Some(resource) => chain.exchange_for(&own(session), scopes, resource)?,
+                None => chain.exchange(&own(session), scopes)?,
             };
             Ok(shown(delegation.token(), *json))
         }
         Delegate::Request { session, request, scopes } => {
             let request = request::read(request)?;
-            Ok(request::answered(&chain.send(&session.name, request, scopes)?))
+            Ok(request::answered(&chain.send(&own(session), request, scopes)?))
         }
         Delegate::Revoke { session } => {
-            chain.revoke(&session.name)?;
+            chain.revoke(&own(session))?;
             Ok(nothing())
         }
     }
