@@ -1,0 +1,17 @@
+//! The Ask API.
+
+use lumoauth::Ask;
+use lumoauth::embed::operations::routes;
+use serde_json::json;
+
+use super::harness::Folder;
+
+pub const FOLDERS: &[Folder] = &[Folder {
+    name: routes::ASK.name(),
+    replay: |vector| {
+        vector.replay(
+            |input| Ok(Ask::new(input.text("action")).context(input.value("context"))),
+            |decision| json!(decision),
+        )
+    },
+}];
