@@ -2,6 +2,7 @@
 
 mod advice;
 mod api;
+mod call;
 mod protocol;
 mod redactor;
 mod signer;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
+pub use call::CallError;
 pub use protocol::{ProtocolError, ProtocolFault};
 pub(crate) use redactor::Redactor;
 pub use signer::SignerError;
@@ -36,6 +38,9 @@ pub enum Error {
     /// An argument of this call is wrong. Found before any I/O.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The call of a tool cannot be bound to a decision. Found before anybody is asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// The service answered, and the answer is a refusal or a failure.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -366,7 +371,7 @@ impl Error {
 
     /// The settings or an argument are wrong; nothing was sent.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Error::Config(_) | Error::Input(_))
+        matches!(self, Error::Config(_) | Error::Input(_) | Error::Call(_))
     }
 
     /// The same error with every known secret cut out of what the service or the transport wrote.

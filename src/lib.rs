@@ -22,6 +22,7 @@
 //! | do any of it in async code | [`asynchronous`], under the same names |
 //! | bring HTTP of my own, or set roots and proxy | [`Transport`], [`transport`] |
 //! | test without a network | [`emulator`] |
+//! | bind a decision to one call of one tool | [`ToolCall`] |
 //! | know what went wrong and what to do | [`Error`], [`error`] |
 //! | build another SDK on this one, or add a step | [`embed`] |
 //! | read more than one type at a time explains | [`guide`] |
@@ -33,7 +34,8 @@
         feature = "async",
         feature = "verify",
         feature = "aauth",
-        feature = "emulator"
+        feature = "emulator",
+        feature = "calls"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
@@ -69,6 +71,8 @@ mod scopes;
 mod secret;
 mod site;
 mod token;
+#[cfg(feature = "calls")]
+mod tool_call;
 
 pub mod credentials;
 #[cfg(any(feature = "verify", feature = "emulator"))]
@@ -199,4 +203,7 @@ pub use scopes::Scopes;
 pub use secret::Secret;
 pub use site::{DEFAULT_BASE_URL, EU_BASE_URL, Layout, Site};
 pub use token::{AccessToken, TokenType};
+#[cfg(feature = "calls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "calls")))]
+pub use tool_call::ToolCall;
 pub use wire::Response;

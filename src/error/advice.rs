@@ -8,6 +8,9 @@ impl Error {
         match self {
             Error::Config(_) => "Correct the setting; nothing was sent.",
             Error::Input(_) => "Correct the argument; the request was not sent.",
+            Error::Call(_) => {
+                "Write the arguments so that every program reads the same in them; nobody was asked."
+            }
             Error::Protocol(error) if matches!(error.fault(), ProtocolFault::UnusableToken { .. }) => {
                 "Check how the service issues tokens to this agent: their type and their lifetime."
             }
