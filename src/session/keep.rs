@@ -2,6 +2,7 @@
 
 mod keeper;
 mod life;
+mod loan;
 mod look;
 mod numbers;
 mod policy;
@@ -10,8 +11,9 @@ mod ticket;
 
 pub(crate) use keeper::{Keeper, MOST_KEPT};
 pub(crate) use life::Life;
+pub(crate) use loan::Loan;
 pub(crate) use look::{Keep, Kind, Lead};
 pub(crate) use policy::{Failures, Policy, remembered};
-pub(crate) use slot::{Loan, Slot};
+pub(crate) use slot::Slot;
 pub use ticket::Ticket;
 pub(crate) use ticket::{Flights, Wake};

@@ -8,6 +8,7 @@ mod delegation;
 #[cfg(feature = "ureq")]
 #[path = "../hostile/mod.rs"]
 mod hostile;
+mod kept;
 mod mcp;
 mod rate;
 mod workload;

@@ -3,7 +3,6 @@
 //! Names begin with the number of the guarantee that they show; each prints the figure that it found.
 
 mod flight;
-mod kinds;
 mod leaders;
 mod lifetimes;
 mod outages;

@@ -8,8 +8,9 @@ use super::super::part::{Failed, Open, Part, Whose, late};
 use super::super::{Action, Arrived, Step};
 use super::keeper::Keeper;
 use super::life::Life;
+use super::loan::Loan;
 use super::policy::Policy;
-use super::slot::{Held, Lease, Loan, Need, Search, Slot};
+use super::slot::{Held, Lease, Need, Search, Slot};
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::time::{Deadline, Now};
 

@@ -141,6 +141,11 @@ impl<V> Slot<V> {
         remembers || holds || state.flight.is_some()
     }
 
+    /// True if the value of this generation is held.
+    pub(super) fn holds(&self, generation: u64) -> bool {
+        lock(&self.state).held.as_ref().is_some_and(|held| held.generation == generation)
+    }
+
     /// A value of this generation was refused. True if the call may be made again: the value was dropped, or a newer one is
     /// there or on its way. A newer value is never dropped.
     pub(super) fn refused(&self, generation: u64, policy: &Policy, now: &Now) -> bool {
@@ -379,23 +384,5 @@ impl<V> Drop for Lease<V> {
         if !self.settled {
             self.slot.settle(self.flight, |_| {});
         }
-    }
-}
-
-/// A value with the slot it came from, so that a refusal of it finds that slot and no other.
-pub(crate) struct Loan<V> {
-    pub(crate) value: V,
-    generation: u64,
-    slot: Arc<Slot<V>>,
-}
-
-impl<V> Loan<V> {
-    pub(crate) fn new(held: Held<V>, slot: Arc<Slot<V>>) -> Self {
-        Loan { value: held.value, generation: held.generation, slot }
-    }
-
-    /// True if there is, or may be, another value to try with.
-    pub(crate) fn refused(self, policy: &Policy, now: &Now) -> bool {
-        self.slot.refused(self.generation, policy, now)
     }
 }

@@ -217,8 +217,8 @@ impl Part for Delegated {
                 At::Exchange(keep, user) => match keep.step(now, arrived.take(), time) {
                     Err(failed) if is_refused(&failed.error) && !self.again => {
                         self.again = true;
-                        let policy = &Policy::TOKENS;
-                        let replaced = user.take().is_some_and(|user| user.refused(policy, now));
+                        let kept = &self.users.shared.kept;
+                        let replaced = user.take().is_some_and(|user| kept.refused(&self.session, user, now));
                         if !replaced || time.passed(now) {
                             return Err(failed);
                         }

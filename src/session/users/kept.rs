@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::change::{Change, Edit};
+use super::super::keep::{Loan, Policy};
 use super::super::lock;
 use super::super::part::{Failed, Part};
 use super::super::{Arrived, Call, Step};
@@ -36,6 +37,8 @@ pub(super) struct Kept {
     unsent: Mutex<HashMap<UserKey, String>>,
     /// When a session's refresh token was handed out the last time, by the monotonic clock.
     handed_out: Mutex<HashMap<StoreKey, Duration>>,
+    /// When a session's token was replaced the last time because it was refused, by the monotonic clock.
+    replaced: Mutex<HashMap<StoreKey, Duration>>,
 }
 
 impl Kept {
@@ -76,6 +79,23 @@ impl Kept {
         if all.len() < MOST {
             all.insert(key.session.clone(), now.monotonic);
         }
+    }
+
+    /// The session's token was refused. True if there is, or may be, another one to try with. Each token has a slot of its own, so
+    /// the pace is the session's: tokens that are refused one after the other are not replaced one after the other.
+    pub(super) fn refused(&self, session: &StoreKey, user: Loan<Arc<UserSession>>, now: &Now) -> bool {
+        let mut all = lock(&self.replaced);
+        if !user.stands() {
+            return true;
+        }
+        all.retain(|_, at| now.monotonic.saturating_sub(*at) < Policy::TOKENS.forced_pause);
+        if all.contains_key(session) || !user.refused(&Policy::TOKENS, now) {
+            return false;
+        }
+        if all.len() < MOST {
+            all.insert(session.clone(), now.monotonic);
+        }
+        true
     }
 
     /// How long until the session's token may be renewed again, however short it lives.

@@ -1,0 +1,322 @@
+//! The rows of the table: every kind that is kept, for both mounts. Whoever adds a kind adds its row here.
+
+use std::time::Duration;
+
+use lumoauth::http::Method;
+use lumoauth::{ApiRequest, Scopes};
+
+use super::super::service::{EXCHANGE, Hit, mint, reply, usual};
+use super::super::table::{Kind, Late, Promise, Used};
+use super::*;
+
+type Clients = super::Clients;
+
+/// Too little time for any answer.
+const SHORT: Duration = Duration::from_millis(150);
+
+/// What tells one key from another, in every answer too.
+fn k(key: u32) -> String {
+    format!("k{key}")
+}
+
+fn at(host: &str, key: u32) -> String {
+    format!("https://{host}.test/k{key}")
+}
+
+const ONE: &str = "each client has one: there is no other key";
+const UNREFUSED: &str = "it is no credential: nobody refuses it";
+const LIFELESS: &str = "what is published names no lifetime: it is read again after a fixed time";
+
+pub fn kinds() -> Vec<Kind<Mounted>> {
+    vec![
+        own(),
+        mcp(),
+        user(),
+        delegated(),
+        delegated_for_resource(),
+        record(),
+        service(),
+        description(),
+        issuer(),
+        keys(),
+    ]
+}
+
+fn own() -> Kind<Mounted> {
+    Kind {
+        name: "the agent's own token",
+        fetches: |hit| hit.is_grant("client_credentials"),
+        good: mint,
+        before: |_, _| vec![],
+        age: 0,
+        get: |c, key| {
+            job!(c, c.agent.with_scopes(k(key)).access_token(), |token| token.secret().expose().to_owned())
+        },
+        again: None,
+        soft: 3400,
+        pause: 10,
+        late: Late::Short(|c: &Clients| {
+            job!(c, c.agent.with_scopes(k(0)).with_timeout(SHORT).access_token(), |token| format!(
+                "{token:?}"
+            ))
+        }),
+        used: Some(Used {
+            call: |c, key, _| {
+                job!(c, c.agent.with_scopes(k(key)).request(Method::GET, "things"), |got| got.text())
+            },
+            uses: |hit| hit.path.ends_with("/things"),
+            token: |hit| hit.bearer.clone(),
+            refuse: || reply(401, r#"{"error":"invalid_token"}"#),
+            most: 2,
+        }),
+        partly: &[],
+        not: &[],
+    }
+}
+
+fn mcp() -> Kind<Mounted> {
+    Kind {
+        name: "a token for an MCP server",
+        fetches: |hit| hit.is_grant(EXCHANGE) && !hit.is_delegated(),
+        good: mint,
+        before: |c, _| vec![job!(c, c.agent.access_token(), |token| format!("{token:?}"))],
+        age: 0,
+        get: |c, key| job!(c, c.agent.mcp_token(at("mcp", key)), |token| token.secret().expose().to_owned()),
+        again: None,
+        soft: 3400,
+        pause: 10,
+        late: Late::Short(|c: &Clients| {
+            job!(c, c.agent.with_timeout(SHORT).mcp_token(at("mcp", 0)), |token| format!("{token:?}"))
+        }),
+        used: Some(Used {
+            call: |c, key, _| {
+                job!(c, c.agent.mcp(at("mcp", key)).unwrap().request(ApiRequest::get("")), |got| got.text())
+            },
+            uses: |hit| hit.host == "mcp.test" && hit.path.starts_with("/k"),
+            token: |hit| hit.bearer.clone(),
+            refuse: || reply(401, r#"{"error":"invalid_token"}"#),
+            most: 2,
+        }),
+        partly: &[],
+        not: &[],
+    }
+}
+
+/// A session whose user's token lives an hour, or longer than any test.
+fn consented(c: &Clients, session: &str, code: &'static str) -> Vec<Job> {
+    let (session, code) = (session.to_owned(), format!("{session}-{code}"));
+    let scopes = || (0..9).flat_map(|n| [format!("k{n}"), format!("n{n}")]).collect::<Vec<_>>();
+    let begun = session.clone();
+    vec![
+        job!(c, c.agent.access_token(), |token| format!("{token:?}")),
+        job!(c, c.chain.consent_url(&begun, scopes()), |url| url),
+        job!(c, c.chain.handle_consent_callback(&session, code), |()| String::new()),
+    ]
+}
+
+fn user() -> Kind<Mounted> {
+    Kind {
+        name: "a user's token",
+        fetches: |hit| hit.is_grant("refresh_token"),
+        good: mint,
+        before: |c, key| consented(c, &k(key), "short"),
+        age: 4000,
+        get: |c, key| {
+            job!(c, c.chain.exchange(&k(key), Scopes::none()), |got| got.token().secret().expose().to_owned())
+        },
+        again: None,
+        soft: 3400,
+        pause: 10,
+        // Once a refresh token may have been sent it is never sent again: whoever leads is lost before that.
+        late: Late::Saving(|c: &Clients| {
+            let hurried = ApiRequest::get("/api/v1/things").timeout(SHORT);
+            job!(c, c.chain.send(&k(0), hurried, Scopes::none()), |got| got.text())
+        }),
+        used: Some(Used {
+            call: |c, key, n| {
+                job!(c, c.chain.exchange(&k(key), format!("n{n}")), |got| got
+                    .token()
+                    .secret()
+                    .expose()
+                    .to_owned())
+            },
+            uses: Hit::is_delegated,
+            token: |hit| hit.field("subject_token").to_owned(),
+            refuse: || reply(400, r#"{"error":"invalid_grant"}"#),
+            most: 3,
+        }),
+        partly: &[
+            (
+                Promise::T5,
+                "after an outage that may have spent the refresh token, 3 of 7, the user consents anew",
+            ),
+            (
+                Promise::T11,
+                "whoever is lost with the refresh token handed out has lost it: the leaders end before that",
+            ),
+        ],
+        not: &[],
+    }
+}
+
+fn delegated() -> Kind<Mounted> {
+    Kind {
+        name: "a token for a user",
+        fetches: Hit::is_delegated,
+        good: mint,
+        before: |c, _| consented(c, "s", "long"),
+        age: 0,
+        get: |c, key| job!(c, c.chain.exchange("s", k(key)), |got| got.token().secret().expose().to_owned()),
+        again: None,
+        soft: 3400,
+        pause: 10,
+        late: Late::Short(|c: &Clients| {
+            let hurried = ApiRequest::get("/api/v1/things").timeout(SHORT);
+            job!(c, c.chain.send("s", hurried, k(0)), |got| got.text())
+        }),
+        used: Some(Used {
+            call: |c, key, _| {
+                job!(c, c.chain.send("s", ApiRequest::get("/api/v1/things"), k(key)), |got| got.text())
+            },
+            uses: |hit| hit.path.ends_with("/things"),
+            token: |hit| hit.bearer.clone(),
+            refuse: || reply(401, r#"{"error":"invalid_token"}"#),
+            most: 2,
+        }),
+        partly: &[],
+        not: &[],
+    }
+}
+
+fn delegated_for_resource() -> Kind<Mounted> {
+    Kind {
+        name: "a token for a user at a resource",
+        get: |c, key| {
+            job!(c, c.chain.exchange_for("s", Scopes::none(), &at("things", key)), |got| {
+                got.token().secret().expose().to_owned()
+            })
+        },
+        late: Late::Short(|c: &Clients| {
+            let hurried = ApiRequest::get(at("things", 0)).timeout(SHORT);
+            job!(c, c.chain.send_for("s", hurried, Scopes::none(), &at("things", 0)), |got| got.text())
+        }),
+        used: Some(Used {
+            call: |c, key, _| {
+                let request = ApiRequest::get(at("things", key));
+                job!(c, c.chain.send_for("s", request, Scopes::none(), &at("things", key)), |got| got.text())
+            },
+            uses: |hit| hit.host == "things.test",
+            token: |hit| hit.bearer.clone(),
+            refuse: || reply(401, r#"{"error":"invalid_token"}"#),
+            most: 2,
+        }),
+        ..delegated()
+    }
+}
+
+fn record() -> Kind<Mounted> {
+    Kind {
+        name: "the agent's record",
+        fetches: |hit| hit.path.ends_with("/oauth/userinfo"),
+        good: |hit, _| usual(hit),
+        before: |c, key| {
+            vec![job!(c, c.agent.with_scopes(k(key)).access_token(), |token| format!("{token:?}"))]
+        },
+        age: 0,
+        get: |c, key| {
+            job!(c, c.agent.with_scopes(k(key)).has_capability(&format!("can-k{key}")), |has| {
+                if has { k(key) } else { "another's".to_owned() }
+            })
+        },
+        again: None,
+        soft: 0,
+        pause: 0,
+        late: Late::Short(|c: &Clients| {
+            job!(c, c.agent.with_scopes(k(0)).with_timeout(SHORT).has_capability("any"), |has| has
+                .to_string())
+        }),
+        used: None,
+        partly: &[],
+        not: &[
+            (
+                Promise::T4,
+                "it is used for a minute and not after it: there is no time at which it is good and due",
+            ),
+            (Promise::T6, LIFELESS),
+            (Promise::T8, UNREFUSED),
+            (Promise::T9, UNREFUSED),
+        ],
+    }
+}
+
+fn service() -> Kind<Mounted> {
+    Kind {
+        name: "what the service says of itself",
+        fetches: |hit| hit.path.ends_with("/.well-known/oauth-authorization-server"),
+        good: |hit, _| usual(hit),
+        before: |_, _| vec![],
+        age: 0,
+        get: |c, key| {
+            job!(c, c.agent.mcp(at("described", key)).unwrap().discover(), |found| found
+                .resource()
+                .to_owned())
+        },
+        again: None,
+        soft: 3700,
+        pause: 30,
+        late: Late::Short(|c: &Clients| {
+            job!(c, c.agent.with_timeout(SHORT).mcp(at("described", 0)).unwrap().discover(), |found| {
+                found.resource().to_owned()
+            })
+        }),
+        used: None,
+        partly: &[],
+        not: &[
+            (Promise::T3, ONE),
+            (Promise::T6, LIFELESS),
+            (Promise::T8, UNREFUSED),
+            (Promise::T9, UNREFUSED),
+            (Promise::T10, ONE),
+        ],
+    }
+}
+
+fn description() -> Kind<Mounted> {
+    Kind {
+        name: "what a resource says of itself",
+        fetches: |hit| hit.path.contains("/.well-known/oauth-protected-resource"),
+        // `discover` reads it anew, whatever is held; a request that is refused looks into what is held.
+        again: Some(|c, key| {
+            job!(c, c.agent.mcp(at("described", key)).unwrap().request(ApiRequest::get("")), |got| got.text())
+        }),
+        not: &[(Promise::T6, LIFELESS), (Promise::T8, UNREFUSED), (Promise::T9, UNREFUSED)],
+        ..service()
+    }
+}
+
+fn issuer() -> Kind<Mounted> {
+    Kind {
+        name: "what the issuer of AAuth tokens says of itself",
+        fetches: |hit| hit.path.ends_with("/.well-known/aauth-issuer"),
+        get: |c, _| job!(c, c.aauth.metadata(), |found| found.issuer.clone()),
+        late: Late::Short(|c: &Clients| {
+            let machine = c.aauth.session().with_total(SHORT).issuer_metadata();
+            job!(c, c.wire.turn(machine), |found| found.issuer.clone())
+        }),
+        ..service()
+    }
+}
+
+fn keys() -> Kind<Mounted> {
+    Kind {
+        name: "the keys of an issuer",
+        fetches: |hit| hit.path.ends_with("/.well-known/jwks.json"),
+        get: |c, _| job!(c, c.verifier.verify(&c.signed), |token| token.subject().to_owned()),
+        soft: 700,
+        // All checks of one verifier have the same time: the leader's is spent on the metadata.
+        late: Late::Behind(|hit| {
+            hit.path.contains("openid-configuration") || hit.path.contains("authorization-server")
+        }),
+        ..service()
+    }
+}
