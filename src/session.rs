@@ -18,6 +18,7 @@ mod kinds;
 pub(crate) mod part;
 mod resource;
 mod retry;
+mod shared;
 mod signature;
 mod token;
 mod users;
@@ -150,6 +151,7 @@ pub struct Settings {
     connect: Duration,
     user_agent: HeaderValue,
     most_kept: usize,
+    shared_tokens: bool,
 }
 
 impl Settings {
@@ -166,6 +168,7 @@ impl Settings {
             connect: Duration::from_millis(3100),
             user_agent: HeaderValue::from_static(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"))),
             most_kept: MOST_KEPT,
+            shared_tokens: false,
         }
     }
 
@@ -225,6 +228,20 @@ impl Settings {
         self
     }
 
+    /// Shares the agent's own tokens and those for MCP servers with every session that has the same credentials and the same
+    /// store: before one is fetched, the driver is asked for the record on [`Shelf::Tokens`] ([`Action::Store`]), and one session
+    /// fetches it for all. Nothing depends on that store: an error of it is answered by fetching the token.
+    ///
+    /// The records hold tokens. A record's key has the service, the client id and what the token is for, and a hash of the client
+    /// secret, so that nobody finds a token by another secret. A client that a workload's token vouches for shares its tokens if
+    /// its client id is set.
+    ///
+    /// [`Shelf::Tokens`]: crate::store::Shelf::Tokens
+    pub fn shared_tokens(mut self) -> Self {
+        self.shared_tokens = true;
+        self
+    }
+
     /// Puts a product of yours in front of `User-Agent`.
     ///
     /// # Errors
@@ -277,6 +294,7 @@ struct Shared {
     #[allow(dead_code)]
     claims: Arc<Claims>,
     quota: Quota,
+    sharing: shared::Sharing,
 }
 
 impl Session {
@@ -298,6 +316,7 @@ impl Session {
             issuer: Keeper::bounded(most),
             claims: Arc::default(),
             quota: Quota::default(),
+            sharing: shared::Sharing::default(),
         };
         Session { shared: Arc::new(shared), wanted, total }
     }
@@ -398,6 +417,10 @@ impl Session {
 
     fn credentials(&self) -> Result<Arc<Credentials>, Error> {
         lock(&self.shared.owner).credentials()
+    }
+
+    fn identity(&self) -> Result<Identity, Error> {
+        lock(&self.shared.owner).identity()
     }
 
     /// The key of the agent's own token with these scopes, and who it belongs to.

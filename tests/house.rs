@@ -42,7 +42,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("store", "crypto error secret"),
     (
         "session",
-        "challenge credentials error message operation operations origin pkce scopes secret site store time token wire",
+        "challenge credentials error json message operation operations origin pkce scopes secret site store time token wire",
     ),
     (
         "client",

@@ -1,12 +1,13 @@
 //! Builds an agent: settings, checked before anything is sent.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::run::Driver;
 use super::workload::WorkloadSource;
-use super::{Agent, Signer, Transport};
+use super::{Agent, Signer, Store, Transport, example};
 use crate::credentials::{ClientAuth, Credentials, Variables, Workload};
 use crate::error::{ConfigError, Error};
 use crate::origin::Origin;
@@ -35,7 +36,18 @@ pub struct AgentBuilder {
     allowed_origins: Vec<String>,
     user_agent: Option<String>,
     signer: Option<Arc<dyn Signer>>,
+    tokens: Option<Tokens>,
     transport: TransportOptions,
+}
+
+/// A store for tokens. It does not print.
+#[derive(Clone)]
+struct Tokens(Arc<dyn Store>);
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens(..)")
+    }
 }
 
 impl Agent {
@@ -132,6 +144,20 @@ impl AgentBuilder {
         self
     }
 
+    /// Shares the agent's own tokens, and those for MCP servers, with every agent that has the same credentials and this store,
+    /// in whatever process: one of them renews a token, and the others wait for it, and find it there. If the store fails, each
+    /// fetches its own; no call fails for it. The store is asked when there is no fresh token in the agent's own memory.
+    ///
+    /// **The records hold tokens**: take a `SealedStore` around a store that others can read. A token is found by the same
+    /// client secret only; a hash of it is a part of the record's key, so the secret must be one that nobody can guess. An agent
+    /// with a workload's token shares its tokens if its client id is set too. See `docs/stores.md`.
+    ///
+    #[doc = example!("let store = std::sync::Arc::new(MemoryStore::new());\n# let builder = || Agent::builder().base_url(emulator.site().base_url()).layout(emulator.site().layout().clone());\n# let builder = || builder().client_id(emulator.client_id()).client_secret(emulator.secret().clone());\nlet first = builder().shared_tokens(store.clone()).build_with(emulator.transport())?;\nlet second = builder().shared_tokens(store).build_with(emulator.transport())?;\nlet token = first.access_token()", "?;\nassert_eq!(second.access_token()", "?.secret(), token.secret());")]
+    pub fn shared_tokens(mut self, store: impl Store + 'static) -> Self {
+        self.tokens = Some(Tokens(Arc::new(store)));
+        self
+    }
+
     /// How the client authenticates itself at the token endpoint, in the body if not set.
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
         self.client_auth = client_auth;
@@ -202,12 +228,14 @@ impl AgentBuilder {
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Agent, Error> {
         let session = Session::new(self.settings()?);
         let (workload, signer) = (self.workload.map(|(_, source)| source), self.signer);
+        let tokens = self.tokens.map(|Tokens(store)| store);
         Ok(Agent::from_driver(Driver {
             session,
             transport: Arc::new(transport),
             workload,
             signer,
             store: None,
+            tokens,
         }))
     }
 
@@ -233,6 +261,9 @@ impl AgentBuilder {
         }
         if let Some(most) = self.most_kept {
             settings = settings.most_kept(most);
+        }
+        if self.tokens.is_some() {
+            settings = settings.shared_tokens();
         }
         if let Some(connect) = self.connect_timeout {
             settings = settings.connect(connect);

@@ -7,6 +7,7 @@ use super::{Signer, Store, Transport, dual};
 use crate::error::{Error, SignerError, StoreError, TransportError, WorkloadError};
 use crate::operation::{Operation, Terms};
 use crate::session::{Access, Action, Arrived, Giver, Machine, Session, Step, StoreAnswer, StoreRequest};
+use crate::store::Shelf;
 use crate::time::{Deadline, Now};
 
 /// A session, the transport that carries it, where a workload's token comes from, and who signs.
@@ -17,6 +18,8 @@ pub(super) struct Driver {
     pub(super) workload: Option<WorkloadSource>,
     pub(super) signer: Option<Arc<dyn Signer>>,
     pub(super) store: Option<Arc<dyn Store>>,
+    /// Where tokens are that can be had again.
+    pub(super) tokens: Option<Arc<dyn Store>>,
 }
 
 /// What a machine may be turned with.
@@ -26,13 +29,14 @@ pub(super) struct Outside<'a> {
     pub(super) workload: Option<&'a WorkloadSource>,
     pub(super) signer: Option<&'a dyn Signer>,
     pub(super) store: Option<&'a dyn Store>,
+    pub(super) tokens: Option<&'a dyn Store>,
 }
 
 impl<'a> Outside<'a> {
     /// The transport alone.
     #[allow(dead_code)] // verifiers need no more
     pub(super) fn wire(transport: &'a dyn Transport) -> Self {
-        Outside { transport, workload: None, signer: None, store: None }
+        Outside { transport, workload: None, signer: None, store: None, tokens: None }
     }
 }
 
@@ -43,6 +47,7 @@ impl Driver {
             workload: self.workload.as_ref(),
             signer: self.signer.as_deref(),
             store: self.store.as_deref(),
+            tokens: self.tokens.as_deref(),
         }
     }
 
@@ -108,7 +113,7 @@ where
     M: Machine + Send,
     M::Output: Send,
 {
-    let Outside { transport, workload, signer, store } = outside;
+    let Outside { transport, workload, signer, store, tokens } = outside;
     let (mut arrived, mut sent) = (None, false);
     let drawn = |machine: &M| if machine.draws_secrets() { transport.now() } else { transport.glance() };
     let mut now = drawn(&machine)?;
@@ -128,7 +133,7 @@ where
                 arrived = Some(Arrived::Given(subject.map_err(Error::from)));
             }
             Step::Do(Action::Store(request)) => {
-                let answer = match store {
+                let answer = match if request.shelf() == Shelf::Tokens { tokens } else { store } {
                     Some(store) => ask(store, &request).await,
                     None => Err(StoreError::unavailable("there is no store: give the client one")),
                 };

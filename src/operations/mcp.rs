@@ -58,10 +58,14 @@ impl McpToken {
         &self.scopes
     }
 
+    /// The resource that the token is bound to, if the server is named by it.
+    pub(crate) fn resource(&self) -> Option<&str> {
+        is_resource(&self.server).then_some(&*self.server)
+    }
+
     /// The service names a server by its Resource URI, if it has one: a bare id cannot be compared.
     fn check_bound(&self, token: &AccessToken) -> Result<(), Error> {
-        let resource = is_resource(&self.server).then_some(&*self.server);
-        if bound_alone(token, resource).map_err(unusable)? {
+        if bound_alone(token, self.resource()).map_err(unusable)? {
             Ok(())
         } else {
             Err(unusable("it is not bound to the MCP server alone"))
@@ -106,8 +110,8 @@ impl Operation for McpToken {
         let token = context.token().ok_or_else(missing)?;
         let mut exchange =
             Exchange::new(token.secret().clone()).audience(&self.server).scopes(self.scopes.clone());
-        if is_resource(&self.server) {
-            exchange = exchange.resource(&self.server);
+        if let Some(resource) = self.resource() {
+            exchange = exchange.resource(resource);
         }
         exchange.request(context)
     }
@@ -118,10 +122,9 @@ impl Operation for McpToken {
             Answer::Done(tokens) => {
                 self.check_bound(&tokens.access)?;
                 let token = bearer(tokens.access)?;
-                Ok(Answer::Done(if is_resource(&self.server) {
-                    token.for_resource(&self.server)
-                } else {
-                    token
+                Ok(Answer::Done(match self.resource() {
+                    Some(resource) => token.for_resource(resource),
+                    None => token,
                 }))
             }
             Answer::Again(after) => Ok(Answer::Again(after)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::store::{Page, Prefix, Record, StoreKey, Version};
+use crate::store::{Page, Prefix, Record, Shelf, StoreKey, Version};
 
 /// One question to the store of a driver ([`Action::Store`](super::Action::Store)). It prints no key and no record.
 pub struct StoreRequest {
@@ -70,6 +70,14 @@ impl StoreRequest {
         &self.access
     }
 
+    /// On which shelf: a driver may have a store for each.
+    pub fn shelf(&self) -> Shelf {
+        match &self.access {
+            Access::Load(key) | Access::Save { key, .. } | Access::Remove { key, .. } => key.shelf(),
+            Access::List { prefix, .. } => prefix.shelf(),
+        }
+    }
+
     /// How long it may last.
     pub fn within(&self) -> Duration {
         self.within
@@ -80,12 +88,12 @@ impl fmt::Debug for StoreRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StoreRequest { access, within } = self;
         let what = match access {
-            Access::Load(key) => format!("load, {}", key.shelf()),
-            Access::Save { key, .. } => format!("save, {}", key.shelf()),
-            Access::Remove { key, .. } => format!("remove, {}", key.shelf()),
-            Access::List { prefix, .. } => format!("list, {}", prefix.shelf()),
+            Access::Load(_) => "load",
+            Access::Save { .. } => "save",
+            Access::Remove { .. } => "remove",
+            Access::List { .. } => "list",
         };
-        write!(f, "StoreRequest({what}, within {within:?})")
+        write!(f, "StoreRequest({what}, {}, within {within:?})", self.shelf())
     }
 }
 

@@ -8,7 +8,7 @@ use super::access::{Access, StoreAnswer, StoreRequest};
 use super::part::{Failed, Open, Part};
 use super::{Action, Arrived, Step};
 use crate::error::{Error, StoreError};
-use crate::store::{Prefix, Record, StoreKey};
+use crate::store::{Prefix, Record, StoreKey, Version};
 use crate::time::{Deadline, Now};
 
 /// The longest that one question to a store may last.
@@ -19,11 +19,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How often a store that fails is asked again, when nothing is lost by it.
 const TRIES: u32 = 3;
+/// The longest that one question may last of which the call does not depend, and its share of the call's time.
+const BRIEF: Duration = Duration::from_secs(1);
+const BRIEF_SHARE: u32 = 4;
+/// How often such a change is tried anew when others were faster.
+const RACES: u32 = 6;
 
 /// What is to become of a record.
 pub(crate) enum Edit<T> {
     /// These bytes are saved, and that is the outcome.
     Save(Vec<u8>, T),
+    /// The same, and they are of no use after so long.
+    Keep(Vec<u8>, Duration, T),
     /// It is removed.
     Remove(T),
     /// It stays as it is.
@@ -42,7 +49,12 @@ pub(crate) struct Change<T> {
     edit: Editing<T>,
     /// What it carries must not be lost: a store that fails is asked until the time is over.
     carries: bool,
+    /// The call goes on without it: so many tries, none of them long.
+    brief: Option<u32>,
     tries: u32,
+    /// The record, if it need not be loaded first.
+    known: Option<Record>,
+    saved: Option<Version>,
     at: At<T>,
 }
 
@@ -59,7 +71,35 @@ impl<T> Change<T> {
         key: StoreKey,
         edit: impl FnMut(Option<&Record>, &Now) -> Result<Edit<T>, Error> + Send + 'static,
     ) -> Self {
-        Change { key, edit: Box::new(edit), carries: false, tries: 0, at: At::Start }
+        let (known, saved) = (None, None);
+        Change {
+            key,
+            edit: Box::new(edit),
+            carries: false,
+            brief: None,
+            tries: 0,
+            known,
+            saved,
+            at: At::Start,
+        }
+    }
+
+    /// The call does not depend on it: a store that fails is asked so many times, and none of its answers is waited for
+    /// long.
+    pub(crate) fn brief(mut self, tries: u32) -> Self {
+        self.brief = Some(tries);
+        self
+    }
+
+    /// This is the record, as far as is known.
+    pub(crate) fn knowing(mut self, record: Record) -> Self {
+        self.known = Some(record);
+        self
+    }
+
+    /// The version that was saved, if one was.
+    pub(crate) fn saved(&self) -> Option<Version> {
+        self.saved
     }
 
     /// What it carries must not be lost.
@@ -68,9 +108,17 @@ impl<T> Change<T> {
         self
     }
 
+    fn within(&self, now: &Now, time: &Deadline) -> Duration {
+        let remaining = time.remaining(now);
+        match self.brief {
+            Some(_) => BRIEF.min(remaining.checked_div(BRIEF_SHARE).unwrap_or_default()),
+            None => LONGEST.min(remaining),
+        }
+    }
+
     fn load(&mut self, now: &Now, time: &Deadline) -> Step<T> {
         self.at = At::Loading;
-        let within = LONGEST.min(time.remaining(now));
+        let within = self.within(now, time);
         Step::Do(Action::Store(StoreRequest::new(Access::Load(self.key.clone()), within)))
     }
 
@@ -80,6 +128,10 @@ impl<T> Change<T> {
             Edit::Save(bytes, outcome) => {
                 let (key, version) = (self.key.clone(), record.map(Record::version));
                 (Access::Save { key, version, bytes: Zeroizing::new(bytes), keep: None }, outcome)
+            }
+            Edit::Keep(bytes, keep, outcome) => {
+                let (key, version) = (self.key.clone(), record.map(Record::version));
+                (Access::Save { key, version, bytes: Zeroizing::new(bytes), keep: Some(keep) }, outcome)
             }
             Edit::Confirm(outcome) => match record {
                 Some(record) => {
@@ -95,7 +147,7 @@ impl<T> Change<T> {
             },
         };
         self.at = At::Changing(outcome);
-        let within = LONGEST.min(time.remaining(now));
+        let within = self.within(now, time);
         Ok(Step::Do(Action::Store(StoreRequest::new(access, within))))
     }
 
@@ -108,7 +160,13 @@ impl<T> Change<T> {
         time: &Deadline,
     ) -> Result<Step<T>, Failed> {
         self.tries = self.tries.saturating_add(1);
-        if failed && (why.is_corrupt() || (!self.carries && self.tries >= TRIES)) {
+        let enough = match self.brief {
+            Some(tries) if failed => self.tries >= tries,
+            // Others change it, or the store reads what was there before.
+            Some(_) => self.tries >= RACES,
+            None => failed && !self.carries && self.tries >= TRIES,
+        };
+        if (failed && why.is_corrupt()) || enough {
             return Err(Error::from(why).into());
         }
         let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(self.tries.min(8)).unwrap_or(256));
@@ -150,7 +208,10 @@ impl<T> Part for Change<T> {
             return Err(Failed::open(why, Open::default()));
         }
         match at {
-            At::Start => Ok(self.load(now, time)),
+            At::Start => match self.known.take() {
+                Some(record) => self.edit(Some(&record), now, time),
+                None => Ok(self.load(now, time)),
+            },
             At::Pausing { until, why } if now.monotonic < until => {
                 self.at = At::Pausing { until, why };
                 Ok(Step::Do(Action::Wait(until.saturating_sub(now.monotonic))))
@@ -162,7 +223,11 @@ impl<T> Part for Change<T> {
                 Err(error) => self.again(error, true, now, time),
             },
             At::Changing(outcome) => match answer(arrived) {
-                Ok(StoreAnswer::Saved(Some(_)) | StoreAnswer::Removed(true)) => Ok(Step::Done(outcome)),
+                Ok(StoreAnswer::Saved(Some(version))) => {
+                    self.saved = Some(version);
+                    Ok(Step::Done(outcome))
+                }
+                Ok(StoreAnswer::Removed(true)) => Ok(Step::Done(outcome)),
                 Ok(StoreAnswer::Saved(None) | StoreAnswer::Removed(false)) => {
                     self.again(contended(), false, now, time)
                 }

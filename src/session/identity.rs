@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::credentials::{Credentials, Workload};
 use crate::error::{ConfigError, Error, WorkloadError};
 use crate::operation::{Answer, Auth, Context, Operation, Terms};
 use crate::operations::{ClientCredentials, Exchange, ExchangeTokenType, bearer};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
+use crate::time::hex;
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 
@@ -56,7 +59,28 @@ impl Identity {
         }
     }
 
-    fn client_id(&self) -> Option<&str> {
+    /// What tells one credential from another without being it: whoever has another secret finds none of this one's tokens.
+    /// None for a client that has no token of its own, and for a workload of which it is not known which client it is.
+    pub(super) fn fingerprint(&self, service: &str) -> Option<String> {
+        match self {
+            Identity::Client(credentials) if credentials.is_public() => None,
+            Identity::Client(credentials) => {
+                let mut hash = Sha256::new();
+                let secret = credentials.client_secret().expose();
+                for part in ["lumoauth shared tokens 1", service, credentials.client_id(), secret] {
+                    // The length first: no two lists of parts give the same bytes.
+                    hash.update(part.len().to_le_bytes());
+                    hash.update(part);
+                }
+                Some(hex(&hash.finalize()))
+            }
+            Identity::Workload(workload) => {
+                workload.client_id().map(|_| format!("workload {}", workload.provider()))
+            }
+        }
+    }
+
+    pub(super) fn client_id(&self) -> Option<&str> {
         match self {
             Identity::Client(credentials) => Some(credentials.client_id()),
             Identity::Workload(workload) => workload.client_id(),

@@ -10,9 +10,9 @@ mod slot;
 mod ticket;
 
 pub(crate) use keeper::{Keeper, MOST_KEPT};
-pub(crate) use life::Life;
+pub(crate) use life::{Freshness, Life};
 pub(crate) use loan::Loan;
-pub(crate) use look::{Keep, Kind, Lead};
+pub(crate) use look::{Keep, Kind, Lead, Told};
 pub(crate) use policy::{Failures, Policy, remembered};
 pub(crate) use slot::Slot;
 pub use ticket::Ticket;

@@ -9,7 +9,11 @@ mod outages;
 mod properties;
 mod refusals;
 mod retries;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod server;
+mod sharing;
+mod shelves;
 mod single;
 mod threads;
 mod time;

@@ -10,6 +10,7 @@ use lumoauth::time::{Now, Timestamp};
 use lumoauth::{Credentials, Site};
 
 use super::server::{Reply, Server};
+use super::shelves::Shelves;
 
 /// More steps than any call of these tests needs.
 const STEPS: usize = 10_000;
@@ -79,6 +80,8 @@ struct Thread {
     state: State,
     began: Option<Duration>,
     ended: Option<Ended>,
+    /// How far its wall clock is ahead of the world's, in milliseconds.
+    ahead: i64,
 }
 
 pub struct World {
@@ -89,6 +92,9 @@ pub struct World {
     pub truth: Duration,
     pub rng: Rng,
     pub server: Server,
+    pub shelves: Shelves,
+    /// The longest that the store takes, in milliseconds.
+    pub store_takes: u64,
     /// How often a call was told to wait for another.
     pub joins: usize,
     threads: Vec<Thread>,
@@ -102,6 +108,8 @@ impl World {
             truth: Duration::from_secs(500_000),
             rng: Rng(seed),
             server: Server::new(),
+            shelves: Shelves::new(),
+            store_takes: 4,
             joins: 0,
             threads: Vec::new(),
         }
@@ -134,8 +142,13 @@ impl World {
                     arrived = Some(reply.arrived);
                 }
                 Step::Do(Action::Wait(pause)) => self.pass(pause),
-                Step::Do(Action::Join(_))
-                | Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_)) => {
+                Step::Do(Action::Store(request)) => {
+                    let takes = self.store_time();
+                    let (after, answer) = self.shelves.answer(&request, takes);
+                    self.pass(after);
+                    arrived = Some(answer);
+                }
+                Step::Do(Action::Join(_)) | Step::Do(Action::Given(_) | Action::Sign(_)) => {
                     panic!("there is nobody to wait for")
                 }
                 Step::Done(output) => return Ok(output),
@@ -152,8 +165,17 @@ impl World {
     {
         let machine: Box<dyn Turn> = Box::new(Turned(machine, |output: M::Output| output.shown()));
         let state = State::At(self.monotonic, None);
-        self.threads.push(Thread { machine: Some(machine), state, began: None, ended: None });
+        self.threads.push(Thread { machine: Some(machine), state, began: None, ended: None, ahead: 0 });
         self.threads.len() - 1
+    }
+
+    /// Sets a virtual thread's wall clock ahead of the world's by so many milliseconds.
+    pub fn ahead(&mut self, thread: usize, millis: i64) {
+        self.threads[thread].ahead = millis;
+    }
+
+    fn store_time(&mut self) -> Duration {
+        Duration::from_millis(self.rng.below(self.store_takes.saturating_add(1)))
     }
 
     /// Drops a virtual thread's machine, as a cancelled caller does.
@@ -188,7 +210,9 @@ impl World {
     }
 
     fn turn(&mut self, thread: usize) {
-        let now = self.now();
+        let mut now = self.now();
+        let wall = now.wall.unix_millis().saturating_add_signed(self.threads[thread].ahead);
+        now.wall = Timestamp::from_unix_millis(wall);
         let State::At(_, arrived) =
             std::mem::replace(&mut self.threads[thread].state, State::At(now.monotonic, None))
         else {
@@ -215,7 +239,13 @@ impl World {
                 self.threads[thread].state = State::Joined { settled, until };
                 return;
             }
-            Ok(Step::Do(Action::Given(_) | Action::Store(_) | Action::Sign(_))) => panic!("it has a secret"),
+            Ok(Step::Do(Action::Store(request))) => {
+                let takes = self.store_time();
+                let (after, answer) = self.shelves.answer(&request, takes);
+                self.threads[thread].state = State::At(now.monotonic.saturating_add(after), Some(answer));
+                return;
+            }
+            Ok(Step::Do(Action::Given(_) | Action::Sign(_))) => panic!("it has a secret"),
             Ok(Step::Done(output)) => Ok(output),
             Err(error) => Err(error),
         };

@@ -172,7 +172,7 @@ impl ClientBuilder {
             }
         };
         let (session, transport) = (Session::new(settings), Arc::new(transport));
-        let driver = Driver { session, transport, workload: None, signer: Some(key), store: None };
+        let driver = Driver { session, transport, workload: None, signer: Some(key), store: None, tokens: None };
         Ok(Client::from_parts(driver, names, role, redirect_uri))
     }
 

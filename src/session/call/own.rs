@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::Session;
 use super::super::identity::{OwnToken, TokenKey};
-use super::super::keep::{Keeper, Kind, Lead, Life, Loan};
+use super::super::keep::{Keeper, Kind, Lead, Life, Loan, Told};
+use super::super::shared::{Place, Shared};
 use super::Call;
 use crate::error::Error;
 use crate::scopes::Scopes;
@@ -32,7 +33,7 @@ pub(super) fn at_hand(session: &Session, now: &Now) -> Option<Loan<AccessToken>>
 impl Kind for Own {
     type Key = Arc<TokenKey>;
     type Value = AccessToken;
-    type Fetch = Call<OwnToken>;
+    type Fetch = Shared<Call<OwnToken>>;
     const NAME: &'static str = "oauth.token";
     const PHASE: &'static str = "getting a token";
 
@@ -44,13 +45,23 @@ impl Kind for Own {
         Ok(self.session.key(&self.scopes)?.0)
     }
 
-    fn fetch(&self, lead: Lead) -> Result<Call<OwnToken>, Error> {
+    fn fetch(&self, lead: Lead) -> Result<Self::Fetch, Error> {
         let (_, identity) = self.session.key(&self.scopes)?;
         let operation = OwnToken::of(&identity, &self.scopes);
-        Ok(Call::leading(&self.session, operation, lead).by(identity))
+        let place = Place::own(&self.session, &identity, &self.scopes);
+        let call = Call::leading(&self.session, operation, lead).by(identity);
+        Ok(Shared::new(call, place, lead))
+    }
+
+    fn tell(fetch: &mut Self::Fetch, told: Told<AccessToken>) {
+        fetch.tell(told);
     }
 
     fn life(&self, token: &AccessToken, asked: &Now) -> Life {
         Life::of(token.lifetime(), asked)
+    }
+
+    fn life_of(&self, fetch: &Self::Fetch, token: &AccessToken, asked: &Now) -> Life {
+        fetch.life(token, asked)
     }
 }

@@ -47,8 +47,16 @@ pub(crate) trait Kind {
     /// Begins to fetch one.
     fn fetch(&self, lead: Lead) -> Result<Self::Fetch, Error>;
 
+    /// Tells what only the look for it knows: for those that do not fetch a new one in any case.
+    fn tell(_: &mut Self::Fetch, _: Told<Self::Value>) {}
+
     /// How long this one lives. `asked` is when the last request for it left.
     fn life(&self, value: &Self::Value, asked: &Now) -> Life;
+
+    /// The same, where it depends on how it was fetched.
+    fn life_of(&self, _: &Self::Fetch, value: &Self::Value, asked: &Now) -> Life {
+        self.life(value, asked)
+    }
 
     /// False if it is not what this caller needs, though it may serve others.
     fn fits(&self, _: &Self::Value) -> bool {
@@ -63,6 +71,14 @@ pub(crate) struct Lead {
     pub(crate) tried: u32,
     /// One short attempt is all: there is a value that is good if it fails.
     pub(crate) early: bool,
+}
+
+/// What kind of value will do.
+pub(crate) struct Told<V> {
+    /// Not this one: it was refused.
+    pub(crate) refused: Option<V>,
+    /// None that was there before.
+    pub(crate) anew: bool,
 }
 
 /// Looks for the value of a kind.
@@ -139,11 +155,15 @@ impl<K: Kind> Keep<K> {
                 self.search.tried = tried;
                 self.wait(now.monotonic.saturating_add(pause), now)
             }
-            Need::Lead(lease, fallback) => {
+            Need::Lead(mut lease, fallback) => {
+                let told = Told { refused: lease.refused.take(), anew: self.search.newer_than.is_some() };
                 let lead = Lead { tried: lease.tried, early: fallback.is_some() };
                 // Wrong arguments: nothing was sent, and they are this caller's to correct.
                 let fetch = match (self.kind.fetch(lead), fallback) {
-                    (Ok(fetch), fallback) => Fetching { lease, slot, key, fallback, fetch, asked: *now },
+                    (Ok(mut fetch), fallback) => {
+                        K::tell(&mut fetch, told);
+                        Fetching { lease, slot, key, fallback, fetch, asked: *now }
+                    }
                     (Err(_), Some(held)) => return Ok(Step::Done(Loan::new(held, slot))),
                     (Err(error), None) => return Err(error.into()),
                 };
@@ -168,8 +188,8 @@ impl<K: Kind> Keep<K> {
                 return Ok(Step::Do(action));
             }
             Ok(Step::Done(value)) => {
+                let life = self.kind.life_of(&fetching.fetch, &value, &fetching.asked);
                 let Fetching { lease, slot, fallback, asked, .. } = fetching;
-                let life = self.kind.life(&value, &asked);
                 let lease = match lease.succeed(value, life, &K::POLICY, &asked, now) {
                     Ok(held) => return Ok(Step::Done(Loan::new(held, slot))),
                     Err(lease) => lease,

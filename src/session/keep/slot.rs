@@ -69,8 +69,8 @@ struct State<V> {
     waiting: Vec<Wake>,
     memo: Option<Memo>,
     failures: u32,
-    /// The value of this key was refused: it is not taken again from anywhere.
-    refused: bool,
+    /// The value of this key that was refused, until there is another: none is taken from elsewhere.
+    refused: Option<V>,
     /// None is asked for before this, unless the last one was refused.
     next: Duration,
     next_forced: Duration,
@@ -98,7 +98,7 @@ impl<V> Default for State<V> {
     fn default() -> Self {
         let (next, next_forced, next_soft) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         let (held, flight, waiting, memo, failures) = (None, None, Vec::new(), None, 0);
-        State { held, flight, waiting, memo, failures, refused: false, next, next_forced, next_soft }
+        State { held, flight, waiting, memo, failures, refused: None, next, next_forced, next_soft }
     }
 }
 
@@ -156,8 +156,7 @@ impl<V> Slot<V> {
         if now.monotonic < state.next_forced {
             return false;
         }
-        state.held = None;
-        state.refused = true;
+        state.refused = state.held.take().map(|held| held.value);
         state.next = Duration::ZERO;
         state.next_forced = now.monotonic.saturating_add(policy.forced_pause);
         true
@@ -198,7 +197,7 @@ impl<V: Clone> Slot<V> {
     /// A value of this key that its caller has from elsewhere. It is kept if nothing is, unless it was refused.
     pub(super) fn offer(&self, value: V, life: Life) {
         let mut state = lock(&self.state);
-        if state.held.is_none() && !state.refused {
+        if state.held.is_none() && state.refused.is_none() {
             state.held = Some(Held { value, generation: self.numbers.next(), life });
         }
     }
@@ -300,7 +299,8 @@ impl<V: Clone + Send + 'static> Slot<V> {
             state.next = now.monotonic.saturating_add(turn);
         }
         state.flight = Some(Flight { number, until });
-        Lease { slot: Arc::clone(self), flight: number, tried, settled: false }
+        let refused = state.refused.clone();
+        Lease { slot: Arc::clone(self), flight: number, tried, refused, settled: false }
     }
 }
 
@@ -321,6 +321,8 @@ pub(crate) struct Lease<V> {
     flight: u64,
     /// Attempts made before it began.
     pub(crate) tried: u32,
+    /// The last value, if it was refused.
+    pub(crate) refused: Option<V>,
     settled: bool,
 }
 
@@ -341,7 +343,7 @@ impl<V: Clone> Lease<V> {
         self.settled = true;
         self.slot.settle(self.flight, |state| {
             state.held = Some(held.clone());
-            state.refused = false;
+            state.refused = None;
             state.next = asked.monotonic.saturating_add(policy.pace);
             state.memo = None;
             state.failures = 0;

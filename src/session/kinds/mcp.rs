@@ -1,6 +1,7 @@
 //! Tokens that are bound to one MCP server: exchanges of the agent's own.
 
-use super::super::keep::{Keeper, Kind, Lead, Life, Policy};
+use super::super::keep::{Keeper, Kind, Lead, Life, Policy, Told};
+use super::super::shared::{Place, Shared};
 use super::super::{Call, Session};
 use super::exchanged;
 use crate::error::Error;
@@ -34,7 +35,7 @@ impl Mcp {
 impl Kind for Mcp {
     type Key = McpKey;
     type Value = AccessToken;
-    type Fetch = Call<McpToken>;
+    type Fetch = Shared<Call<McpToken>>;
     const NAME: &'static str = "oauth.token";
     const PHASE: &'static str = "waiting for another call's token";
     const POLICY: Policy = exchanged::POLICY;
@@ -52,11 +53,20 @@ impl Kind for Mcp {
         })
     }
 
-    fn fetch(&self, lead: Lead) -> Result<Call<McpToken>, Error> {
-        Ok(Call::leading(&self.session, self.wanted.clone(), lead))
+    fn fetch(&self, lead: Lead) -> Result<Self::Fetch, Error> {
+        let place = Place::mcp(&self.session, &self.session.identity()?, &self.wanted);
+        Ok(Shared::new(Call::leading(&self.session, self.wanted.clone(), lead), place, lead))
+    }
+
+    fn tell(fetch: &mut Self::Fetch, told: Told<AccessToken>) {
+        fetch.tell(told);
     }
 
     fn life(&self, token: &AccessToken, asked: &Now) -> Life {
         Life::of(token.lifetime(), asked)
+    }
+
+    fn life_of(&self, fetch: &Self::Fetch, token: &AccessToken, asked: &Now) -> Life {
+        fetch.life(token, asked)
     }
 }
