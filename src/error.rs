@@ -3,6 +3,7 @@
 mod advice;
 mod api;
 mod call;
+mod permission;
 mod protocol;
 mod redactor;
 mod signer;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
 pub use call::CallError;
+pub use permission::PermissionError;
 pub use protocol::{ProtocolError, ProtocolFault};
 pub(crate) use redactor::Redactor;
 pub use signer::SignerError;
@@ -97,6 +99,9 @@ pub enum Error {
         /// Why the store did not take them.
         source: StoreError,
     },
+    /// A permission that was asked for just in time is not there: denied, over, not decided, or for something else.
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
     /// The service said no, and [`crate::Decision::require`] made an error of it.
     #[error("denied: {}{}", inert(.action), because(.reason))]
     Denied {
@@ -319,9 +324,10 @@ impl Error {
         self.as_api().is_some_and(ApiError::is_unauthorized)
     }
 
-    /// Authenticated, but not permitted: status 403, or [`Error::Denied`].
+    /// Authenticated, but not permitted: status 403, [`Error::Denied`], or a permission that was denied.
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Error::Denied { .. }) || self.status() == Some(403)
+        let denied = matches!(self, Error::Denied { .. } | Error::Permission(PermissionError::Denied { .. }));
+        denied || self.status() == Some(403)
     }
 
     /// Status 404.

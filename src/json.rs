@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -292,6 +293,33 @@ impl Fields {
                 }
             }
         }
+    }
+
+    /// Takes an optional point in time: seconds since the Unix epoch, or a text (RFC 3339).
+    pub fn moment(&mut self, field: &'static str) -> Result<Option<Timestamp>, Error> {
+        const EXPECTED: &str = "a point in time";
+        let Some(value) = self.value(field) else { return Ok(None) };
+        match &value {
+            Value::Number(number) if number.is_u64() => Ok(number.as_u64().map(Timestamp::from_unix)),
+            Value::String(text) => match Timestamp::from_rfc3339(text) {
+                Some(at) => Ok(Some(at)),
+                None => Err(self.fault(ProtocolFault::Mistyped {
+                    field,
+                    expected: EXPECTED,
+                    found: "another text",
+                })),
+            },
+            _ => Err(self.mistyped(field, EXPECTED, &value)),
+        }
+    }
+
+    /// Takes an optional length of time: a number of seconds, zero or more.
+    pub fn seconds(&mut self, field: &'static str) -> Result<Option<Duration>, Error> {
+        let Some(number) = self.number(field)? else { return Ok(None) };
+        let (expected, found) = ("a number of seconds", "another number");
+        Duration::try_from_secs_f64(number)
+            .map(Some)
+            .map_err(|_| self.fault(ProtocolFault::Mistyped { field, expected, found }))
     }
 
     /// Takes a list of texts; absent is the empty list.

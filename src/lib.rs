@@ -132,6 +132,28 @@ pub mod aauth {
     pub use crate::profile::*;
 }
 
+pub mod jit {
+    //! Permissions just in time: what an agent does when it may not simply act.
+    //!
+    //! What is asked for is an object of authorization details (RFC 9396), and what was decided is a value: only
+    //! [`Permission::Approved`] permits anything.
+    //!
+    //! ```
+    //! use lumoauth::jit::{AuthorizationDetails, FileAction};
+    //!
+    //! let details = AuthorizationDetails::file_access([FileAction::Delete]).identifier("reports/q3.pdf");
+    //! assert_eq!(details.kind(), "file_access");
+    //! assert_eq!(details.actions(), ["delete"]);
+    //! ```
+
+    pub use crate::error::PermissionError;
+    pub use crate::operations::{
+        Approved, AuthorizationDetails, BeginTask, Denied, Evaluation, Expired, FileAction, JitTask,
+        PaymentAction, Pending, PendingPermission, Permission, QueryAction, Review, Risk, TaskEnd,
+        TaskResult, UserDataAction,
+    };
+}
+
 pub mod embed {
     //! For those who embed this library in another SDK, or extend it: every step of the protocol as a value, the machines
     //! that put steps in order, and what goes over the wire. An application needs none of it.

@@ -212,12 +212,13 @@ pub struct Context<'a> {
     token: Option<&'a AccessToken>,
     given: Option<&'a Secret>,
     attempt_id: Option<AttemptId>,
+    blind: bool,
 }
 
 impl<'a> Context<'a> {
     /// The context of a call to this site.
     pub const fn new(site: &'a Site) -> Self {
-        Context { site, token: None, given: None, attempt_id: None }
+        Context { site, token: None, given: None, attempt_id: None, blind: false }
     }
 
     /// With the agent's current access token, for operations with [`Auth::InBody`].
@@ -236,6 +237,17 @@ impl<'a> Context<'a> {
     pub const fn with_attempt_id(mut self, attempt_id: AttemptId) -> Self {
         self.attempt_id = Some(attempt_id);
         self
+    }
+
+    /// Says that an attempt of the same call before this one may have taken effect, and nobody knows.
+    pub const fn blind(mut self, blind: bool) -> Self {
+        self.blind = blind;
+        self
+    }
+
+    /// True if an attempt of the same call before this one may have taken effect: what is gone by now may be gone by it.
+    pub const fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// Where the service is.

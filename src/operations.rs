@@ -13,6 +13,7 @@ mod discovery;
 mod exchange;
 mod grants;
 mod introspect;
+mod jit;
 mod mcp;
 mod raw;
 pub mod routes;
@@ -32,6 +33,14 @@ pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
 pub use introspect::{ActiveToken, Introspect, Introspection};
+#[allow(unused_imports)] // of the clients
+pub(crate) use jit::demanded_details;
+pub use jit::{
+    ApprovePermission, Approved, AuthorizationDetails, BeginTask, CompleteTask, Denied, DenyPermission,
+    EvaluateTask, Evaluation, Expired, FileAction, GetPendingPermissions, GetPermission, JitTask,
+    PaymentAction, Pending, PendingPermission, Permission, QueryAction, RequestPermission, Review, Risk,
+    TakePermissionToken, TaskEnd, TaskResult, UserDataAction,
+};
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
 pub use raw::ApiRequest;

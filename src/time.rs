@@ -1,5 +1,7 @@
 //! Points in time and what is left of them, as values: nothing here reads a clock.
 
+mod rfc3339;
+
 use std::fmt;
 use std::time::Duration;
 

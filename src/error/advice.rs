@@ -1,6 +1,6 @@
 //! What to do about an error, in one sentence.
 
-use super::{Error, ProtocolFault, Sent, TransportFault};
+use super::{Error, PermissionError, ProtocolFault, Sent, TransportFault};
 
 impl Error {
     /// What to do about it. Never contains anything the service or the caller wrote.
@@ -40,6 +40,14 @@ impl Error {
             Error::Consent(_) => "Start the consent anew with a new consent URL.",
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."
+            }
+            Error::Permission(PermissionError::Pending { .. }) => "Go on waiting, by the request's id.",
+            Error::Permission(PermissionError::Expired { .. }) => "Make a new request if it is still needed.",
+            Error::Permission(PermissionError::Denied { .. }) => {
+                "Do not act: do something else, or ask a person."
+            }
+            Error::Permission(PermissionError::OtherDetails { .. }) => {
+                "Do not act: look at what the service grants, and end the task, which revokes the token."
             }
             Error::DeadlineExceeded { .. } => {
                 "Try again later, or give the call a longer deadline if the service is known to be slow."

@@ -7,7 +7,6 @@ use super::consent::AUTHORIZE;
 use super::grants::{TokenSet, Whose, token_request, token_set};
 use super::token::TOKEN;
 use crate::error::{Error, ProtocolFault};
-use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::origin::Origin;
 use crate::route::Route;
@@ -66,9 +65,10 @@ impl Operation for DeviceAuthorization {
             user_code: fields.required_text("user_code")?,
             verification_uri,
             verification_uri_complete,
-            expires_in: seconds(&mut fields, "expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
+            expires_in: fields.seconds("expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
             // RFC 8628 section 3.2: five seconds if the service names none.
-            interval: seconds(&mut fields, "interval")?
+            interval: fields
+                .seconds("interval")?
                 .unwrap_or(Duration::from_secs(5))
                 .max(Duration::from_secs(1)),
             scopes: self.scopes.clone(),
@@ -182,7 +182,7 @@ impl Operation for PushAuthorization {
         let mut fields = wire::read(PUSHED_AUTHORIZATION.name(), response)?;
         Ok(Answer::Done(PushedAuthorization {
             request_uri: fields.required_text("request_uri")?,
-            expires_in: seconds(&mut fields, "expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
+            expires_in: fields.seconds("expires_in")?.ok_or_else(|| fields.missing("expires_in"))?,
         }))
     }
 }
@@ -204,18 +204,6 @@ impl PushedAuthorization {
         query.append_pair("client_id", client_id).append_pair("request_uri", &self.request_uri);
         format!("{}?{}", site.url(AUTHORIZE), query.finish())
     }
-}
-
-fn seconds(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>, Error> {
-    let Some(number) = fields.number(name)? else { return Ok(None) };
-    let duration = Duration::try_from_secs_f64(number);
-    duration.map(Some).map_err(|_| {
-        fields.fault(ProtocolFault::Mistyped {
-            field: name,
-            expected: "a number of seconds",
-            found: "another number",
-        })
-    })
 }
 
 /// An address for people: https, or http to this machine; on the origin that was asked; nothing in it that acts on a

@@ -1,6 +1,6 @@
 //! Every route that an operation or a person's browser takes, each beside its operation and all of them here.
 
-use super::{agents, ask, consent, device, discovery, grants, introspect, mcp, token};
+use super::{agents, ask, consent, device, discovery, grants, introspect, jit, mcp, token};
 use crate::route::Route;
 
 pub use agents::{ME, REGISTER, USERINFO};
@@ -10,6 +10,9 @@ pub use device::{DEVICE_AUTHORIZATION, PUSHED_AUTHORIZATION};
 pub use discovery::{AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION};
 pub use grants::REVOKE;
 pub use introspect::INTROSPECT;
+pub use jit::{
+    APPROVE, DENY, PENDING, REQUEST, REQUEST_STATUS, REQUEST_TOKEN, TASK, TASK_COMPLETE, TASK_EVALUATE,
+};
 pub use mcp::PROTECTED_RESOURCE;
 pub use token::TOKEN;
 
@@ -28,6 +31,7 @@ const FAMILIES: &[&[Route]] = &[
     device::ROUTES,
     agents::ROUTES,
     ask::ROUTES,
+    jit::ROUTES,
     discovery::ROUTES,
     mcp::ROUTES,
 ];

@@ -18,7 +18,7 @@ use crate::token::{AccessToken, TokenType};
 use crate::wire::{Form, Limits, Request};
 
 /// What an attempt may carry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Carried<'a> {
     /// The agent's own token.
     pub(super) token: Option<&'a AccessToken>,
@@ -26,6 +26,8 @@ pub(super) struct Carried<'a> {
     pub(super) given: Option<&'a Secret>,
     /// The client's credentials, if they are not the session's of the moment.
     pub(super) credentials: Option<&'a Credentials>,
+    /// An attempt before this one may have taken effect.
+    pub(super) blind: bool,
 }
 
 /// Makes the request of one attempt: built anew, with its credential and its limits.
@@ -33,12 +35,13 @@ pub(super) fn prepare<O: Operation>(
     session: &Session,
     operation: &O,
     terms: &Terms,
-    Carried { token, given, credentials }: Carried<'_>,
+    carried: Carried<'_>,
     attempt_id: Option<AttemptId>,
     time: Duration,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let request = unattached(session, operation, terms, token, given, attempt_id)?;
+    let request = unattached(session, operation, terms, carried, attempt_id)?;
+    let Carried { token, given, credentials, blind: _ } = carried;
     let request = match terms.auth.credential() {
         // Nothing is signed twice.
         Auth::None | Auth::Signed(_) => request,
@@ -68,12 +71,12 @@ pub(super) fn unattached<O: Operation>(
     session: &Session,
     operation: &O,
     terms: &Terms,
-    token: Option<&AccessToken>,
-    given: Option<&Secret>,
+    carried: Carried<'_>,
     attempt_id: Option<AttemptId>,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let mut context = Context::new(&settings.site);
+    let Carried { token, given, credentials: _, blind } = carried;
+    let mut context = Context::new(&settings.site).blind(blind);
     if let Some(attempt_id) = attempt_id {
         context = context.with_attempt_id(attempt_id);
     }

@@ -14,7 +14,7 @@ use super::part::{Failed, Open, Part, Whose};
 use super::retry::{ATTEMPTS, Failure, Verdict, patience, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Giver, Machine, Session, Step, attach, ended, nothing_arrived};
-use crate::error::{ApiError, Error, Redactor, SignerError, WorkloadError};
+use crate::error::{ApiError, Error, Redactor, Sent, SignerError, WorkloadError};
 use crate::operation::{Answer, AttemptId, Auth, Effect, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
@@ -51,6 +51,8 @@ pub struct Call<O: Operation> {
     hurried: bool,
     /// The token was refused once; a second refusal is the answer.
     refused: bool,
+    /// An attempt may have taken effect, and nobody knows.
+    blind: bool,
     /// The last action brings something.
     expects: bool,
     last: Option<Error>,
@@ -91,6 +93,7 @@ impl<O: Operation> Call<O> {
             early: false,
             hurried: false,
             refused: false,
+            blind: false,
             expects: false,
             last: None,
         }
@@ -134,8 +137,9 @@ impl<O: Operation> Call<O> {
         if let (Phase::Token(_), Auth::Bearer) = (&self.phase, self.terms.auth.credential()) {
             // A wrong argument is the answer before any request, and before any waiting for a token.
             let attempt_id = self.attempt_id;
+            let carried = attach::Carried::default();
             let request =
-                attach::unattached(&self.session, &self.operation, &self.terms, None, None, attempt_id);
+                attach::unattached(&self.session, &self.operation, &self.terms, carried, attempt_id);
             if let Err(error) = request {
                 self.phase = Phase::Over;
                 return Err(error.into());
@@ -207,7 +211,7 @@ impl<O: Operation> Call<O> {
         let token = self.loan.as_ref().map(|loan| &loan.value);
         let credentials = self.identity.as_ref().and_then(Identity::credentials);
         let (given, attempt_id) = (self.given.as_ref(), self.attempt_id);
-        let carried = attach::Carried { token, given, credentials };
+        let carried = attach::Carried { token, given, credentials, blind: self.blind };
         let request =
             attach::prepare(&self.session, &self.operation, &self.terms, carried, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);
@@ -286,6 +290,8 @@ impl<O: Operation> Call<O> {
             if subject && self.token_was_refused(now) && !deadline.passed(now) {
                 return self.begin(now, deadline);
             }
+            // A service, or a gateway before it, that fails may have done it first.
+            self.blind |= status.is_server_error();
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
                 Verdict::Unknown => return Err(self.unknown(error)),
@@ -352,6 +358,7 @@ impl<O: Operation> Call<O> {
 
     fn failed(&mut self, error: Error, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
         log::debug!("{}: {error} ({})", self.terms.name, self.attempt_id());
+        self.blind |= matches!(&error, Error::Transport(error) if error.sent() == Sent::Unknown);
         if let Some(step) = self.outlive(&error, now, deadline) {
             return step;
         }

@@ -63,6 +63,9 @@ pub struct Vector {
 struct Knows {
     token: Option<String>,
     given: Option<String>,
+    /// An attempt before it may have taken effect.
+    #[serde(default)]
+    blind: bool,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +103,6 @@ impl Input {
     }
 
     /// Takes a text if there is one.
-    #[allow(dead_code)]
     pub fn optional(&mut self, name: &str) -> Option<String> {
         match self.value(name) {
             Value::Null => None,
@@ -110,7 +112,6 @@ impl Input {
     }
 
     /// Takes a number if there is one.
-    #[allow(dead_code)]
     pub fn number(&mut self, name: &str) -> Option<u64> {
         let value = self.map.remove(name)?;
         Some(value.as_u64().unwrap_or_else(|| panic!("{}: {name} is {value}", self.from)))
@@ -221,6 +222,7 @@ impl Vector {
         });
         let given = secret(&self.context.given);
         let mut context = Context::new(site).with_attempt_id(AttemptId::from_bytes([0xa7; 16]));
+        context = context.blind(self.context.blind);
         if let Some(token) = &token {
             context = context.with_token(token);
         }
@@ -357,6 +359,7 @@ fn shown(error: &Error) -> Value {
         }
         Error::Protocol(error) => json!({"kind": "protocol", "says": error.fault().to_string()}),
         Error::Input(error) => json!({"kind": "input", "says": error.to_string()}),
+        Error::Permission(error) => json!({"kind": "permission", "says": error.to_string()}),
         Error::Config(error) => json!({"kind": "config", "says": error.to_string()}),
         Error::Consent(error) => json!({"kind": "consent", "says": error.to_string()}),
         other => json!({"kind": "other", "says": other.to_string()}),

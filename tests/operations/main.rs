@@ -13,13 +13,14 @@
 
 mod ask;
 mod harness;
+mod jit;
 
 use std::collections::BTreeSet;
 
 use harness::{Folder, Vector};
 use lumoauth::embed::operations::routes;
 
-const FAMILIES: &[&[Folder]] = &[ask::FOLDERS];
+const FAMILIES: &[&[Folder]] = &[ask::FOLDERS, jit::FOLDERS];
 
 /// Routes that were there before the folders. None is added here; each is taken away with its first folder.
 const WITHOUT: &[&str] = &[
