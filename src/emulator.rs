@@ -31,11 +31,13 @@ pub use faces::emulator::{Emulator, UnknownAgent};
 pub use faces::http::{ServeError, Served};
 #[cfg(any(feature = "blocking", feature = "async"))]
 pub use faces::in_process::InProcess;
+pub use faces::permissions::PendingPermission;
 pub use state::log::{AuditEntry, LogEntry};
 pub use state::tokens::TokenKind;
 pub use values::answer::{Cut, Fault, Reply};
 pub use values::error::BuildError;
 pub use values::faults::{FaultRule, FaultRuleError};
+pub use values::jit::{JitChallenge, JitForms};
 pub use values::seed::{
     AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, BudgetSeed, McpServerSeed, Tenant, UserSeed,
 };

@@ -37,7 +37,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("operation", "credentials error origin route secret site time token wire"),
     (
         "operations",
-        "challenge claims credentials error json operation origin path pkce route scopes secret site time token wire",
+        "challenge claims credentials error json operation origin path pkce route scopes secret site time token tool_call wire",
     ),
     ("store", "crypto error secret"),
     (

@@ -6,3 +6,4 @@ pub(crate) mod emulator;
 pub(crate) mod http;
 #[cfg(any(feature = "blocking", feature = "async"))]
 pub(crate) mod in_process;
+pub(crate) mod permissions;

@@ -14,6 +14,7 @@ pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod inspect;
 pub(crate) mod issue;
+pub(crate) mod jit;
 pub(crate) mod mcp;
 pub(crate) mod page;
 pub(crate) mod redeem;
@@ -38,4 +39,8 @@ pub(crate) const ALL: &[&[Service]] = &[
     aauth::verify::SERVICES,
     aauth::directory::SERVICES,
     aauth::demo::SERVICES,
+    jit::task::SERVICES,
+    jit::request::SERVICES,
+    jit::review::SERVICES,
+    jit::demo::SERVICES,
 ];

@@ -9,6 +9,7 @@ pub(crate) mod aauth;
 pub(crate) mod clock;
 pub(crate) mod grants;
 pub(crate) mod ids;
+pub(crate) mod jit;
 pub(crate) mod kept;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub tokens: Tokens,
     pub grants: Grants,
     pub aauth: aauth::Store,
+    pub jit: jit::Store,
     pub log: Log,
     pub rules: Vec<Rule>,
     pub windows: HashMap<(usize, bool), Window>,
@@ -55,6 +57,7 @@ impl World {
             tokens: Tokens::default(),
             grants: Grants::default(),
             aauth: aauth::Store::default(),
+            jit: jit::Store::default(),
             log: Log::default(),
             rules: Vec::new(),
             windows: HashMap::new(),

@@ -5,6 +5,7 @@ pub(crate) mod error;
 pub(crate) mod faults;
 pub(crate) mod html;
 pub(crate) mod incoming;
+pub(crate) mod jit;
 pub(crate) mod jwt;
 pub(crate) mod layout;
 pub(crate) mod lifetime;

@@ -161,6 +161,7 @@ mod tests {
         ("aauth.demo.metadata", "a resource to try tokens on"),
         ("aauth.demo.token", "a resource to try tokens on"),
         ("aauth.demo.data", "a resource to try tokens on"),
+        ("jit.demo", "a resource that wants a permission"),
     ];
 
     #[test]

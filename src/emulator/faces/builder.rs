@@ -10,6 +10,7 @@ use crate::emulator::faces::emulator::Emulator;
 use crate::emulator::state::clock::START;
 use crate::emulator::state::keys::Keys;
 use crate::emulator::values::error::BuildError;
+use crate::emulator::values::jit::JitForms;
 use crate::emulator::values::seed::Tenant;
 use crate::emulator::values::settings::{AAuthWire, Mode, Settings};
 use crate::emulator::values::workload::WorkloadIssuer;
@@ -18,6 +19,7 @@ use crate::site::{Layout, Site};
 use crate::time::Timestamp;
 
 mod check;
+mod permissions;
 
 use check::{check, check_claims};
 
@@ -50,6 +52,7 @@ pub struct EmulatorBuilder {
     more_keys: Vec<Secret>,
     claims: Vec<(String, Value)>,
     cors: bool,
+    jit: JitForms,
 }
 
 impl Emulator {
@@ -90,6 +93,7 @@ impl EmulatorBuilder {
             more_keys: Vec::new(),
             claims: Vec::new(),
             cors: false,
+            jit: JitForms::default(),
         }
     }
 
@@ -306,6 +310,7 @@ impl EmulatorBuilder {
             patience: self.patience,
             claims: self.claims,
             cors: self.cors,
+            jit: self.jit,
             issuers,
         };
         Emulator::new(self.tenants, site, keys, settings, self.start, random_bytes()?)

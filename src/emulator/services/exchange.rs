@@ -155,6 +155,8 @@ fn checked(state: &State, call: &Call<'_>, text: &str, declared: Declared) -> Re
     let active = match &token.principal {
         Principal::Agent => tenant.and_then(|tenant| tenant.agent(&token.client_id)).is_some(),
         Principal::User(name) => tenant.and_then(|tenant| tenant.user(name)).is_some(),
+        // It is good for what was permitted, and for no other token.
+        Principal::Permission(_) => false,
     };
     if active { Ok(token.clone()) } else { Err(invalid_grant("The subject is gone")) }
 }

@@ -135,6 +135,12 @@ pub(crate) fn tokens(state: &mut State, call: &Call<'_>, grant: Grant) -> Result
     Ok(Answer::ok(&Value::Object(body)))
 }
 
+/// The token of a permission that an agent has just in time.
+pub(crate) fn permission(state: &mut State, call: &Call<'_>, record: Token) -> Result<Value, Answer> {
+    let claims = access_claims(&record, call.settings.rfc_actor_order);
+    give_out(state, call, "at+jwt", &claims, record)
+}
+
 /// Signs a token and keeps its record.
 fn give_out(
     state: &mut State,
@@ -163,7 +169,14 @@ fn access_claims(record: &Token, rfc_order: bool) -> Value {
         if !record.scopes.is_empty() {
             claims.insert("scope".into(), json!(record.scopes.join(" ")));
         }
-        if record.principal != Principal::Agent {
+        if let Principal::Permission(permitted) = &record.principal {
+            claims.insert("jit".into(), json!(true));
+            claims.insert("agent_id".into(), json!(record.client_id));
+            claims.insert("task_id".into(), json!(permitted.task));
+            claims.insert("parent_task_id".into(), json!(permitted.parent));
+            claims.insert("authorization_details".into(), json!([permitted.details]));
+        }
+        if matches!(record.principal, Principal::User(_)) {
             claims.insert("auth_time".into(), json!(record.auth_time.unix()));
         }
         if let Some(act) = act(&record.actors, rfc_order) {

@@ -1,5 +1,6 @@
 //! The tokens that were given out, by their digests: kinds, families, rotation, revocation.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::kept::Kept;
@@ -24,6 +25,16 @@ pub(crate) enum Principal {
     Agent,
     /// The user of this name.
     User(String),
+    /// An agent with a permission that it has just in time, and with nothing else.
+    Permission(Box<Permitted>),
+}
+
+/// What a permission's token is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permitted {
+    pub task: String,
+    pub parent: Option<String>,
+    pub details: Value,
 }
 
 /// An agent that acts for somebody (RFC 8693 section 4.1).

@@ -16,7 +16,7 @@ pub(crate) use aauth::PublicKey;
 pub use aauth::{AAuthAgentSeed, AAuthResourceSeed, AuthLevel};
 pub use mcp::McpServerSeed;
 pub use people::UserSeed;
-pub(crate) use people::{Consent, STANDARD_SCOPES, is_standard};
+pub(crate) use people::{Consent, MAY_REVIEW, STANDARD_SCOPES, is_standard};
 
 /// The reason of a denial for want of a capability.
 pub(crate) const INSUFFICIENT_PERMISSIONS: &str = "insufficient_permissions";

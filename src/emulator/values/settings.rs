@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::jit::JitForms;
 use super::workload::WorkloadIssuer;
 
 /// What stays the same from start to end.
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub claims: Vec<(String, Value)>,
     /// Pages of other sites may read discovery documents and keys.
     pub cors: bool,
+    /// Which form the answers about permissions just in time have.
+    pub jit: JitForms,
     /// The platforms whose tokens are known.
     pub issuers: Vec<WorkloadIssuer>,
 }

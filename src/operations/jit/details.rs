@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::InputError;
 use crate::json;
+use crate::tool_call::ToolCall;
 
 /// Lists of texts whose order says nothing (RFC 9396 section 2.2).
 const SETS: [&str; 4] = ["actions", "locations", "datatypes", "privileges"];
@@ -160,6 +161,12 @@ impl AuthorizationDetails {
     pub fn locations<T: Into<String>>(self, locations: impl IntoIterator<Item = T>) -> Self {
         let locations: Vec<String> = locations.into_iter().map(Into::into).collect();
         self.member("locations", locations)
+    }
+
+    /// Binds it to one call of one tool: the hash of tool and arguments together is `call_sha256`, a member of its own beside the
+    /// identifier, which stays the caller's.
+    pub fn for_call(self, call: &ToolCall) -> Self {
+        self.member("call_sha256", call.sha256())
     }
 
     /// A member of another name, such as an amount. The type stays what it is.
@@ -361,6 +368,16 @@ mod tests {
         }
         let large = |n: u64| raw(json!({"type": "t", "n": n}));
         assert!(!large(9_007_199_254_740_992).is_same(&large(9_007_199_254_740_993)));
+    }
+
+    #[test]
+    fn a_call_has_its_hash_beside_the_identifier() {
+        let call = ToolCall::new("send", &json!({"to": "bob"})).unwrap();
+        let details = AuthorizationDetails::tool_invocation().identifier("send").for_call(&call);
+        assert_eq!(details.members()["identifier"], "send");
+        assert_eq!(details.members()["call_sha256"], call.sha256());
+        let other = ToolCall::new("send", &json!({"to": "eve"})).unwrap();
+        assert!(!details.is_same(&details.clone().for_call(&other)));
     }
 
     #[test]

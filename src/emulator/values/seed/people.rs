@@ -61,6 +61,9 @@ pub(crate) fn is_standard(scope: &str) -> bool {
     STANDARD_SCOPES.contains(&scope)
 }
 
+/// The scope of a user who may review what agents ask for just in time.
+pub(crate) const MAY_REVIEW: &str = "jit:approve";
+
 /// What a user lets a client do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Consent {
