@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::InputError;
 use crate::json;
+#[cfg(feature = "calls")]
 use crate::tool_call::ToolCall;
 
 /// Lists of texts whose order says nothing (RFC 9396 section 2.2).
@@ -165,6 +166,8 @@ impl AuthorizationDetails {
 
     /// Binds it to one call of one tool: the hash of tool and arguments together is `call_sha256`, a member of its own beside the
     /// identifier, which stays the caller's.
+    #[cfg(feature = "calls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "calls")))]
     pub fn for_call(self, call: &ToolCall) -> Self {
         self.member("call_sha256", call.sha256())
     }
@@ -370,6 +373,7 @@ mod tests {
         assert!(!large(9_007_199_254_740_992).is_same(&large(9_007_199_254_740_993)));
     }
 
+    #[cfg(feature = "calls")]
     #[test]
     fn a_call_has_its_hash_beside_the_identifier() {
         let call = ToolCall::new("send", &json!({"to": "bob"})).unwrap();
