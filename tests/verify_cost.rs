@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
 use lumoauth::embed::session::{Machine, Step};
 use lumoauth::time::{Now, Timestamp};
@@ -30,23 +32,38 @@ fn v4_hostile_forms_cost_little() {
         format!("{}..", "eyJ4Ijp7IngiOnsi".repeat(1000)),
         format!("{}.e30.", "eyJhbGciOiJub25lIn0"),
     ];
-    let (mut slowest, mut largest) = (Duration::ZERO, 0);
-    for form in forms {
-        let token = Secret::new(form);
-        let mut best = Duration::MAX;
-        // The best of three: other processes of the machine do not count.
-        for _ in 0..3 {
+    // As long as a token may be, and ordinary: what reading it costs is what the others are measured by, in the same rounds.
+    let header = r#"{"alg":"ES256","typ":"at+jwt","kid":"k1"}"#;
+    let payload = format!(r#"{{"iss":"https://issuer.test","pad":"{}"}}"#, "x".repeat(11_000));
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let ordinary =
+        Secret::new(format!("{}.{}.{}", encode(header), encode(&payload), encode(&"s".repeat(64))));
+    let forms: Vec<Secret> = forms.into_iter().map(Secret::new).collect();
+    let (mut reference, mut largest) = (Duration::MAX, 0);
+    let mut costs = vec![Duration::MAX; forms.len()];
+    let timed = |token: &Secret| {
+        let begun = Instant::now();
+        let step = verifier.check(token).step(&now, None).unwrap();
+        (begun.elapsed(), step)
+    };
+    // The least of many rounds: in one of them nobody else had the processor.
+    for _ in 0..200 {
+        let (cost, step) = timed(&ordinary);
+        reference = reference.min(cost);
+        assert!(matches!(step, Step::Do(_)), "it is read, and the keys are asked for: {step:?}");
+        for (token, least) in forms.iter().zip(&mut costs) {
             let region = Region::new(ALLOCATOR);
-            let begun = Instant::now();
-            let step = verifier.check(&token).step(&now, None).unwrap();
-            best = best.min(begun.elapsed());
+            let (cost, step) = timed(token);
             largest = largest.max(region.change().bytes_allocated);
+            *least = cost.min(*least);
             let Step::Done(Err(error)) = step else { panic!("it was not refused") };
             assert!(!matches!(error, VerifyError::Unavailable(_)), "{error}");
         }
-        slowest = slowest.max(best);
     }
-    println!("v4: hostile forms refused in {slowest:?} at most, {largest} bytes allocated at most");
+    let slowest = costs.into_iter().max().unwrap();
+    println!(
+        "v4: hostile forms refused in {slowest:?} at most, where an ordinary token is read in {reference:?}; {largest} bytes allocated at most"
+    );
     assert!(largest <= 64 * 1024, "{largest}");
-    assert!(slowest <= Duration::from_millis(1), "{slowest:?}");
+    assert!(slowest <= 4 * reference, "{slowest:?} where an ordinary one takes {reference:?}");
 }

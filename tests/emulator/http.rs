@@ -24,7 +24,7 @@ struct Got {
 impl Client {
     fn new(served: &Served) -> Self {
         let stream = TcpStream::connect(served.addr()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         Client(stream)
     }
 
@@ -145,8 +145,16 @@ fn a_delay_delays() {
 
 #[test]
 fn shutdown_is_quick_whatever_is_going_on() {
-    // The best of three: other tests keep the machine busy.
-    let took = (0..3).map(|_| {
+    let stop = |served: Served| {
+        let started = Instant::now();
+        served.shutdown();
+        started.elapsed()
+    };
+    // Beside a server with nothing to do, whose end takes whatever this machine takes for that: a server that waited for
+    // anybody would be the later one in every round.
+    let (mut rounds, mut quick) = (0, false);
+    while rounds < 20 && !quick {
+        rounds += 1;
         let (emulator, served) = served();
         emulator.fault(FaultRule::any().always().delay(Duration::from_secs(3600))).unwrap();
         let (mut waiting, mut idle) = (Client::new(&served), Client::new(&served));
@@ -154,14 +162,12 @@ fn shutdown_is_quick_whatever_is_going_on() {
         while emulator.count_all() == 0 {
             std::thread::yield_now();
         }
-        let started = Instant::now();
-        served.shutdown();
-        let took = started.elapsed();
+        let reference = stop(small().serve("127.0.0.1:0").unwrap());
+        let took = stop(served);
         assert!(waiting.read().is_err() && idle.read().is_err());
-        took
-    });
-    let best = took.min().unwrap();
-    assert!(best <= Duration::from_millis(100), "{best:?}");
+        quick = took <= 20 * reference;
+    }
+    assert!(quick, "in none of {rounds} rounds as quick as a server with nothing to do");
 }
 
 #[test]
@@ -222,13 +228,19 @@ fn a_body_too_large_is_refused() {
 fn the_servers_clock_is_the_real_time_moved() {
     let (emulator, served) = served();
     let real = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    assert!(emulator.now().unix().abs_diff(real()) <= 2);
+    // However long it takes to ask: what is said lies between the times before and after. Seconds may be cut off on either side.
+    let between = |moved: u64, said: &mut dyn FnMut() -> u64| {
+        let (before, said, after) = (real() + moved, said(), real() + moved);
+        assert!((before - 1..=after + 1).contains(&said), "{before} {said} {after}");
+    };
+    between(0, &mut || emulator.now().unix());
     emulator.advance(Duration::from_secs(86_400));
-    assert!(emulator.now().unix().abs_diff(real() + 86_400) <= 2);
-    let got = Client::new(&served).token().unwrap();
-    let body: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
-    let claims = crate::support::jwt_part(body["access_token"].as_str().unwrap(), 1);
-    assert!(claims["iat"].as_u64().unwrap().abs_diff(real() + 86_400) <= 2);
+    between(86_400, &mut || emulator.now().unix());
+    between(86_400, &mut || {
+        let got = Client::new(&served).token().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
+        crate::support::jwt_part(body["access_token"].as_str().unwrap(), 1)["iat"].as_u64().unwrap()
+    });
 }
 
 /// Whoever calls it by one of its names finds that name in tokens and documents.
@@ -264,13 +276,13 @@ fn its_urls_are_those_that_it_was_called_by() {
 
 fn impatient() -> (Emulator, Served) {
     let tenant = lumoauth::emulator::Tenant::new("acme").agent(crate::support::bot());
-    let builder = Emulator::builder().tenant(tenant).client_patience(Duration::from_millis(200));
+    let builder = Emulator::builder().tenant(tenant).client_patience(Duration::from_secs(2));
     let emulator = builder.build().unwrap();
     let served = emulator.serve("127.0.0.1:0").unwrap();
     (emulator, served)
 }
 
-/// True if the server ends the connection, within the client's own ten seconds.
+/// True if the server ends the connection, within the client's own patience.
 fn ends(mut client: Client) -> bool {
     let mut rest = Vec::new();
     match client.0.read_to_end(&mut rest) {
@@ -282,20 +294,25 @@ fn ends(mut client: Client) -> bool {
 #[test]
 fn half_requests_end() {
     let (emulator, served) = impatient();
-    for half in [
+    // All at once: each takes as long as the server's patience.
+    let halves = [
         "",
         "GET /.well-known/jwks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n",
         "POST /t/acme/api/v1/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nhalf",
         "POST /t/acme/api/v1/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    ] {
+    ];
+    let clients = halves.map(|half| {
         let mut client = Client::new(&served);
         client.raw(half);
+        client
+    });
+    // After a whole request too.
+    let mut whole = Client::new(&served);
+    assert_eq!(whole.token().unwrap().status, 200);
+    for (half, client) in halves.into_iter().zip(clients) {
         assert!(ends(client), "{half:?}");
     }
-    // After a whole request too.
-    let mut client = Client::new(&served);
-    assert_eq!(client.token().unwrap().status, 200);
-    assert!(ends(client));
+    assert!(ends(whole));
     assert_eq!(emulator.count_all(), 1, "halves are no requests");
 }
 
@@ -304,7 +321,7 @@ fn half_requests_end() {
 fn answers_that_nobody_takes_end() {
     let (_, served) = impatient();
     let mut client = Client::new(&served);
-    client.0.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.0.set_write_timeout(Some(Duration::from_secs(120))).unwrap();
     let answer = client.token().unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     let token = answer["access_token"].as_str().unwrap();

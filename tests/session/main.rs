@@ -5,6 +5,7 @@
 mod flight;
 mod leaders;
 mod lifetimes;
+mod orders;
 mod outages;
 mod properties;
 mod refusals;

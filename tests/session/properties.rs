@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lumoauth::embed::operation::{Auth, Effect};
+use lumoauth::embed::operations::McpToken;
 use lumoauth::embed::session::{Action, Arrived, Machine, Session, Settings, Step};
 use lumoauth::error::{Error, Sent, TransportError, TransportFault};
 use lumoauth::{Origin, Site};
@@ -85,7 +86,7 @@ impl Came {
     }
 }
 
-const MACHINES: usize = 6;
+const MACHINES: usize = 7;
 
 type Stepper = dyn FnMut(&mut World, Option<Arrived>) -> Result<Step<String>, Error>;
 
@@ -122,6 +123,7 @@ fn begin(session: &Session, kind: usize) -> Watched {
         2 => watch(session.call(probe(Effect::Once).auth(Auth::InBody).total(300)), true),
         3 => watch(session.token(), false),
         4 => watch(session.new_token(), false),
+        5 => watch(session.mcp_token(McpToken::new("files")), false),
         _ => watch(session.call(elsewhere()), false),
     }
 }

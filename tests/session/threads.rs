@@ -260,8 +260,15 @@ fn t8_threads_share_one_forced_refresh() {
     );
 }
 
+/// How often this thread gave the processor away of its own accord: to wait, for a lock among others. None where the system
+/// does not tell.
+fn waits() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 #[test]
-#[allow(clippy::disallowed_methods)] // this one measures real time
 fn t3_one_stuck_key_stalls_no_other() {
     let (mut world, session) = (World::new(3), session());
     let (stuck, other) = (session.with_scopes(["a"]), session.with_scopes(["b"]));
@@ -272,25 +279,29 @@ fn t3_one_stuck_key_stalls_no_other() {
     let mut follower = stuck.token();
     assert!(matches!(follower.step(&world.now(), None), Ok(Step::Do(Action::Join(_)))));
     let now = world.now();
-    let mut times: Vec<Duration> = std::thread::spawn(move || {
-        let read = |_| {
-            let began = std::time::Instant::now();
-            assert!(matches!(other.token().step(&now, None), Ok(Step::Done(_))));
-            began.elapsed()
-        };
-        (0..1000).map(read).collect()
+    let waited = std::thread::spawn(move || {
+        let before = waits();
+        for _ in 0..1000 {
+            assert!(matches!(other.token().step(&now, None), Ok(Step::Done(_))), "done at once");
+        }
+        before.zip(waits()).map(|(before, after)| after - before)
     })
     .join()
     .unwrap();
-    times.sort_unstable();
-    let p99 = times[989];
-    assert!(p99 <= Duration::from_millis(1), "{p99:?}");
+    match waited {
+        // The reads themselves wait for nothing; what the system does to a thread now and then is not theirs.
+        Some(waited) => {
+            assert!(waited <= 10, "{waited} of 1,000 reads waited for a lock");
+            println!("T3: 1,000 cached reads beside a stuck key, the thread waited {waited} times");
+        }
+        None => println!("SKIPPED: this system does not tell how often a thread waits"),
+    }
     world.pass_millis(3_600_000);
     let requests = world.server.tokens;
     let other = session.with_scopes(["b"]);
     world.run(other.token()).unwrap();
     assert_eq!(world.server.tokens, requests + 1, "the other key was renewed meanwhile");
-    println!("T3: 1,000 cached reads beside a stuck key, p99 {p99:?}; the other key was renewed meanwhile");
+    println!("T3: the other key was renewed meanwhile");
 }
 
 #[test]

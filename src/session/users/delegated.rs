@@ -250,15 +250,13 @@ impl Part for Handed {
 /// Hands a delegation on to another agent: its token is the actor's.
 pub(super) struct HandOn {
     users: Users,
+    delegated: Delegated,
     actor: Secret,
     scopes: Scopes,
     resource: Option<String>,
-    at: Handing,
-}
-
-enum Handing {
-    Delegated(Box<Delegated>),
-    Exchange(Box<Call<Exchange>>),
+    /// The delegated token was refused once, and replaced.
+    again: bool,
+    sent: Option<(Box<Call<Exchange>>, Loan<AccessToken>)>,
 }
 
 impl HandOn {
@@ -270,7 +268,16 @@ impl HandOn {
         resource: Option<&str>,
     ) -> Self {
         let (users, resource) = (users.clone(), resource.map(str::to_owned));
-        HandOn { users, actor, scopes, resource, at: Handing::Delegated(Box::new(delegated)) }
+        HandOn { users, delegated, actor, scopes, resource, again: false, sent: None }
+    }
+
+    fn exchange(&self, own: &AccessToken) -> Result<Box<Call<Exchange>>, Error> {
+        Delegation::new(own.clone()).check_depth()?;
+        let exchange = Exchange::new(own.secret().clone()).actor(self.actor.clone());
+        let exchange = exchange.scopes(&self.scopes).at_most(own.scopes());
+        let exchange = for_resource(exchange, self.resource.as_deref());
+        let exchange = authenticated(&self.users, exchange);
+        Ok(Box::new(Call::new(self.users.session.clone(), exchange, None)))
     }
 }
 
@@ -284,21 +291,26 @@ impl Part for HandOn {
         time: &Deadline,
     ) -> Result<Step<Delegation>, Failed> {
         loop {
-            match &mut self.at {
-                Handing::Delegated(delegated) => {
-                    let own = ready!(delegated.step(now, arrived.take(), time)?).value;
-                    Delegation::new(own.clone()).check_depth()?;
-                    let exchange = Exchange::new(own.secret().clone()).actor(self.actor.clone());
-                    let exchange = exchange.scopes(&self.scopes).at_most(own.scopes());
-                    let exchange = for_resource(exchange, self.resource.as_deref());
-                    let exchange = authenticated(&self.users, exchange);
-                    let call = Call::new(self.users.session.clone(), exchange, None);
-                    self.at = Handing::Exchange(Box::new(call));
+            let Some((mut call, loan)) = self.sent.take() else {
+                let loan = ready!(self.delegated.step(now, arrived.take(), time)?);
+                self.sent = Some((self.exchange(&loan.value)?, loan));
+                continue;
+            };
+            match Part::step(&mut *call, now, arrived.take(), time) {
+                Ok(Step::Do(action)) => {
+                    self.sent = Some((call, loan));
+                    return Ok(Step::Do(action));
                 }
-                Handing::Exchange(call) => {
-                    let tokens = ready!(Part::step(&mut **call, now, arrived.take(), time)?);
-                    return Ok(Step::Done(Delegation::new(tokens.access)));
+                Ok(Step::Done(tokens)) => return Ok(Step::Done(Delegation::new(tokens.access))),
+                // It does not say whose token it is that is refused: the one that is held here is replaced, once.
+                Err(failed) if is_refused(&failed.error) && !self.again => {
+                    self.again = true;
+                    if !loan.refused(&Policy::TOKENS, now) || time.passed(now) {
+                        return Err(failed);
+                    }
+                    self.delegated.anew();
                 }
+                Err(failed) => return Err(failed),
             }
         }
     }

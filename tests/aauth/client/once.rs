@@ -15,8 +15,8 @@ const TOKEN: &str = r#"{"auth_token":"new","expires_in":300}"#;
 
 fn client(server: &Server) -> Client {
     let builder = Client::builder().base_url(server.url()).tenant("acme").key(key()).agent(AGENT);
-    let quick = builder.agent_token("a.b.c").attempt_timeout(Duration::from_millis(300));
-    quick.timeout(Duration::from_secs(2)).build().unwrap()
+    let quick = builder.agent_token("a.b.c").attempt_timeout(Duration::from_secs(1));
+    quick.timeout(Duration::from_secs(60)).build().unwrap()
 }
 
 fn kept(resource: &str) -> AuthToken {
@@ -124,7 +124,7 @@ fn f7_the_same_in_the_async_mount() {
             let builder =
                 lumoauth::asynchronous::aauth::Client::builder().base_url(server.url()).tenant("acme");
             let builder = builder.key(key()).agent(AGENT).agent_token("a.b.c");
-            let quick = builder.attempt_timeout(Duration::from_millis(300)).timeout(Duration::from_secs(2));
+            let quick = builder.attempt_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(60));
             let client = quick.build().unwrap();
             let error = runtime.block_on(async {
                 match what {

@@ -11,6 +11,8 @@ use super::*;
 
 type Clients = super::Clients;
 
+/// The token of another agent.
+const SUB_AGENT: &str = "sub-agent";
 /// Too little time for any answer.
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -60,15 +62,29 @@ fn own() -> Kind<Mounted> {
                 "{token:?}"
             ))
         }),
-        used: Some(Used {
-            call: |c, key, _| {
-                job!(c, c.agent.with_scopes(k(key)).request(Method::GET, "things"), |got| got.text())
+        used: vec![
+            Used {
+                hold: None,
+                call: |c, key, _| {
+                    job!(c, c.agent.with_scopes(k(key)).request(Method::GET, "things"), |got| got.text())
+                },
+                uses: |hit| hit.path.ends_with("/things"),
+                token: |hit| hit.bearer.clone(),
+                refuse: || reply(401, r#"{"error":"invalid_token"}"#),
+                most: 2,
             },
-            uses: |hit| hit.path.ends_with("/things"),
-            token: |hit| hit.bearer.clone(),
-            refuse: || reply(401, r#"{"error":"invalid_token"}"#),
-            most: 2,
-        }),
+            // It travels as the subject of an exchange too.
+            Used {
+                hold: None,
+                call: |c, key, n| {
+                    job!(c, c.agent.with_scopes(k(key)).mcp_token(at("mcp", n)), |token| format!("{token:?}"))
+                },
+                uses: |hit| hit.is_grant(EXCHANGE),
+                token: |hit| hit.field("subject_token").to_owned(),
+                refuse: || reply(400, r#"{"error":"invalid_grant"}"#),
+                most: 2,
+            },
+        ],
         partly: &[],
         not: &[],
     }
@@ -88,7 +104,8 @@ fn mcp() -> Kind<Mounted> {
         late: Late::Short(|c: &Clients| {
             job!(c, c.agent.with_timeout(SHORT).mcp_token(at("mcp", 0)), |token| format!("{token:?}"))
         }),
-        used: Some(Used {
+        used: vec![Used {
+            hold: None,
             call: |c, key, _| {
                 job!(c, c.agent.mcp(at("mcp", key)).unwrap().request(ApiRequest::get("")), |got| got.text())
             },
@@ -96,7 +113,7 @@ fn mcp() -> Kind<Mounted> {
             token: |hit| hit.bearer.clone(),
             refuse: || reply(401, r#"{"error":"invalid_token"}"#),
             most: 2,
-        }),
+        }],
         partly: &[],
         not: &[],
     }
@@ -132,7 +149,8 @@ fn user() -> Kind<Mounted> {
             let hurried = ApiRequest::get("/api/v1/things").timeout(SHORT);
             job!(c, c.chain.send(&k(0), hurried, Scopes::none()), |got| got.text())
         }),
-        used: Some(Used {
+        used: vec![Used {
+            hold: None,
             call: |c, key, n| {
                 job!(c, c.chain.exchange(&k(key), format!("n{n}")), |got| got
                     .token()
@@ -144,7 +162,7 @@ fn user() -> Kind<Mounted> {
             token: |hit| hit.field("subject_token").to_owned(),
             refuse: || reply(400, r#"{"error":"invalid_grant"}"#),
             most: 3,
-        }),
+        }],
         partly: &[
             (
                 Promise::T5,
@@ -162,9 +180,11 @@ fn user() -> Kind<Mounted> {
 fn delegated() -> Kind<Mounted> {
     Kind {
         name: "a token for a user",
-        fetches: Hit::is_delegated,
+        fetches: |hit| hit.is_delegated() && hit.field("actor_token") != SUB_AGENT,
         good: mint,
-        before: |c, _| consented(c, "s", "long"),
+        before: |c, key| {
+            ["s", &k(key)].into_iter().flat_map(|session| consented(c, session, "long")).collect()
+        },
         age: 0,
         get: |c, key| job!(c, c.chain.exchange("s", k(key)), |got| got.token().secret().expose().to_owned()),
         again: None,
@@ -174,15 +194,34 @@ fn delegated() -> Kind<Mounted> {
             let hurried = ApiRequest::get("/api/v1/things").timeout(SHORT);
             job!(c, c.chain.send("s", hurried, k(0)), |got| got.text())
         }),
-        used: Some(Used {
-            call: |c, key, _| {
-                job!(c, c.chain.send("s", ApiRequest::get("/api/v1/things"), k(key)), |got| got.text())
+        used: vec![
+            Used {
+                hold: None,
+                call: |c, key, _| {
+                    job!(c, c.chain.send("s", ApiRequest::get("/api/v1/things"), k(key)), |got| got.text())
+                },
+                uses: |hit| hit.path.ends_with("/things"),
+                token: |hit| hit.bearer.clone(),
+                refuse: || reply(401, r#"{"error":"invalid_token"}"#),
+                most: 2,
             },
-            uses: |hit| hit.path.ends_with("/things"),
-            token: |hit| hit.bearer.clone(),
-            refuse: || reply(401, r#"{"error":"invalid_token"}"#),
-            most: 2,
-        }),
+            // It is handed on to another agent, as the subject of an exchange.
+            Used {
+                hold: Some(|c, key| {
+                    job!(c, c.chain.exchange(&k(key), Scopes::none()), |got| format!("{got:?}"))
+                }),
+                call: |c, key, _| {
+                    let sub_agent = lumoauth::Secret::new(SUB_AGENT);
+                    job!(c, c.chain.delegate_to_sub_agent(&k(key), sub_agent, Scopes::none()), |got| format!(
+                        "{got:?}"
+                    ))
+                },
+                uses: |hit| hit.is_delegated() && hit.field("actor_token") == SUB_AGENT,
+                token: |hit| hit.field("subject_token").to_owned(),
+                refuse: || reply(400, r#"{"error":"invalid_grant"}"#),
+                most: 2,
+            },
+        ],
         partly: &[],
         not: &[],
     }
@@ -200,7 +239,8 @@ fn delegated_for_resource() -> Kind<Mounted> {
             let hurried = ApiRequest::get(at("things", 0)).timeout(SHORT);
             job!(c, c.chain.send_for("s", hurried, Scopes::none(), &at("things", 0)), |got| got.text())
         }),
-        used: Some(Used {
+        used: vec![Used {
+            hold: None,
             call: |c, key, _| {
                 let request = ApiRequest::get(at("things", key));
                 job!(c, c.chain.send_for("s", request, Scopes::none(), &at("things", key)), |got| got.text())
@@ -209,7 +249,7 @@ fn delegated_for_resource() -> Kind<Mounted> {
             token: |hit| hit.bearer.clone(),
             refuse: || reply(401, r#"{"error":"invalid_token"}"#),
             most: 2,
-        }),
+        }],
         ..delegated()
     }
 }
@@ -235,7 +275,7 @@ fn record() -> Kind<Mounted> {
             job!(c, c.agent.with_scopes(k(0)).with_timeout(SHORT).has_capability("any"), |has| has
                 .to_string())
         }),
-        used: None,
+        used: vec![],
         partly: &[],
         not: &[
             (
@@ -269,7 +309,7 @@ fn service() -> Kind<Mounted> {
                 found.resource().to_owned()
             })
         }),
-        used: None,
+        used: vec![],
         partly: &[],
         not: &[
             (Promise::T3, ONE),

@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use super::service::usual;
-use super::table::{Kind, Mount, Setup};
+use super::table::{Kind, Mount, Setup, Used};
 
 impl<M: Mount> Kind<M> {
     pub fn a_refusal_is_met_once(&self) {
-        let used = self.used.as_ref().expect("a token is used");
+        assert!(!self.used.is_empty(), "{}: a token is used", self.name);
+        self.used.iter().for_each(|used| self.is_met_once(used));
+    }
+
+    fn is_met_once(&self, used: &Used<M>) {
         let refuse = |mount: &M| {
             let refuse = used.refuse;
             mount.world().service().on(used.uses, move |_| refuse());
         };
         let uses = |mount: &M| mount.world().service().hits(used.uses).len();
         let (mut mount, clients) = self.ready(&Setup::default(), 1);
-        mount.run((self.get)(&clients, 0)).expect(self.name);
+        mount.run((used.hold.unwrap_or(self.get))(&clients, 0)).expect(self.name);
         self.heal(&mount);
         refuse(&mount);
         let begin = mount.world().time();
@@ -36,7 +40,7 @@ impl<M: Mount> Kind<M> {
         assert!(healed.is_ok(), "{}: {healed:?}", self.name);
 
         let (mut mount, clients) = self.ready(&Setup::default(), 1);
-        mount.run((self.get)(&clients, 0)).expect(self.name);
+        mount.run((used.hold.unwrap_or(self.get))(&clients, 0)).expect(self.name);
         self.heal(&mount);
         refuse(&mount);
         for _ in 0..64 {
@@ -47,11 +51,15 @@ impl<M: Mount> Kind<M> {
     }
 
     pub fn a_late_refusal_drops_nothing_newer(&self) {
-        let used = self.used.as_ref().expect("a token is used");
+        assert!(!self.used.is_empty(), "{}: a token is used", self.name);
+        self.used.iter().for_each(|used| self.drops_nothing_newer(used));
+    }
+
+    fn drops_nothing_newer(&self, used: &Used<M>) {
         let (mut mount, clients) =
             self.ready(&Setup { patience: Some(Duration::from_secs(100)), ..Setup::default() }, 2);
-        mount.run((self.get)(&clients, 0)).expect(self.name);
-        mount.run((self.get)(&clients, 1)).expect(self.name);
+        mount.run((used.hold.unwrap_or(self.get))(&clients, 0)).expect(self.name);
+        mount.run((used.hold.unwrap_or(self.get))(&clients, 1)).expect(self.name);
         // The first answer comes when the pace of refusals does not protect anybody any more.
         let (token, refuse) = (used.token, used.refuse);
         let (mut revoked, mut late) = (None::<String>, true);

@@ -134,7 +134,8 @@ pub struct Kind<M: Mount> {
     pub pause: u64,
     /// How a caller for key 0 comes to have too little time.
     pub late: Late<M>,
-    pub used: Option<Used<M>>,
+    /// How it is used, if it is a token.
+    pub used: Vec<Used<M>>,
     /// The promises that it keeps in part, and why no more can be promised.
     pub partly: &'static [(Promise, &'static str)],
     /// The promises in which it does not take part, and why.
@@ -153,6 +154,8 @@ pub enum Late<M: Mount> {
 
 /// How a token is used, and refused.
 pub struct Used<M: Mount> {
+    /// A call that brings it by a key, if it is not the row's.
+    pub hold: Option<Get<M>>,
     /// By a key, and a number that tells calls apart where calls for one key would be one.
     pub call: fn(&M::Clients, u32, u32) -> M::Job,
     pub uses: fn(&Hit) -> bool,
