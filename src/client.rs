@@ -24,6 +24,9 @@ macro_rules! mounted_twice {
         #[path = "delegation.rs"]
         mod delegation;
         #[allow(clippy::duplicate_mod)]
+        #[path = "givers.rs"]
+        mod givers;
+        #[allow(clippy::duplicate_mod)]
         #[path = "mcp.rs"]
         mod mcp;
         #[cfg(feature = "aauth")]

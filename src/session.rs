@@ -8,13 +8,12 @@ mod access;
 mod attach;
 mod call;
 mod change;
-#[allow(dead_code)] // its users are the clients of agents with keys
-mod claims;
+mod given;
+#[cfg(feature = "aauth")]
+mod holder;
 mod identity;
-#[allow(dead_code)] // the other kinds follow
 pub(crate) mod keep;
 mod kinds;
-#[allow(dead_code)]
 pub(crate) mod part;
 mod resource;
 mod retry;
@@ -32,6 +31,10 @@ use http::header::HeaderValue;
 
 pub use access::{Access, StoreAnswer, StoreRequest};
 pub use call::Call;
+pub use given::{Given, Giver};
+#[cfg(feature = "aauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
+pub use holder::{AgentTokens, KeyHolder};
 pub use keep::Ticket;
 pub use resource::Resource;
 pub use signature::ToSign;
@@ -46,13 +49,10 @@ use crate::operations::aauth::IssuerMetadata;
 use crate::operations::{AgentInfo, ResourceMetadata, ServerMetadata};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
-use crate::secret::Secret;
 use crate::site::Site;
 use crate::time::{Deadline, Now};
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
-pub(crate) use claims::Claim;
-use claims::Claims;
 use identity::{Identity, Owner, TokenKey};
 use keep::{Keeper, MOST_KEPT, Slot};
 use kinds::{McpKey, RecordKey};
@@ -77,14 +77,6 @@ pub enum Action {
     Sign(ToSign),
 }
 
-/// Who is asked for something that no request of this library brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Giver {
-    /// The platform, for its token of this workload ([`Settings::workload`]).
-    Workload,
-}
-
 /// What a step of a machine came to.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // taken apart at once, never stored
@@ -103,7 +95,7 @@ pub enum Arrived {
     /// No whole response.
     Failed(TransportError),
     /// What was given, or why nothing was.
-    Given(Result<Secret, Error>),
+    Given(Result<Given, Error>),
     /// What the store said, or why it did not.
     Stored(Result<StoreAnswer, StoreError>),
     /// The signature, or why there is none.
@@ -291,8 +283,6 @@ struct Shared {
     records: Keeper<RecordKey, Arc<AgentInfo>>,
     #[cfg(feature = "aauth")]
     issuer: Keeper<(), Arc<IssuerMetadata>>,
-    #[allow(dead_code)]
-    claims: Arc<Claims>,
     quota: Quota,
     sharing: shared::Sharing,
 }
@@ -314,7 +304,6 @@ impl Session {
             records: Keeper::bounded(most),
             #[cfg(feature = "aauth")]
             issuer: Keeper::bounded(most),
-            claims: Arc::default(),
             quota: Quota::default(),
             sharing: shared::Sharing::default(),
         };
@@ -398,12 +387,6 @@ impl Session {
     #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
     pub(crate) fn total(&self) -> Option<Duration> {
         self.total
-    }
-
-    /// Claims a named piece of work that only one call may do at a time.
-    #[allow(dead_code)]
-    pub(crate) fn claim(&self, name: &str, now: &Now, deadline: &Deadline) -> Claim {
-        self.shared.claims.claim(name, now, deadline)
     }
 
     fn settings(&self) -> &Settings {

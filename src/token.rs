@@ -5,14 +5,10 @@ use std::time::Duration;
 
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::time::{Now, Timestamp};
+use crate::time::Timestamp;
 
 /// The longest lifetime that is believed, whatever the service says: one year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Clocks that drift apart by less, in milliseconds, are taken to agree: they are not read at the same instant.
-#[allow(dead_code)]
-const NOTICED: u64 = 1000;
 
 /// How a token is presented (`token_type`, RFC 6749 section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,145 +130,16 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// A token as a token cache holds it: with the two instants at which it stops being fresh.
-#[derive(Clone, Debug)]
-#[allow(dead_code)]
-pub(crate) struct Held {
-    pub(crate) token: AccessToken,
-    /// Counts up with every token of its key.
-    pub(crate) generation: u64,
-    monotonic: Duration,
-    /// How far the wall clock is ahead of the monotonic one, in milliseconds.
-    ahead: i64,
-    /// What only the wall clock has counted: the machine was suspended, or the clock was set forward.
-    asleep: Duration,
-    soft: Duration,
-    hard: Duration,
-}
-
-/// How a held token stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)]
-pub(crate) enum Freshness {
-    /// Use it.
-    Fresh,
-    /// Use it, and somebody should get a new one.
-    Soft,
-    /// Do not use it.
-    Expired,
-}
-
-#[allow(dead_code)]
-impl Held {
-    /// `asked` is when the token was asked for: its life cannot have begun earlier.
-    pub(crate) fn new(token: AccessToken, generation: u64, asked: &Now) -> Self {
-        let lifetime = token.lifetime();
-        let fifth = lifetime.checked_div(5).unwrap_or_default();
-        let tenth = lifetime.checked_div(10).unwrap_or_default();
-        let early = lifetime.mul_f64(asked.fraction(3) * 0.1);
-        let soft = lifetime.saturating_sub(fifth.min(Duration::from_secs(300))).saturating_sub(early);
-        let hard = lifetime.saturating_sub(tenth.min(Duration::from_secs(30)));
-        let (monotonic, ahead, asleep) = (asked.monotonic, ahead(asked), Duration::ZERO);
-        Held { token, generation, monotonic, ahead, asleep, soft, hard }
-    }
-
-    /// Expired if either clock says so: the wall clock goes on through suspension, the monotonic one through resets.
-    ///
-    /// The clocks are compared at every look, so that a wall clock that was set back does not hide a suspension after.
-    pub(crate) fn freshness(&mut self, now: &Now) -> Freshness {
-        let ahead = ahead(now);
-        let moved = ahead.saturating_sub(self.ahead);
-        if moved.unsigned_abs() >= NOTICED {
-            let forward = u64::try_from(moved).unwrap_or(0);
-            self.asleep = self.asleep.saturating_add(Duration::from_millis(forward));
-            self.ahead = ahead;
-        }
-        let age = now.monotonic.saturating_sub(self.monotonic).saturating_add(self.asleep);
-        if age >= self.hard {
-            Freshness::Expired
-        } else if age >= self.soft {
-            Freshness::Soft
-        } else {
-            Freshness::Fresh
-        }
-    }
-}
-
-#[allow(dead_code)]
-fn ahead(now: &Now) -> i64 {
-    let millis = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX);
-    let (seconds, rest) = (now.monotonic.as_secs(), u64::from(now.monotonic.subsec_millis()));
-    millis(now.wall.unix_millis()).saturating_sub(millis(seconds.saturating_mul(1000).saturating_add(rest)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn now(wall: u64, monotonic: u64) -> Now {
-        Now::new(Timestamp::from_unix(wall), Duration::from_secs(monotonic), [0; 32])
-    }
-
-    fn held(lifetime: u64) -> Held {
-        let asked = now(1_000_000, 100);
-        let token = AccessToken::new(
-            Secret::new("canary"),
-            TokenType::Bearer,
-            Scopes::none(),
-            asked.wall,
-            Duration::from_secs(lifetime),
-        );
-        Held::new(token, 1, &asked)
-    }
-
-    fn after(lifetime: u64, wall: i64, monotonic: u64) -> Freshness {
-        held(lifetime).freshness(&now(1_000_000_u64.checked_add_signed(wall).unwrap(), 100 + monotonic))
-    }
-
-    #[test]
-    fn soft_and_hard_expiry() {
-        assert_eq!(after(3600, 3299, 3299), Freshness::Fresh);
-        assert_eq!(after(3600, 3300, 3300), Freshness::Soft);
-        assert_eq!(after(3600, 3570, 3570), Freshness::Expired);
-    }
-
-    #[test]
-    fn either_clock_may_end_it() {
-        assert_eq!(after(3600, 8 * 3600, 0), Freshness::Expired, "suspended");
-        assert_eq!(after(3600, -86_400, 7200), Freshness::Expired, "wall set back");
-        assert_eq!(after(3600, -86_400, 10), Freshness::Fresh);
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_does_not_hide_a_suspension() {
-        let mut held = held(3600);
-        assert_eq!(held.freshness(&now(1_000_000 - 86_400, 110)), Freshness::Fresh);
-        assert_eq!(held.freshness(&now(1_000_000 - 86_400 + 8 * 3600, 110)), Freshness::Expired);
-    }
-
-    #[test]
-    fn clocks_read_a_moment_apart_do_not_make_it_older() {
-        let mut held = held(3600);
-        let at = |wall: u64, monotonic: u64| {
-            Now::new(Timestamp::from_unix_millis(wall), Duration::from_millis(monotonic), [0; 32])
-        };
-        for look in 0..100_000_u64 {
-            let jitter = (look % 7) * 100;
-            held.freshness(&at(1_000_000_000 + look + jitter, 100_000 + look));
-        }
-        assert_eq!(held.freshness(&at(1_000_000_000 + 3_299_000, 100_000 + 3_299_000)), Freshness::Fresh);
-    }
-
-    #[test]
-    fn short_lives_have_short_margins() {
-        assert_eq!(after(10, 7, 7), Freshness::Fresh);
-        assert_eq!(after(10, 8, 8), Freshness::Soft);
-        assert_eq!(after(10, 9, 9), Freshness::Expired);
-    }
-
     #[test]
     fn it_prints_without_the_token() {
-        assert!(!format!("{:?}", held(3600)).contains("canary"));
+        let (issued, lifetime) = (Timestamp::from_unix(1_000_000), Duration::from_secs(3600));
+        let token =
+            AccessToken::new(Secret::new("canary"), TokenType::Bearer, Scopes::none(), issued, lifetime);
+        assert!(!format!("{token:?}").contains("canary"));
     }
 
     #[test]

@@ -3,45 +3,30 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Method;
 
 use super::run::Driver;
 use super::{dual, example};
-use crate::error::{ConfigError, Error, InputError};
+use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::aauth::{
     AgentEntry, AgentToken, AuthToken, AuthTokenClaims, Authorization, Authorize, Consent, Exchange,
-    GetAgents, GetKeys, GetPlatformToken, GetResourceToken, GetResourceTokenByName, GetResources,
-    IssueDelegate, IssuerMetadata, Keys, PlatformToken, RedeemCode, Refresh, ResourceEntry, ResourceToken,
-    ResourceTokenClaims, Revoke, VerifyAuthToken, VerifyResourceToken,
+    GetAgents, GetKeys, GetResourceToken, GetResourceTokenByName, GetResources, IssueDelegate,
+    IssuerMetadata, Keys, PlatformToken, RedeemCode, ResourceEntry, ResourceToken, ResourceTokenClaims,
+    Revoke, VerifyAuthToken, VerifyResourceToken,
 };
-use crate::operations::{ApiRequest, Callback, Signed};
-use crate::pkce::derive;
+use crate::operations::{ApiRequest, Callback};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::session::{Claim, Session};
-use crate::time::{Deadline, Now};
+use crate::session::{KeyHolder, Session};
 use crate::wire::Response;
 
 #[allow(clippy::duplicate_mod)] // mounted with this file
 #[path = "aauth/builder.rs"]
 mod builder;
-#[allow(clippy::duplicate_mod)]
-#[path = "aauth/renewal.rs"]
-mod renewal;
-#[allow(clippy::duplicate_mod)]
-#[path = "aauth/source.rs"]
-mod source;
 
 pub use builder::ClientBuilder;
-use source::AgentTokens;
-
-/// The whole time of a call here, if nothing else is set.
-const TOTAL: Duration = Duration::from_secs(20);
-/// What is late when whoever waits for a renewal is.
-const RENEWAL: &str = "aauth.agent.token";
 
 /// A client that signs with a key of its own.
 ///
@@ -52,24 +37,14 @@ const RENEWAL: &str = "aauth.agent.token";
 #[derive(Clone)]
 pub struct Client {
     driver: Driver,
-    shared: Arc<Shared>,
+    holder: KeyHolder,
+    key: Arc<Key>,
 }
 
-struct Shared {
-    key_id: String,
+/// What the key that it signs with is known by.
+struct Key {
+    id: String,
     thumbprint: String,
-    role: Role,
-    redirect_uri: Option<String>,
-    renewals: renewal::Renewals,
-}
-
-/// As whom it signs at the authorization server.
-#[allow(clippy::large_enum_variant)] // one for each client
-enum Role {
-    /// An agent: with its agent token.
-    Agent { agent: String, tokens: AgentTokens },
-    /// A resource: with the name of its key.
-    Resource { resource: String },
 }
 
 impl Client {
@@ -78,38 +53,33 @@ impl Client {
         ClientBuilder::new()
     }
 
-    fn from_parts(
-        driver: Driver,
-        (key_id, thumbprint): (String, String),
-        role: Role,
-        redirect_uri: Option<String>,
-    ) -> Self {
-        let renewals = renewal::Renewals::default();
-        let shared = Shared { key_id, thumbprint, role, redirect_uri, renewals };
-        Client { driver, shared: Arc::new(shared) }
+    fn from_parts(driver: Driver, holder: KeyHolder, (id, thumbprint): (String, String)) -> Self {
+        Client { driver, holder, key: Arc::new(Key { id, thumbprint }) }
     }
 
     /// The identifier of the agent, or of the resource.
     pub fn identifier(&self) -> &str {
-        match &self.shared.role {
-            Role::Agent { agent, .. } => agent,
-            Role::Resource { resource } => resource,
-        }
+        self.holder.identifier()
     }
 
     /// The id of the key that it signs with.
     pub fn key_id(&self) -> &str {
-        &self.shared.key_id
+        &self.key.id
     }
 
     /// The thumbprint of the key that it signs with (RFC 7638): what tokens for it are bound to.
     pub fn thumbprint(&self) -> &str {
-        &self.shared.thumbprint
+        &self.key.thumbprint
     }
 
     /// The session behind it, for drivers of your own.
     pub fn session(&self) -> &Session {
-        &self.driver.session
+        self.holder.session()
+    }
+
+    /// The machines behind it, for drivers of your own.
+    pub fn holder(&self) -> &KeyHolder {
+        &self.holder
     }
 
     /// The URL to send the person to. Nothing in this library opens it.
@@ -117,30 +87,7 @@ impl Client {
     /// # Errors
     /// [`Error::Protocol`] if the service named a URL that is not on its own origin.
     pub fn consent_url(&self, consent: &Consent) -> Result<String, Error> {
-        consent.url(self.driver.session.site())
-    }
-
-    /// A request to the resource that a token is for, as an operation: signed, with the token, and only to that origin.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if the token does not say which resource it is for.
-    fn to_resource(&self, token: &AuthToken, request: ApiRequest) -> Result<Signed<ApiRequest>, Error> {
-        let unknown = "does not say which resource it is for: name it with AuthToken::bound_to";
-        let origin = token.resource_origin().ok_or_else(|| InputError::new("token", unknown))?;
-        let signed = Signed::new(request);
-        Ok(signed.auth_token(token.auth_token().clone(), origin))
-    }
-
-    fn deadline(&self, now: &Now) -> Deadline {
-        Deadline::start(now, self.driver.session.total().unwrap_or(TOTAL))
-    }
-
-    /// A consent URL elsewhere is refused at once, not when somebody reads it.
-    fn checked(&self, authorization: Authorization) -> Result<Authorization, Error> {
-        if let Authorization::Consent(consent) = &authorization {
-            consent.url(self.driver.session.site())?;
-        }
-        Ok(authorization)
+        self.holder.consent_url(consent)
     }
 }
 
@@ -155,11 +102,7 @@ impl Client {
         &self,
         request: impl Into<Authorize> + Send,
     ) -> Result<Authorization, Error> {
-        let request = request.into();
-        let state = Secret::new(derive("aauth state", &self.driver.transport.now()?));
-        let request = request.or(self.shared.redirect_uri.as_deref(), state);
-        let authorization = self.run(request).await?;
-        self.checked(authorization)
+        self.driver.turn(self.holder.authorize(request.into())).await
     }
 
     /// Takes the URL that the person's browser came back with: state, issuer and refusals are checked, and the code is
@@ -168,12 +111,7 @@ impl Client {
     /// # Errors
     /// [`Error::Consent`] if the answer is a refusal or does not fit, and all that a call can end with.
     pub async fn handle_callback_url(&self, consent: &Consent, url: &str) -> Result<AuthToken, Error> {
-        let callback = Callback::read(url)?;
-        let deadline = self.deadline(&self.driver.transport.now()?);
-        let metadata = self.driver.turn(self.driver.session.issuer_metadata_within(deadline)).await?;
-        let required = metadata.answers_carry_issuer;
-        let redeem = consent.accept(callback, Some(&metadata.issuer), required)?;
-        self.run_within(redeem, &deadline).await
+        self.driver.turn(self.holder.answer(consent, Callback::read(url)?)).await
     }
 
     /// Trades a code whose `state` and `iss` **you have checked yourself** for a token, once.
@@ -208,34 +146,7 @@ impl Client {
         token: &AuthToken,
         resource_token: impl Into<Secret> + Send,
     ) -> Result<AuthToken, Error> {
-        let resource_token = resource_token.into();
-        let missing = || InputError::new("token", "has no refresh token: ask for authorization again");
-        let refresh_token = token.refresh_token().ok_or_else(missing)?.clone();
-        let (asked, count) = (self.driver.transport.now()?, self.shared.renewals.count());
-        let deadline = self.deadline(&asked);
-        loop {
-            let now = self.driver.transport.now()?;
-            if let Some(outcome) = self.shared.renewals.since(token, &asked, count) {
-                return outcome;
-            }
-            self.driver.not_late(&now, &deadline, RENEWAL, "waiting for another call's renewal")?;
-            let name = renewal::name(&refresh_token);
-            match self.driver.session.claim(&name, &now, &deadline) {
-                Claim::Taken(ticket) => self.driver.transport.join(ticket).await,
-                Claim::Yours(_lease) => {
-                    // Whoever led before may have ended between the two looks.
-                    if let Some(outcome) = self.shared.renewals.since(token, &asked, count) {
-                        return outcome;
-                    }
-                    let refresh = Refresh::new(refresh_token.clone(), resource_token).granted(token.scopes());
-                    let outcome = self.run_within(refresh, &deadline).await;
-                    let outcome = outcome.map(|renewed| renewed.for_resource_of(token));
-                    let ended = self.driver.transport.now()?;
-                    self.shared.renewals.remember(token, &outcome, &ended);
-                    return outcome;
-                }
-            }
-        }
+        self.driver.turn(self.holder.renew(token, resource_token.into())?).await
     }
 
     /// Trades a token that was addressed to this agent for one at the next resource.
@@ -243,10 +154,7 @@ impl Client {
     /// # Errors
     /// As [`Client::request_authorization`].
     pub async fn exchange(&self, exchange: Exchange) -> Result<Authorization, Error> {
-        let state = Secret::new(derive("aauth state", &self.driver.transport.now()?));
-        let exchange = exchange.or(self.shared.redirect_uri.as_deref(), state);
-        let authorization = self.run(exchange).await?;
-        self.checked(authorization)
+        self.driver.turn(self.holder.exchange(exchange)).await
     }
 
     /// Makes a token invalid. Unknown ones are a success too.
@@ -270,11 +178,7 @@ impl Client {
     /// # Errors
     /// [`Error::Input`] for a client of a resource, and all that a call can end with.
     pub async fn platform_token(&self, scopes: impl Into<Scopes> + Send) -> Result<PlatformToken, Error> {
-        let scopes = scopes.into();
-        let deadline = self.deadline(&self.driver.transport.now()?);
-        let token = self.agent_token_within(&deadline).await?;
-        let get = GetPlatformToken::new(token).scopes(scopes).bound_to(&self.shared.thumbprint);
-        self.run_within(get, &deadline).await
+        self.driver.turn(self.holder.platform_token(scopes.into())?).await
     }
 
     /// Has the service issue a resource token; for clients of a resource.
@@ -350,8 +254,7 @@ impl Client {
     /// # Errors
     /// What its source ends with; [`Error::Input`] for a client of a resource.
     pub async fn agent_token(&self) -> Result<Secret, Error> {
-        let deadline = self.deadline(&self.driver.transport.now()?);
-        self.agent_token_within(&deadline).await
+        self.driver.turn(self.holder.agent_token()?).await
     }
 
     /// Calls a resource with the token for it: signed, and only on that resource's origin. The answer comes back unmapped,
@@ -373,8 +276,7 @@ impl Client {
     /// # Errors
     /// As [`Client::signed_request`].
     pub async fn send(&self, token: &AuthToken, request: ApiRequest) -> Result<Response, Error> {
-        let request = self.to_resource(token, request)?;
-        self.driver.run(request).await
+        self.driver.turn(self.holder.request(token, request)?).await
     }
 
     /// Runs any operation at the service, signed; its own credential is not attached.
@@ -386,76 +288,13 @@ impl Client {
         O: Operation + Send,
         O::Output: Send,
     {
-        let deadline = self.driver.deadline(&operation.terms())?;
-        self.run_within(operation, &deadline).await
-    }
-
-    async fn run_within<O>(&self, operation: O, deadline: &Deadline) -> Result<O::Output, Error>
-    where
-        O: Operation + Send,
-        O::Output: Send,
-    {
-        let signed = Signed::new(operation);
-        let signed = match &self.shared.role {
-            Role::Resource { resource } => signed.signature_key(format!("{resource}#{}", self.shared.key_id)),
-            Role::Agent { .. } => {
-                let token = self.agent_token_within(deadline).await?;
-                signed.agent_token(token)
-            }
-        };
-        self.driver.run_within(signed, deadline).await
-    }
-
-    /// The agent's token, renewed if it is about to end: by one call for all.
-    async fn agent_token_within(&self, deadline: &Deadline) -> Result<Secret, Error> {
-        let Role::Agent { tokens, .. } = &self.shared.role else {
-            return Err(InputError::new("client", "is of a resource, which has no agent token").into());
-        };
-        loop {
-            let now = self.driver.transport.now()?;
-            let fallback = match tokens.look(&now)? {
-                source::Look::Use(token) => return Ok(token),
-                source::Look::Renew(fallback) => fallback,
-            };
-            self.driver.not_late(&now, deadline, RENEWAL, "getting an agent token")?;
-            match self.driver.session.claim("aauth agent token", &now, deadline) {
-                Claim::Taken(ticket) => match fallback {
-                    Some(token) => return Ok(token),
-                    None => self.driver.transport.join(ticket).await,
-                },
-                Claim::Yours(_lease) => {
-                    // Whoever led before may have ended between the two looks.
-                    if let source::Look::Use(token) = tokens.look(&now)? {
-                        return Ok(token);
-                    }
-                    let asked = self.driver.transport.now()?;
-                    let fetched = self.fetch_agent_token(tokens, &asked).await;
-                    let ended = self.driver.transport.now()?;
-                    tokens.settle(fetched, &asked, &ended);
-                }
-            }
-        }
-    }
-
-    async fn fetch_agent_token(&self, tokens: &AgentTokens, now: &Now) -> Result<AgentToken, Error> {
-        match tokens.source() {
-            source::Source::Given(token) => Ok(AgentToken::new(token.clone(), now.wall, Duration::MAX)),
-            source::Source::Minted(server, delegate) => {
-                let minted = server.mint(delegate, now);
-                minted.map_err(|_| ConfigError::Unavailable("the agent token could not be signed").into())
-            }
-            source::Source::Asked(source) => source.agent_token().await,
-        }
+        self.driver.turn(self.holder.call(operation)).await
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Client { driver, shared } = self;
-        f.debug_struct("Client")
-            .field("session", &driver.session)
-            .field("identifier", &self.identifier())
-            .field("key_id", &shared.key_id)
-            .finish_non_exhaustive()
+        let Client { driver: _, holder, key } = self;
+        f.debug_struct("Client").field("holder", holder).field("key_id", &key.id).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::givers::Givers;
 use super::run::Driver;
 use super::workload::WorkloadSource;
 use super::{Agent, Signer, Store, Transport, example};
@@ -232,7 +233,11 @@ impl AgentBuilder {
         Ok(Agent::from_driver(Driver {
             session,
             transport: Arc::new(transport),
-            workload,
+            givers: Givers {
+                workload,
+                #[cfg(feature = "aauth")]
+                agent_token: None,
+            },
             signer,
             store: None,
             tokens,

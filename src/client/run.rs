@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use super::workload::WorkloadSource;
+use super::givers::Givers;
 use super::{Signer, Store, Transport, dual};
-use crate::error::{Error, SignerError, StoreError, TransportError, WorkloadError};
-use crate::operation::{Operation, Terms};
-use crate::session::{Access, Action, Arrived, Giver, Machine, Session, Step, StoreAnswer, StoreRequest};
+use crate::error::{ConfigError, Error, SignerError, StoreError, TransportError};
+use crate::operation::Operation;
+use crate::session::{Access, Action, Arrived, Machine, Session, Step, StoreAnswer, StoreRequest};
 use crate::store::Shelf;
-use crate::time::{Deadline, Now};
 
-/// A session, the transport that carries it, where a workload's token comes from, and who signs.
+/// A session, the transport that carries it, who gives what no request brings, who signs, and who keeps.
 #[derive(Clone)]
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) workload: Option<WorkloadSource>,
+    pub(super) givers: Givers,
     pub(super) signer: Option<Arc<dyn Signer>>,
     pub(super) store: Option<Arc<dyn Store>>,
     /// Where tokens are that can be had again.
@@ -26,7 +25,7 @@ pub(super) struct Driver {
 #[derive(Clone, Copy)]
 pub(super) struct Outside<'a> {
     pub(super) transport: &'a dyn Transport,
-    pub(super) workload: Option<&'a WorkloadSource>,
+    pub(super) givers: Option<&'a Givers>,
     pub(super) signer: Option<&'a dyn Signer>,
     pub(super) store: Option<&'a dyn Store>,
     pub(super) tokens: Option<&'a dyn Store>,
@@ -36,7 +35,7 @@ impl<'a> Outside<'a> {
     /// The transport alone.
     #[allow(dead_code)] // verifiers need no more
     pub(super) fn wire(transport: &'a dyn Transport) -> Self {
-        Outside { transport, workload: None, signer: None, store: None, tokens: None }
+        Outside { transport, givers: None, signer: None, store: None, tokens: None }
     }
 }
 
@@ -44,34 +43,11 @@ impl Driver {
     fn outside(&self) -> Outside<'_> {
         Outside {
             transport: self.transport.as_ref(),
-            workload: self.workload.as_ref(),
+            givers: Some(&self.givers),
             signer: self.signer.as_deref(),
             store: self.store.as_deref(),
             tokens: self.tokens.as_deref(),
         }
-    }
-
-    /// The deadline of a call with these terms that begins now: the whole time that the agent sets, unless the terms have
-    /// times of their own.
-    #[allow(dead_code)] // of agents with keys
-    pub(super) fn deadline(&self, terms: &Terms) -> Result<Deadline, Error> {
-        let total = self.session.total().filter(|_| !terms.own_times).unwrap_or(terms.total);
-        Ok(Deadline::start(&self.transport.glance()?, total))
-    }
-
-    /// An error if the deadline has passed: whoever waits for others does not wait longer.
-    #[allow(dead_code)]
-    pub(super) fn not_late(
-        &self,
-        now: &Now,
-        deadline: &Deadline,
-        operation: &'static str,
-        phase: &'static str,
-    ) -> Result<(), Error> {
-        if !deadline.passed(now) {
-            return Ok(());
-        }
-        Err(Error::DeadlineExceeded { operation, total: deadline.total(), phase, last: None })
     }
 }
 
@@ -84,16 +60,6 @@ impl Driver {
         O::Output: Send,
     {
         turn(self.outside(), self.session.call(operation)).await
-    }
-
-    /// Runs an operation within a deadline that runs already.
-    #[allow(dead_code)]
-    pub(super) async fn run_within<O>(&self, operation: O, deadline: &Deadline) -> Result<O::Output, Error>
-    where
-        O: Operation + Send,
-        O::Output: Send,
-    {
-        turn(self.outside(), self.session.call_within(operation, *deadline)).await
     }
 
     /// Turns a machine until it is done.
@@ -113,7 +79,7 @@ where
     M: Machine + Send,
     M::Output: Send,
 {
-    let Outside { transport, workload, signer, store, tokens } = outside;
+    let Outside { transport, givers, signer, store, tokens } = outside;
     let (mut arrived, mut sent) = (None, false);
     let drawn = |machine: &M| if machine.draws_secrets() { transport.now() } else { transport.glance() };
     let mut now = drawn(&machine)?;
@@ -125,12 +91,12 @@ where
             }
             Step::Do(Action::Wait(duration)) => transport.sleep(duration).await,
             Step::Do(Action::Join(ticket)) => transport.join(ticket).await,
-            Step::Do(Action::Given(Giver::Workload)) => {
-                let subject = match workload {
-                    Some(source) => source.token().await,
-                    None => Err(WorkloadError::NoSource),
+            Step::Do(Action::Given(giver)) => {
+                let given = match givers {
+                    Some(givers) => givers.give(giver).await,
+                    None => Err(ConfigError::Unavailable("there is nobody to ask for it").into()),
                 };
-                arrived = Some(Arrived::Given(subject.map_err(Error::from)));
+                arrived = Some(Arrived::Given(given));
             }
             Step::Do(Action::Store(request)) => {
                 let answer = match if request.shelf() == Shelf::Tokens { tokens } else { store } {

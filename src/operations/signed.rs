@@ -31,6 +31,12 @@ impl<O: Operation> Signed<O> {
         Signed { operation, signing: Signing::new(), keeps_credential: true }
     }
 
+    /// The operation, without its signature.
+    #[cfg_attr(not(feature = "aauth"), allow(dead_code))]
+    pub(crate) fn into_inner(self) -> O {
+        self.operation
+    }
+
     /// With the agent's own token (`agent+jwt`), for the authorization server: [`Signing::agent_token`].
     pub fn agent_token(mut self, token: impl Into<Secret>) -> Self {
         self.signing = self.signing.agent_token(token);

@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::key::AgentKey;
 use crate::crypto::CryptoError;
-use crate::error::InputError;
+use crate::error::{ConfigError, InputError};
 use crate::operations::aauth::{AgentToken, identifier, public_key, thumbprint};
 use crate::pkce::derive;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
+use crate::session::AgentTokens;
 use crate::time::Now;
 
 /// The longest that an agent token lives.
@@ -140,6 +141,15 @@ impl AgentServer {
         });
         let token = self.key.sign_token("agent+jwt", &claims)?;
         Ok(AgentToken::new(token, now.wall, self.lifetime))
+    }
+
+    /// Tokens for this delegate, made one after the other as they are needed: for a session's
+    /// [`KeyHolder`](crate::embed::session::KeyHolder).
+    pub fn tokens_for(self, delegate: Delegate) -> AgentTokens {
+        AgentTokens::minted(move |now| {
+            let minted = self.mint(&delegate, now);
+            minted.map_err(|_| ConfigError::Unavailable("the agent token could not be signed").into())
+        })
     }
 
     /// The key set to publish.

@@ -14,7 +14,9 @@ use super::part::{Failed, Open, Part, Whose};
 use super::retry::{ATTEMPTS, Failure, Verdict, patience, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Giver, Machine, Session, Step, attach, ended, nothing_arrived};
-use crate::error::{ApiError, Error, Redactor, Sent, SignerError, WorkloadError};
+use crate::error::{
+    ApiError, Error, Redactor, Sent, SignerError, TransportError, TransportFault, WorkloadError,
+};
 use crate::operation::{Answer, AttemptId, Auth, Effect, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
@@ -191,7 +193,7 @@ impl<O: Operation> Call<O> {
             return Err(self.late("getting the workload token", deadline));
         }
         self.given = Some(match arrived {
-            Some(Arrived::Given(given)) => given?,
+            Some(Arrived::Given(given)) => given?.into_secret(),
             _ => return Err(Error::from(WorkloadError::NoSource).into()),
         });
         self.send(now, deadline)
@@ -294,7 +296,7 @@ impl<O: Operation> Call<O> {
             self.blind |= status.is_server_error();
             match self.verdict(&error, now, deadline) {
                 Verdict::After(pause) => return self.pause(pause, Some(error), now),
-                Verdict::Unknown => return Err(self.unknown(error)),
+                Verdict::Unknown => return Err(self.unknown_because(error).into()),
                 verdict => whose = self.whose(verdict, false),
             }
         }
@@ -364,7 +366,7 @@ impl<O: Operation> Call<O> {
         }
         let verdict = match self.verdict(&error, now, deadline) {
             Verdict::After(pause) => return self.pause(pause, Some(error), now),
-            Verdict::Unknown => return Err(self.unknown(error)),
+            Verdict::Unknown => return Err(self.unknown_because(error).into()),
             verdict => verdict,
         };
         let whose = self.whose(verdict, error.is_timeout());
@@ -408,12 +410,12 @@ impl<O: Operation> Call<O> {
         Ok(Step::Do(Action::Wait(pause)))
     }
 
-    fn unknown(&self, source: Error) -> Failed {
-        Failed::from(Error::OutcomeUnknown {
+    fn unknown_because(&self, source: Error) -> Error {
+        Error::OutcomeUnknown {
             operation: self.terms.name,
             attempt_id: self.attempt_id().to_string(),
             source: Box::new(source),
-        })
+        }
     }
 
     fn late(&mut self, phase: &'static str, deadline: &Deadline) -> Failed {
@@ -425,8 +427,23 @@ impl<O: Operation> Call<O> {
     }
 }
 
+impl<O: Operation> Call<O> {
+    /// The operation, to be called once more.
+    #[cfg_attr(not(feature = "aauth"), allow(dead_code))]
+    pub(super) fn into_operation(self) -> O {
+        self.operation
+    }
+}
+
 impl<O: Operation> Part for Call<O> {
     type Output = O::Output;
+
+    fn unknown(&self) -> Option<Error> {
+        let dropped =
+            || TransportError::unknown(TransportFault::Other, "the call was dropped before its end");
+        let sent = matches!(self.phase, Phase::Sent(..)) && self.terms.effect == Effect::Once;
+        sent.then(|| self.unknown_because(dropped().into()))
+    }
 
     fn step(
         &mut self,

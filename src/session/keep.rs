@@ -12,8 +12,9 @@ mod ticket;
 pub(crate) use keeper::{Keeper, MOST_KEPT};
 pub(crate) use life::{Freshness, Life};
 pub(crate) use loan::Loan;
-pub(crate) use look::{Keep, Kind, Lead, Told};
+pub(crate) use look::{Just, Keep, Kind, Lead, Told};
 pub(crate) use policy::{Failures, Policy, remembered};
+#[cfg(feature = "verify")]
+pub(crate) use policy::{Misfit, asked};
 pub(crate) use slot::Slot;
 pub use ticket::Ticket;
-pub(crate) use ticket::{Flights, Wake};

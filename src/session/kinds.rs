@@ -11,6 +11,8 @@ mod service;
 
 pub(crate) use description::Description;
 pub(crate) use exchanged::POLICY as EXCHANGED;
+#[cfg(feature = "aauth")]
+pub(crate) use issuer::Issuer;
 pub(crate) use mcp::{Mcp, McpKey};
 pub(crate) use record::RecordKey;
 pub(crate) use service::Service;

@@ -18,6 +18,12 @@ pub(crate) trait Part {
         arrived: Option<Arrived>,
         time: &Deadline,
     ) -> Result<Step<Self::Output>, Failed>;
+
+    /// What is to be said if it is dropped now: that something was handed out which must not happen twice, and whose outcome
+    /// nobody knows. None if whoever comes next may begin anew.
+    fn unknown(&self) -> Option<Error> {
+        None
+    }
 }
 
 /// Hands an action of an inner part on, or gives what the part is done with.
@@ -62,11 +68,6 @@ impl Failed {
     pub(crate) fn open(error: impl Into<Error>, open: Open) -> Self {
         Failed { error: error.into(), whose: Whose::Open(open) }
     }
-
-    /// Nobody else has anything to do with it.
-    pub(crate) fn of_caller(error: impl Into<Error>) -> Self {
-        Failed { error: error.into(), whose: Whose::Caller }
-    }
 }
 
 impl<E: Into<Error>> From<E> for Failed {
@@ -97,11 +98,6 @@ pub(crate) struct Within<P> {
 impl<P> Within<P> {
     pub(crate) fn new(part: P, total: Duration) -> Self {
         Within { part: Some(part), total, deadline: None, expects: false }
-    }
-
-    /// Within a deadline that runs already.
-    pub(crate) fn running(part: P, deadline: Deadline) -> Self {
-        Within { part: Some(part), total: deadline.total(), deadline: Some(deadline), expects: false }
     }
 
     pub(crate) fn set_deadline(&mut self, deadline: Deadline) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use http::Uri;
 
-use super::keep::{Keep, Kind, Loan};
+use super::keep::{Just, Keep, Kind, Loan};
 use super::kinds::{Description, Mcp, Service};
 use super::part::{Failed, Part, Whose, Within, ready};
 use super::{Arrived, Call, Machine, Session, Step, lock};
@@ -26,26 +26,11 @@ impl Session {
     /// The machine that gets a token for an MCP server: the one held if it is fresh.
     pub fn mcp_token(&self, wanted: McpToken) -> impl Machine<Output = AccessToken> + Send + use<> {
         let total = self.total_of(&wanted.terms());
-        Within::new(Token(Keep::new(Mcp::new(self, wanted))), total)
+        Within::new(Just(Keep::new(Mcp::new(self, wanted))), total)
     }
 
     pub(crate) fn total_of(&self, terms: &Terms) -> std::time::Duration {
         self.total.filter(|_| !terms.own_times).unwrap_or(terms.total)
-    }
-}
-
-struct Token(Keep<Mcp>);
-
-impl Part for Token {
-    type Output = AccessToken;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<AccessToken>, Failed> {
-        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
     }
 }
 

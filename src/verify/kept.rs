@@ -11,7 +11,7 @@ use super::fetch::{Fetch, Place, Source};
 use super::keys::{IssuerKeys, Wanted};
 use crate::crypto::{Algorithm, VerifyingKey};
 use crate::error::Error;
-use crate::session::keep::{Failures, Keeper, Kind, Lead, Life, Policy};
+use crate::session::keep::{Failures, Keeper, Kind, Lead, Life, Misfit, Policy, asked};
 use crate::time::Now;
 
 /// Two fetches are at least this far apart while there are keys.
@@ -74,8 +74,14 @@ impl Kind for Keys {
     const NAME: &'static str = "verify";
     const PHASE: &'static str = "waiting for the issuer's keys";
     /// A check that is given up keeps its turn, so that abandoned checks cannot cause more requests than finished ones.
-    const POLICY: Policy =
-        Policy { soft_pause: PACE, forced_pause: PACE, pace: PACE, turn: Some((PACE, FIRST_PAUSE)), memory };
+    const POLICY: Policy = Policy {
+        soft_pause: PACE,
+        forced_pause: PACE,
+        pace: PACE,
+        turn: Some((PACE, FIRST_PAUSE)),
+        misfit: Misfit::Use,
+        memory,
+    };
 
     fn keeper(&self) -> &Keeper<(), Arc<IssuerKeys>> {
         &self.kept.keeper
@@ -99,8 +105,10 @@ impl Kind for Keys {
     }
 }
 
-/// Whatever was wrong: the keys at hand are good enough for a while, and without keys it is tried again soon.
-fn memory(_: &Error, failures: Failures) -> Duration {
+/// Whatever was wrong: the keys at hand are good enough for a while, and without keys it is tried again soon; never earlier
+/// than the issuer asks.
+fn memory(error: &Error, failures: Failures) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failures.before.min(5)).unwrap_or(32));
-    if failures.at_hand { PACE } else { doubled.min(PACE) }
+    let own = if failures.at_hand { PACE } else { doubled.min(PACE) };
+    asked(error).unwrap_or_default().max(own)
 }

@@ -11,3 +11,4 @@ mod flows;
 #[cfg(feature = "ureq")]
 mod once;
 mod renewal;
+mod shared;

@@ -6,18 +6,27 @@ use std::time::Duration;
 
 use super::super::agent_token::AgentTokenSource;
 use super::super::builder::AgentBuilder;
+use super::super::givers::Givers;
 use super::super::run::Driver;
 use super::super::{Signer, Transport};
-use super::source::{AgentTokens, Source};
-use super::{Client, Role};
+use super::Client;
 use crate::error::{ConfigError, Error};
-use crate::operations::aauth::identifier;
-use crate::operations::check_redirect_uri;
 use crate::profile::{self, AgentServer, Delegate};
 use crate::secret::Secret;
-use crate::session::Session;
+use crate::session::{AgentTokens, KeyHolder, Session};
 use crate::site::Layout;
 use crate::transport::TransportOptions;
+
+/// Where an agent's token comes from.
+#[allow(clippy::large_enum_variant)] // one for each client
+enum Source {
+    /// It was given, and is not renewed.
+    Given(Secret),
+    /// The agent's own server key signs it.
+    Minted(AgentServer, Delegate),
+    /// Somebody is asked for it.
+    Asked(Arc<dyn AgentTokenSource>),
+}
 
 /// Builds a [`Client`]. The tenant, the key, and who signs are required: an agent with the source of its token, or a
 /// resource.
@@ -143,22 +152,24 @@ impl ClientBuilder {
         let names = profile::names(&key.public_jwk());
         let problem = "has a public half that is no Ed25519 or RSA key with a kid, for signing messages";
         let names = names.ok_or(ConfigError::BadText { setting: "key", problem })?;
-        if let Some(redirect_uri) = &redirect_uri {
-            check_redirect_uri(redirect_uri)?;
-        }
-        let role = match (agent, resource, source) {
+        let (session, mut givers) = (Session::new(settings), Givers::default());
+        let holder = match (agent, resource, source) {
             (Some(agent), None, Some(source)) => {
-                identifier("agent", &agent)?;
-                if matches!(&source, Source::Minted(server, _) if server.agent() != agent) {
-                    let problem = "is another one than the agent server's";
-                    return Err(ConfigError::BadText { setting: "agent", problem }.into());
-                }
-                Role::Agent { agent, tokens: AgentTokens::new(source) }
+                let tokens = match source {
+                    Source::Given(token) => AgentTokens::given(token),
+                    Source::Minted(server, _) if server.agent() != agent => {
+                        let problem = "is another one than the agent server's";
+                        return Err(ConfigError::BadText { setting: "agent", problem }.into());
+                    }
+                    Source::Minted(server, delegate) => server.tokens_for(delegate),
+                    Source::Asked(source) => {
+                        givers.agent_token = Some(source);
+                        AgentTokens::asked()
+                    }
+                };
+                KeyHolder::agent(&session, agent, tokens)?
             }
-            (None, Some(resource), None) => {
-                identifier("resource", &resource)?;
-                Role::Resource { resource }
-            }
+            (None, Some(resource), None) => KeyHolder::resource(&session, resource, &names.0)?,
             (None, None, _) => {
                 return Err(missing("agent", "set the identifier of the agent, or of the resource").into());
             }
@@ -171,9 +182,14 @@ impl ClientBuilder {
                 return Err(ConfigError::BadText { setting: "resource", problem }.into());
             }
         };
-        let (session, transport) = (Session::new(settings), Arc::new(transport));
-        let driver = Driver { session, transport, workload: None, signer: Some(key), store: None, tokens: None };
-        Ok(Client::from_parts(driver, names, role, redirect_uri))
+        let holder = match redirect_uri {
+            Some(redirect_uri) => holder.redirect_uri(&redirect_uri)?,
+            None => holder,
+        };
+        let holder = holder.thumbprint(&names.1);
+        let transport = Arc::new(transport);
+        let driver = Driver { session, transport, givers, signer: Some(key), store: None, tokens: None };
+        Ok(Client::from_parts(driver, holder, names))
     }
 
     /// The transport's options, for the mounts that have a transport ready.

@@ -159,6 +159,11 @@ impl GetPlatformToken {
         GetPlatformToken { agent_token: agent_token.into(), scopes: Scopes::none(), thumbprint: None }
     }
 
+    /// The same with another agent token.
+    pub(crate) fn of(self, agent_token: &Secret) -> Self {
+        GetPlatformToken { agent_token: agent_token.clone(), ..self }
+    }
+
     /// Only these scopes.
     pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
         self.scopes = scopes.into();

@@ -59,6 +59,7 @@ impl Life {
     }
 
     /// Of a value for those alone who were there when it came.
+    #[cfg(feature = "aauth")]
     pub(crate) fn once(asked: &Now) -> Self {
         Life { once: true, ..Life::between(Duration::ZERO, Duration::ZERO, asked) }
     }

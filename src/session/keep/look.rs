@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::part::{Failed, Open, Part, Whose, late};
+use super::super::part::{Failed, Open, Part, Whose, late, ready};
 use super::super::{Action, Arrived, Step};
 use super::keeper::Keeper;
 use super::life::Life;
@@ -64,6 +64,22 @@ pub(crate) trait Kind {
     }
 }
 
+/// Looks for the value of a kind, and lends nothing: who asks has no use for knowing where it came from.
+pub(crate) struct Just<K: Kind>(pub(crate) Keep<K>);
+
+impl<K: Kind> Part for Just<K> {
+    type Output = K::Value;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<K::Value>, Failed> {
+        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
+    }
+}
+
 /// What somebody who fetches for all may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lead {
@@ -90,6 +106,7 @@ pub(crate) struct Keep<K: Kind> {
     phase: Phase<K>,
 }
 
+#[allow(clippy::large_enum_variant)] // one at a time
 enum Phase<K: Kind> {
     Deciding,
     Waiting { until: Duration },
@@ -184,6 +201,7 @@ impl<K: Kind> Keep<K> {
                 if matches!(action, Action::Send(_) | Action::Given(_)) {
                     fetching.asked = *now;
                 }
+                fetching.lease.handed_out(fetching.fetch.unknown());
                 self.phase = Phase::Fetching(fetching);
                 return Ok(Step::Do(action));
             }

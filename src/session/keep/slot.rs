@@ -8,10 +8,13 @@ use super::super::lock;
 use super::super::part::{Failed, Open, Whose};
 use super::life::{Freshness, Life};
 use super::numbers::Numbers;
-use super::policy::{Failures, Policy};
+use super::policy::{Failures, Misfit, Policy};
 use super::ticket::{Flights, Ticket, Wake};
 use crate::error::Error;
 use crate::time::{Deadline, Now};
+
+/// So long the end of something that must not happen twice is waited for, beyond the time of whoever sent it.
+const ON_THE_WAY: Duration = Duration::from_secs(60);
 
 /// A value as it is kept.
 #[derive(Clone)]
@@ -235,7 +238,10 @@ impl<V: Clone + Send + 'static> Slot<V> {
                 freshness => freshness,
             };
             match freshness {
+                // Others who were there when it came may not have looked yet.
+                Freshness::Expired if held.life.is_once() => {}
                 Freshness::Expired => state.held = None,
+                _ if policy.misfit == Misfit::Wait && !fits(&held.value) => {}
                 _ if !fits(&held.value) => {
                     // It serves others, and this caller as well as it can until the next one may be asked for.
                     let held = held.clone();
@@ -257,14 +263,15 @@ impl<V: Clone + Send + 'static> Slot<V> {
                 }
             }
         }
-        if let Some(flight) = flying {
+        // Who was there when it settled has its answer, however late it wakes, and whatever was begun since.
+        let was_there = state.memo.as_ref().is_some_and(|memo| memo.number > began);
+        let told = was_there && state.memo.as_ref().is_some_and(|memo| memo.open.is_none());
+        if let Some(flight) = flying.filter(|_| !told) {
             return join(self, flight);
         }
         let mut tried = search.tried;
         if let Some(memo) = &state.memo {
             let rest = memo.until.saturating_sub(now.monotonic);
-            // Who was there when it settled has its answer, however late it wakes.
-            let was_there = memo.number > began;
             match memo.open {
                 Some(tried) if !rest.is_zero() && rest < remaining => return Need::Wait(rest, tried),
                 Some(made) if rest.is_zero() && was_there => tried = made,
@@ -300,7 +307,7 @@ impl<V: Clone + Send + 'static> Slot<V> {
         }
         state.flight = Some(Flight { number, until });
         let refused = state.refused.clone();
-        Lease { slot: Arc::clone(self), flight: number, tried, refused, settled: false }
+        Lease { slot: Arc::clone(self), flight: number, tried, refused, unknown: None, settled: false }
     }
 }
 
@@ -323,6 +330,8 @@ pub(crate) struct Lease<V> {
     pub(crate) tried: u32,
     /// The last value, if it was refused.
     pub(crate) refused: Option<V>,
+    /// What those who wait are told if it is dropped, in place of another one's taking over.
+    unknown: Option<Box<Error>>,
     settled: bool,
 }
 
@@ -381,10 +390,29 @@ impl<V> Lease<V> {
     }
 }
 
+impl<V> Lease<V> {
+    /// Something left that must not happen twice, or its outcome is known by now. While it is not, nobody takes over, though
+    /// the time of whoever leads may be over: its end is on the way.
+    pub(crate) fn handed_out(&mut self, unknown: Option<Error>) {
+        if unknown.is_some() && self.unknown.is_none() {
+            let mut state = lock(&self.slot.state);
+            if let Some(flight) = state.flight.as_mut().filter(|flight| flight.number == self.flight) {
+                flight.until = flight.until.saturating_add(ON_THE_WAY);
+            }
+        }
+        self.unknown = unknown.map(Box::new);
+    }
+}
+
 impl<V> Drop for Lease<V> {
     fn drop(&mut self) {
-        if !self.settled {
-            self.slot.settle(self.flight, |_| {});
+        if self.settled {
+            return;
         }
+        let memo = self.unknown.take().map(|error| {
+            let number = self.slot.numbers.next();
+            Memo { number, error: *error, until: Duration::ZERO, open: None }
+        });
+        self.slot.settle(self.flight, |state| state.memo = memo.or(state.memo.take()));
     }
 }

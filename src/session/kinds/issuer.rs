@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::keep::{Keep, Keeper, Kind, Lead, Life, Policy};
-use super::super::part::{Failed, Part, Within, ready};
+use super::super::keep::{Just, Keep, Keeper, Kind, Lead, Life, Policy};
+use super::super::part::{Failed, Part, Within};
 use super::super::{Arrived, Call, Machine, Session, Step};
 use super::document;
 use crate::error::Error;
@@ -18,36 +18,18 @@ impl Session {
     /// The machine that gets what the issuer of AAuth tokens says of itself: read again after an hour, and used for a day while
     /// that fails.
     pub fn issuer_metadata(&self) -> impl Machine<Output = Arc<IssuerMetadata>> + Send + use<> {
-        Within::new(Described(Keep::new(Issuer(self.clone()))), self.total.unwrap_or(TOTAL))
-    }
-
-    /// The same within a deadline that runs already.
-    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
-    pub(crate) fn issuer_metadata_within(
-        &self,
-        deadline: Deadline,
-    ) -> impl Machine<Output = Arc<IssuerMetadata>> + Send + use<> {
-        Within::running(Described(Keep::new(Issuer(self.clone()))), deadline)
-    }
-}
-
-struct Described(Keep<Issuer>);
-
-impl Part for Described {
-    type Output = Arc<IssuerMetadata>;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<Arc<IssuerMetadata>>, Failed> {
-        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
+        Within::new(Just(Keep::new(Issuer::new(self))), self.total.unwrap_or(TOTAL))
     }
 }
 
 /// The description of the session's issuer.
 pub(crate) struct Issuer(Session);
+
+impl Issuer {
+    pub(crate) fn new(session: &Session) -> Self {
+        Issuer(session.clone())
+    }
+}
 
 impl Kind for Issuer {
     type Key = ();

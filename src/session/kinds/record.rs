@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::keep::{Keep, Keeper, Kind, Lead, Life};
-use super::super::part::{Failed, Part, Within, ready};
+use super::super::keep::{Just, Keep, Keeper, Kind, Lead, Life};
+use super::super::part::{Failed, Part, Within};
 use super::super::{Action, Arrived, Call, Machine, Session, Step};
 use super::document;
 use crate::error::Error;
@@ -32,7 +32,7 @@ impl RecordKey {
 impl Session {
     /// The machine that gets the agent's record, one of the last minute if there is one.
     pub fn info(&self) -> impl Machine<Output = Arc<AgentInfo>> + Send + use<> {
-        Within::new(Recent(Keep::new(Record(self.clone()))), self.total_of(&GetInfo.terms()))
+        Within::new(Just(Keep::new(Record(self.clone()))), self.total_of(&GetInfo.terms()))
     }
 
     /// The machine that asks for the agent's record anew.
@@ -67,21 +67,6 @@ impl Kind for Record {
 
     fn life(&self, _: &Arc<AgentInfo>, asked: &Now) -> Life {
         Life::between(AGE, AGE, asked)
-    }
-}
-
-struct Recent(Keep<Record>);
-
-impl Part for Recent {
-    type Output = Arc<AgentInfo>;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<Arc<AgentInfo>>, Failed> {
-        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
     }
 }
 

@@ -1,6 +1,10 @@
 //! What is believed of an answer, and what is not.
 
-use lumoauth::aauth::{AuthToken, Client};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use lumoauth::aauth::{AgentToken, AuthToken, Client};
 use lumoauth::embed::operations::aauth::{Authorize, Exchange, RedeemCode};
 use lumoauth::error::ProtocolFault;
 use lumoauth::{AccessToken, Error, Scopes, TokenType};
@@ -28,8 +32,64 @@ fn any_other_401_is_an_error() {
         assert_eq!(error.code(), code);
         let error = client.exchange(Exchange::new("u.p.s", "r.s.t")).unwrap_err();
         assert!(matches!(error, Error::Api(_)), "{body}: {error}");
-        assert_eq!(world.seen().len(), 2, "asked once each");
+        let seen = world.seen();
+        if code == Some("authentication_required") {
+            // It is the agent's token that is not good: another one is tried, once in five seconds.
+            assert_eq!(seen.len(), 3, "the first call twice, the second once");
+            assert_ne!(seen[0].agent_auth, seen[1].agent_auth);
+            assert_eq!((&seen[0].body, &seen[1].agent_auth), (&seen[1].body, &seen[2].agent_auth));
+        } else {
+            assert_eq!(seen.len(), 2, "asked once each");
+        }
     }
+}
+
+#[test]
+fn a_refused_agent_token_is_replaced_once() {
+    let refused = |seen: &Seen, _: usize| match seen.agent_auth.as_deref() {
+        Some("agent_token=agent.token.0") => (401, r#"{"error":"authentication_required"}"#.to_owned()),
+        _ if seen.line.ends_with("platform-token") => {
+            (200, r#"{"access_token":"p","token_type":"DPoP"}"#.to_owned())
+        }
+        _ => (200, r#"{"auth_token":"a.b.c"}"#.to_owned()),
+    };
+    let (world, asked) = (World::new(refused), Arc::new(AtomicU32::new(0)));
+    let (own, count) = (world.clone(), Arc::clone(&asked));
+    let source = move || {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        Ok(AgentToken::new(format!("agent.token.{number}"), own.time().wall, Duration::from_secs(3600)))
+    };
+    let builder = Client::builder().tenant("acme").key(key()).agent(AGENT);
+    let client = builder.agent_token_from(source).build_with(world.clone()).unwrap();
+    assert!(client.request_authorization("r.s.t").is_ok(), "the call itself goes on with the next one");
+    assert_eq!((asked.load(Ordering::SeqCst), world.seen().len()), (2, 2));
+    assert!(client.platform_token([]).is_ok());
+    assert_eq!(world.seen()[2].body["subject_token"], "agent.token.1", "the one that is shown is traded");
+
+    // A token that was given is all that there is.
+    let given = Client::builder().tenant("acme").key(key()).agent(AGENT).agent_token("agent.token.0");
+    let error = given.build_with(world.clone()).unwrap().request_authorization("r.s.t").unwrap_err();
+    assert_eq!((error.code(), world.seen().len()), (Some("authentication_required"), 4));
+}
+
+#[test]
+fn a_traded_agent_token_that_is_refused_is_replaced_once() {
+    let world = World::new(|seen, _| match seen.body["subject_token"].as_str() == Some("agent.token.1") {
+        true => (200, r#"{"access_token":"p","token_type":"DPoP"}"#.to_owned()),
+        false => (400, r#"{"error":"invalid_grant"}"#.to_owned()),
+    });
+    let (own, count) = (world.clone(), AtomicU32::new(0));
+    let source = move || {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        Ok(AgentToken::new(format!("agent.token.{number}"), own.time().wall, Duration::from_secs(3600)))
+    };
+    let builder = Client::builder().tenant("acme").key(key()).agent(AGENT);
+    let client = builder.agent_token_from(source).build_with(world.clone()).unwrap();
+    assert!(client.platform_token([]).is_ok());
+    assert_eq!(world.seen().len(), 2);
+    // Elsewhere it is another token that is refused so.
+    let error = client.request_authorization("r.s.t").unwrap_err();
+    assert_eq!((error.code(), world.seen().len()), (Some("invalid_grant"), 3));
 }
 
 #[test]

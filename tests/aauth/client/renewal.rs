@@ -1,7 +1,7 @@
 //! The agent's own token, and the renewal of tokens: once for all who ask.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::time::Duration;
 
 use lumoauth::aauth::{AgentToken, AuthToken, Client};
@@ -152,10 +152,16 @@ fn a_token_that_is_over_when_it_comes_is_a_fault() {
 
 #[test]
 fn sixty_four_threads_renew_one_token_with_one_request() {
-    let world = World::new(|_, number| {
-        std::thread::yield_now();
+    let (told, others) = (Arc::new(OnceLock::<World>::new()), THREADS - 1);
+    let own = Arc::clone(&told);
+    let world = World::new(move |_, number| {
+        // Everybody else has to come while this is under way: what comes later is another renewal.
+        while own.get().unwrap().joined() < others {
+            std::thread::yield_now();
+        }
         (200, format!(r#"{{"auth_token":"new-{number}","expires_in":300,"refresh_token":"rf-{number}"}}"#))
     });
+    assert!(told.set(world.clone()).is_ok());
     let client = builder().build_with(world.clone()).unwrap();
     let wall = Timestamp::from_unix(START);
     let access =

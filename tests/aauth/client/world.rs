@@ -1,10 +1,12 @@
 //! A service that answers by a script, on a clock that only moves when somebody waits. It is a transport of both mounts.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use lumoauth::aauth::{AgentKey, AgentServer, Client, ClientBuilder, Delegate};
 use lumoauth::asynchronous;
+use lumoauth::embed::session::Ticket;
 use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{TransportError, TransportFault};
 use lumoauth::http::{HeaderMap, StatusCode};
@@ -38,6 +40,7 @@ struct Inner {
     millis: Mutex<u64>,
     draws: Mutex<u64>,
     seen: Mutex<Vec<Seen>>,
+    joined: AtomicUsize,
 }
 
 impl World {
@@ -47,11 +50,17 @@ impl World {
             millis: Mutex::new(0),
             draws: Mutex::new(0),
             seen: Mutex::default(),
+            joined: AtomicUsize::new(0),
         }))
     }
 
     pub fn seen(&self) -> Vec<Seen> {
         self.0.seen.lock().unwrap().clone()
+    }
+
+    /// How many threads wait, or have waited, for another one.
+    pub fn joined(&self) -> usize {
+        self.0.joined.load(Ordering::SeqCst)
     }
 
     pub fn pass(&self, duration: Duration) {
@@ -106,6 +115,13 @@ impl lumoauth::Transport for World {
 
     fn now(&self) -> Result<Now, TransportError> {
         Ok(self.time())
+    }
+
+    fn join(&self, ticket: Ticket) {
+        let (settled, wait) = mpsc::channel::<()>();
+        ticket.on_settled(move || drop(settled));
+        self.0.joined.fetch_add(1, Ordering::SeqCst);
+        let _ = wait.recv_timeout(ticket.within());
     }
 }
 

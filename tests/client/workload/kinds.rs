@@ -68,7 +68,7 @@ fn the_platforms_token_is_in_no_text() {
     let error = agent.info().unwrap_err();
     assert_eq!(seen.lock().unwrap().len(), 1);
     assert!(form(&seen.lock().unwrap()[0]).iter().any(|(_, value)| value == CANARY));
-    let arrived = Arrived::Given(Ok(Secret::new(CANARY)));
+    let arrived = Arrived::Given(Ok(Secret::new(CANARY).into()));
     let seen = seen.lock().unwrap();
     let text = format!("{error} {error:?} {error:#?} {agent:?} {arrived:?} {:?}", seen[0]);
     for at in 0..CANARY.len() - 12 {
@@ -168,7 +168,7 @@ fn the_session_asks_for_the_token_and_takes_nothing_else_for_it() {
     let session = session();
     let mut call = session.token();
     assert!(matches!(call.step(&now, None), Ok(Step::Do(Action::Given(_)))));
-    let subject = Arrived::Given(Ok(Secret::new(CANARY)));
+    let subject = Arrived::Given(Ok(Secret::new(CANARY).into()));
     assert!(matches!(call.step(&now, Some(subject)), Ok(Step::Do(Action::Send(_)))));
     // Too late: nothing is sent, and the next caller takes over.
     drop(call);
@@ -176,7 +176,7 @@ fn the_session_asks_for_the_token_and_takes_nothing_else_for_it() {
     assert!(matches!(late.step(&now, None), Ok(Step::Do(Action::Given(_)))));
     let hour = Duration::from_secs(3600);
     let then = Now::new(now.wall.saturating_add(hour), now.monotonic + hour, [8; 32]);
-    let error = late.step(&then, Some(Arrived::Given(Ok(Secret::new(CANARY))))).unwrap_err();
+    let error = late.step(&then, Some(Arrived::Given(Ok(Secret::new(CANARY).into())))).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
     assert!(matches!(session.token().step(&then, None), Ok(Step::Do(Action::Given(_)))));
 }
