@@ -6,6 +6,7 @@ mod call;
 mod permission;
 mod protocol;
 mod redactor;
+mod shown;
 mod signer;
 mod text;
 mod transport;
@@ -20,6 +21,8 @@ pub use call::CallError;
 pub use permission::PermissionError;
 pub use protocol::{ProtocolError, ProtocolFault};
 pub(crate) use redactor::Redactor;
+#[cfg(feature = "verify")]
+pub(crate) use shown::told;
 pub use signer::SignerError;
 pub use text::acts_on_text;
 pub(crate) use text::inert;
@@ -31,7 +34,7 @@ pub use workload::WorkloadError;
 /// caller that waited for it.
 ///
 /// A denial is not here: [`crate::Decision`] is a value. [`crate::Decision::require`] turns it into [`Error::Denied`].
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The settings are wrong. Found when the client is built, before any I/O.

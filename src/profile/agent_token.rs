@@ -57,7 +57,7 @@ impl VerifiedAgentToken {
         times.check(now, window)?;
         let audience = claims.audience()?;
         if !audience.iter().any(|name| name == own) {
-            return Err(VerifyError::Audience);
+            return Err(VerifyError::audience(own));
         }
         let (key, thumbprint) = key_of(&mut claims, keys)?;
         Ok(VerifiedAgentToken(Arc::new(Inner {

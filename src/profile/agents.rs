@@ -138,7 +138,8 @@ impl AgentVerifier {
     fn flow(&self, token: &Secret) -> Result<(Flow, Arc<Core>), VerifyError> {
         Flow::among(token, LONGEST_TOKEN, |agent| {
             let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
-            directory.iter().find(|own| own.issuer_name() == agent).map(Arc::clone)
+            let found = directory.iter().find(|own| own.issuer_name() == agent).map(Arc::clone);
+            found.ok_or_else(|| "the agents in the directory".to_owned())
         })
     }
 }

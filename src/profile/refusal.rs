@@ -6,8 +6,9 @@ use crate::error::{Error, StoreError};
 use crate::scopes::Scopes;
 use crate::verify::VerifyError;
 
-/// Why a signed request is not taken. No text of it repeats anything secret of the request.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why a signed request is not taken. No text of it repeats anything secret of the request. `{:?}` is the sentence, its causes and the
+/// advice, as of [`Error`].
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The signed message is not as it must be.
@@ -34,6 +35,12 @@ pub enum RequestError {
     Store(#[source] StoreError),
 }
 
+impl std::fmt::Debug for RequestError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::error::told(f, self, self.advice())
+    }
+}
+
 impl RequestError {
     /// The HTTP status to answer with: 401, 403 for scopes and actors, 413 for what is too long, 503 if it cannot be
     /// decided.
@@ -57,6 +64,25 @@ impl RequestError {
                     .parameter("error_description", self.to_string()),
             ),
             RequestError::Full | RequestError::Store(_) | RequestError::Service(_) => None,
+        }
+    }
+
+    /// What whoever runs the resource, or calls it, can do about it, in one sentence. Never contains anything of the request.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            RequestError::Message(_) => {
+                "Sign the request as it is sent: method, URL, body, and every header that the resource asks for."
+            }
+            RequestError::Token(error) => error.advice(),
+            RequestError::Replayed => {
+                "Sign each request afresh; if it was, look for a proxy that sends requests twice."
+            }
+            RequestError::Full => "Give the replay store more room, or slow the callers down.",
+            RequestError::Revoked => "Get a new authorization token.",
+            RequestError::Service(_) => {
+                "Try again later: nothing is known about the request. Check that the service can be reached."
+            }
+            RequestError::Store(_) => "Look after the replay store: nothing is known about the request.",
         }
     }
 

@@ -52,7 +52,7 @@ impl VerifiedToken {
         claims.issuer(issuer)?;
         let audience = claims.required_text("aud")?;
         if audience != resource {
-            return Err(VerifyError::Audience);
+            return Err(VerifyError::audience(resource));
         }
         let times = claims.times()?;
         times.check(now, Leeway::default())?;

@@ -186,7 +186,10 @@ impl RequestVerifier {
     fn flow(&self, token: &Secret) -> Result<(Flow, Arc<Core>), VerifyError> {
         let issuers = &self.0.issuers;
         Flow::among(token, self.0.longest_token, |issuer| {
-            issuers.iter().find(|core| core.issuer_name() == issuer).map(Arc::clone)
+            issuers.iter().find(|core| core.issuer_name() == issuer).map(Arc::clone).ok_or_else(|| {
+                let names: Vec<_> = issuers.iter().map(|core| core.issuer_name()).collect();
+                names.join(" or ")
+            })
         })
     }
 

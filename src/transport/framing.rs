@@ -171,7 +171,7 @@ impl Watch {
 
     /// Takes one line, or what is there of it.
     fn lines<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], TransportError> {
-        let end = bytes.iter().position(|byte| *byte == b'\n').map(|at| at.saturating_add(1));
+        let end = memchr::memchr(b'\n', bytes).map(|at| at.saturating_add(1));
         let (piece, rest) = bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
         self.bound(piece.len())?;
         if end.is_none() {
@@ -260,7 +260,7 @@ impl Watch {
 
     fn field(&mut self, line: &[u8]) -> Result<(), &'static str> {
         const NONE: &str = "a line of the head or of the trailers is no header";
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(NONE)?;
+        let colon = memchr::memchr(b':', line).ok_or(NONE)?;
         let (name, value) = line.split_at_checked(colon).ok_or(NONE)?;
         let value = value.strip_prefix(b":").unwrap_or(value);
         if name.is_empty()
@@ -361,7 +361,24 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 
 /// A character of a header's name (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
 }
 
 /// A character of a header's value or of a reason (RFC 9110 section 5.5).

@@ -143,7 +143,10 @@ fn proxy(via: &Via) -> Result<ureq::Proxy, ConfigError> {
 /// About how many bytes the head of a request has: ureq cannot send one that its buffer does not hold.
 fn head_size(request: &Request) -> usize {
     let line = |name: usize, value: usize| name.saturating_add(value).saturating_add(4);
-    let start = request.url().to_string().len().saturating_add(64);
+    let url = request.url();
+    let authority = url.authority().map_or(0, |authority| authority.as_str().len());
+    let path = url.path_and_query().map_or(0, |path| path.as_str().len());
+    let start = authority.saturating_add(path).saturating_add(80);
     request.headers().iter().fold(start, |size, (name, value)| {
         size.saturating_add(line(name.as_str().len(), value.as_bytes().len()))
     })

@@ -81,19 +81,19 @@ impl Flow {
         Flow { core, token, deadline: None, phase: Phase::Start, used: None, tried: None, claims: None }
     }
 
-    /// The flow with the issuer that the token names, if it is found: nobody is asked because a token says so. Nothing is
+    /// The flow with the issuer that the token names, if it is found; else who was expected: nobody is asked because a token says so. Nothing is
     /// verified by it.
     #[cfg(feature = "aauth")]
     pub(crate) fn among(
         token: &Secret,
         longest: usize,
-        find: impl FnOnce(&str) -> Option<Arc<Core>>,
+        find: impl FnOnce(&str) -> Result<Arc<Core>, String>,
     ) -> Result<(Self, Arc<Core>), VerifyError> {
         if token.expose().len() > longest {
             return Err(VerifyError::TooLong);
         }
         let claims = unverified_claims(token.expose())?;
-        let core = find(claims.named_issuer()?).ok_or(VerifyError::Issuer)?;
+        let core = find(claims.named_issuer()?).map_err(VerifyError::issuer)?;
         Ok((Flow { claims: Some(claims), ..Flow::new(&core, token) }, core))
     }
 

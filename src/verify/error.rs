@@ -4,8 +4,9 @@ use crate::challenge::Challenge;
 use crate::error::Error;
 use crate::scopes::Scopes;
 
-/// Why a token is not accepted. No text of it repeats any part of the token.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why a token is not accepted. No text of it repeats any part of the token. `{:?}` is the sentence, its causes and the advice, as of
+/// [`Error`].
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The request carries no bearer token (RFC 6750 section 3: the challenge has no error code then).
@@ -48,11 +49,17 @@ pub enum VerifyError {
         problem: &'static str,
     },
     /// It is another issuer's (`iss`, compared byte for byte; RFC 8725 section 3.8).
-    #[error("the token is of another issuer")]
-    Issuer,
+    #[error("the token is of another issuer than {expected}")]
+    Issuer {
+        /// The issuer that tokens must be of, as it is set here.
+        expected: String,
+    },
     /// It is for somebody else (`aud`; RFC 8725 section 3.9).
-    #[error("the token is for another audience")]
-    Audience,
+    #[error("the token is for another audience than {expected}")]
+    Audience {
+        /// The audience that tokens must be for, as it is set here.
+        expected: String,
+    },
     /// It is over (`exp`, RFC 7519 section 4.1.4).
     #[error("the token is expired")]
     Expired,
@@ -87,6 +94,12 @@ pub enum VerifyError {
     /// read it as a yes.
     #[error("the issuer's keys or its word cannot be had: {0}")]
     Unavailable(#[source] Error),
+}
+
+impl std::fmt::Debug for VerifyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::error::told(f, self, self.advice())
+    }
 }
 
 impl From<Error> for VerifyError {
@@ -135,14 +148,76 @@ impl VerifyError {
             (VerifyError::Unavailable(_), _) => return None,
             (_, None) => {}
             (_, Some(code)) => {
-                challenge =
-                    challenge.parameter("error", code).parameter("error_description", self.to_string());
+                challenge = challenge.parameter("error", code).parameter("error_description", self.said());
             }
         }
         if let VerifyError::InsufficientScope { required } = self {
             challenge = challenge.parameter("scope", required.to_string());
         }
         Some(challenge)
+    }
+
+    /// What a caller is told: the same, without what is set here.
+    fn said(&self) -> String {
+        match self {
+            VerifyError::Issuer { .. } => "the token is of another issuer".to_owned(),
+            VerifyError::Audience { .. } => "the token is for another audience".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    pub(crate) fn issuer(expected: impl Into<String>) -> Self {
+        VerifyError::Issuer { expected: expected.into() }
+    }
+
+    pub(crate) fn audience(expected: impl Into<String>) -> Self {
+        VerifyError::Audience { expected: expected.into() }
+    }
+
+    /// What whoever runs the API, or calls it, can do about it, in one sentence. Never contains anything of the token.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            VerifyError::MissingToken => "Send `Authorization: Bearer` with an access token for this API.",
+            VerifyError::BadRequest(_) => {
+                "Send one `Authorization: Bearer` header, and the token nowhere else."
+            }
+            VerifyError::TooLong => "Send an access token: no issuer makes them as long as this.",
+            VerifyError::Malformed(_) => {
+                "Send an access token that is a JWT; for reference tokens, give the verifier a client that asks the service (introspection)."
+            }
+            VerifyError::Type => "Send an access token: this is another kind, such as an ID token.",
+            VerifyError::ForbiddenHeader(_) | VerifyError::Algorithm | VerifyError::Signature => {
+                "Send the token as the issuer signed it; if it is, look at how the issuer signs."
+            }
+            VerifyError::UnknownKey => {
+                "Get a new token; if it persists, check that the verifier's issuer is the one that signs these tokens."
+            }
+            VerifyError::Inactive | VerifyError::Expired => "Get a new token.",
+            VerifyError::Claim { .. } => {
+                "Look at what the issuer puts into its tokens: `lumoauth decode` shows it."
+            }
+            VerifyError::Issuer { .. } => {
+                "Compare the verifier's issuer with `iss` of the token, letter by letter: base URL, tenant, no slash at the end."
+            }
+            VerifyError::Audience { .. } => {
+                "Ask for the token with this API as its resource, or set the audience that its tokens have in `aud`."
+            }
+            VerifyError::NotYetValid | VerifyError::IssuedInFuture => {
+                "Check the clocks of this machine and of the issuer."
+            }
+            VerifyError::Bound => "Send a bearer token, or verify signed requests (feature `aauth`).",
+            VerifyError::ActorDepth | VerifyError::ActorNotAllowed => {
+                "Allow the actor, or the depth, in the verifier's settings if it is to act here."
+            }
+            VerifyError::InsufficientScope { .. } => "Get a token with the scopes that the challenge names.",
+            VerifyError::Nonce => "Start the sign-in anew, and check with the nonce of that sign-in.",
+            VerifyError::AuthorizedParty => {
+                "Check the client id of the verifier: the token is another client's."
+            }
+            VerifyError::Unavailable(_) => {
+                "Try again later: nothing is known about the token. Check the issuer's URL if it persists."
+            }
+        }
     }
 
     /// True if the same token may be accepted later: only the keys could not be had.

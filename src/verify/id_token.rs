@@ -31,7 +31,7 @@ impl VerifiedIdToken {
         claims.issuer(issuer)?;
         let audience = claims.audience()?;
         if !audience.contains(&config.client_id) {
-            return Err(VerifyError::Audience);
+            return Err(VerifyError::audience(config.client_id.as_str()));
         }
         // Rules 3 to 5: with others in `aud`, `azp` must be there; if it is there, it must be this client.
         match claims.text("azp")? {

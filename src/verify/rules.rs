@@ -100,7 +100,7 @@ impl Claims {
 
     /// `iss` must be this issuer, byte for byte.
     pub(crate) fn issuer(&mut self, issuer: &str) -> Result<(), VerifyError> {
-        if self.required_text("iss")? == issuer { Ok(()) } else { Err(VerifyError::Issuer) }
+        if self.required_text("iss")? == issuer { Ok(()) } else { Err(VerifyError::issuer(issuer)) }
     }
 
     /// `aud`: a text, or a list of texts that is not empty (RFC 7519 section 4.1.3).

@@ -55,7 +55,7 @@ impl VerifiedToken {
         claims.issuer(issuer)?;
         let audience = claims.audience()?;
         if !audience.iter().any(|own| config.audience.contains(own)) {
-            return Err(VerifyError::Audience);
+            return Err(VerifyError::audience(config.audience.join(" or ")));
         }
         let times = claims.times()?;
         times.check(now, config.leeway)?;

@@ -304,7 +304,7 @@ fn h6_the_key_is_the_tokens() {
         headers.apply(&mut request).unwrap();
         let error = world.verify(&request).unwrap_err();
         assert!(
-            matches!(error, RequestError::Token(VerifyError::Issuer | VerifyError::UnknownKey)),
+            matches!(error, RequestError::Token(VerifyError::Issuer { .. } | VerifyError::UnknownKey)),
             "{issuer}: {error}"
         );
         refused += 1;

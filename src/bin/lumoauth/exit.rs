@@ -85,16 +85,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(problem) | Failure::Local(problem) => write!(f, "error: {problem}"),
-            Failure::Token { error, .. } => write!(f, "error: {error}"),
-            Failure::Library(error) => {
-                write!(f, "error: {error}")?;
-                let mut source = std::error::Error::source(error);
-                while let Some(cause) = source {
-                    write!(f, ": {cause}")?;
-                    source = cause.source();
-                }
-                write!(f, "\nhelp: {}", error.advice())
-            }
+            Failure::Token { error, .. } => write!(f, "error: {error:?}"),
+            Failure::Library(error) => write!(f, "error: {error:?}"),
         }
     }
 }
