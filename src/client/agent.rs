@@ -238,6 +238,19 @@ impl Agent {
         self.driver.turn(self.driver.session.mcp_token(server.into())).await
     }
 
+    /// Revokes at the service (RFC 7009), and removes from the store, every token that agents with these credentials share
+    /// ([`AgentBuilder::shared_tokens`](super::AgentBuilder::shared_tokens)), and forgets those in this agent's memory. Gives back
+    /// how many there were. Other processes use what they hold until the service refuses it.
+    ///
+    #[doc = example!("# let agent = Agent::builder().base_url(emulator.site().base_url()).layout(emulator.site().layout().clone());\n# let agent = agent.client_id(emulator.client_id()).client_secret(emulator.secret().clone());\n# let agent = agent.shared_tokens(MemoryStore::new()).build_with(emulator.transport())?;\n# agent.ensure_authenticated()", "?;\nassert_eq!(agent.revoke_shared_tokens()", "?, 1);")]
+    ///
+    /// # Errors
+    /// [`Error::Store`] if they cannot be listed, and all that a call can end with: those that are left can be revoked by
+    /// another call.
+    pub async fn revoke_shared_tokens(&self) -> Result<usize, Error> {
+        self.driver.turn(self.driver.session.revoke_shared_tokens()?).await
+    }
+
     /// Runs any operation: one of [`crate::embed::operations`], or one of yours.
     ///
     #[doc = example!("let response = agent.run(lumoauth::ApiRequest::get(\"agents/me\").header(\"X-Trace\", \"1\"))", "?;\nassert_eq!(response.status(), 200);")]

@@ -4,6 +4,7 @@
 //! Three calls of the store make a renewal: load, save (the claim), save (the token). Nothing depends on the store: if it
 //! fails, or nobody is heard of for too long, the token is fetched all the same.
 
+mod ended;
 mod entry;
 mod place;
 

@@ -1,6 +1,6 @@
 //! The command line acts for users, and looks at tokens: each step is a process of its own, the service is on loopback.
 #![cfg(feature = "cli")]
 
-mod support;
+pub mod support;
 mod tokens;
-mod walk;
+pub mod walk;

@@ -1,6 +1,10 @@
 //! The command line, as people and scripts see it.
 #![cfg(feature = "cli")]
 
+#[cfg(unix)]
+mod cache;
 mod commands;
 mod delegation;
 mod emulator;
+#[path = "../rounds/mod.rs"]
+mod rounds;

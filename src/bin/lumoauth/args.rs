@@ -51,13 +51,28 @@ pub struct SettingsArgs {
     /// The longest time for the call, in seconds.
     #[arg(long, global = true, value_name = "SECONDS")]
     pub timeout: Option<f64>,
+    /// A file with the platform's token of this workload, in place of a client secret.
+    #[arg(long, global = true, value_name = "FILE", requires = "workload_provider")]
+    pub workload_token_file: Option<PathBuf>,
+    /// The platform: kubernetes, aws, gcp, azure or oidc.
+    #[arg(long, global = true, value_name = "NAME", requires = "workload_token_file")]
+    pub workload_provider: Option<String>,
+    /// Neither use the tokens of other runs nor keep any for them.
+    #[arg(long, global = true)]
+    pub no_cache: bool,
+    /// Say on standard error where tokens are kept, and how.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
 }
 
 #[derive(Subcommand)]
 #[allow(clippy::large_enum_variant)] // there is one
 pub enum Command {
-    /// Print an access token.
+    /// Print an access token: one of an earlier run while it is good.
     Token {
+        /// A new one, whatever there is.
+        #[arg(long)]
+        fresh: bool,
         /// A scope to ask for; may be repeated. None: what the agent is registered for.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
@@ -118,6 +133,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The tokens that runs of this command share.
+    Cache {
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
     /// Trade a user's token for one with which the agent acts for that user, and print it (RFC 8693).
     ///
     /// The actor is the agent itself, with a token of its own, unless --actor-token-file names another one.
@@ -170,6 +190,17 @@ pub enum Command {
         /// A command with its arguments.
         #[arg(last = true, value_name = "CMD")]
         command: Vec<OsString>,
+    },
+}
+
+/// What can be done with the tokens that runs share.
+#[derive(Subcommand)]
+pub enum CacheCommand {
+    /// Remove them all, whoever they are for. Sessions of users stay.
+    Clear {
+        /// Before that, revoke those of this agent at the service.
+        #[arg(long)]
+        revoke: bool,
     },
 }
 

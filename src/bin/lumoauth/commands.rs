@@ -2,6 +2,7 @@
 
 mod aauth;
 mod about;
+mod cache;
 mod delegate;
 mod emulator;
 mod request;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use lumoauth::{Agent, AgentBuilder, Secret};
 
-use crate::args::{Arguments, Command, SettingsArgs};
+use crate::args::{Arguments, CacheCommand, Command, SettingsArgs};
 use crate::exit::{Ended, Failure};
 use text::{read_text, usage};
 
@@ -21,7 +22,7 @@ use text::{read_text, usage};
 pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
     let settings = &arguments.settings;
     match &arguments.command {
-        Command::Token { scopes, json } => tokens::token(settings, scopes, *json),
+        Command::Token { scopes, fresh, json } => tokens::token(settings, scopes, *fresh, *json),
         Command::Ask { action, context, context_json, json } => {
             about::ask(settings, action, context, context_json.as_deref(), *json)
         }
@@ -31,6 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Budget { json } => about::budget(settings, *json),
         Command::Request { request } => request::request(settings, request),
         Command::McpToken { server, scopes, json } => tokens::mcp_token(settings, server, scopes, *json),
+        Command::Cache { command: CacheCommand::Clear { revoke } } => cache::clear(settings, *revoke),
         Command::Exchange(exchange) => tokens::exchange(settings, exchange),
         Command::Delegate(delegate) => delegate::run(settings, delegate),
         Command::Verify { token, issuer, audience } => tokens::verify(settings, token, issuer, audience),
@@ -49,7 +51,41 @@ fn agent(settings: &SettingsArgs) -> Result<Agent, Failure> {
     Ok(builder(settings)?.build()?)
 }
 
+/// An agent to be built, with tokens that it shares with other runs.
 fn builder(settings: &SettingsArgs) -> Result<AgentBuilder, Failure> {
+    let secret = secret(settings)?;
+    let kept =
+        if settings.no_cache { Err("--no-cache".to_owned()) } else { cache::open(settings, secret.as_ref()) };
+    let builder = bare(settings, secret)?;
+    Ok(match kept {
+        Ok(kept) => kept.shared_by(builder),
+        Err(why) => {
+            say(settings, &format!("tokens are kept in memory only: {why}"));
+            builder
+        }
+    })
+}
+
+/// What helps to see what happens.
+fn say(settings: &SettingsArgs, text: &str) {
+    if settings.verbose {
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
+    }
+}
+
+/// The client secret: read once, because a file need not give it twice.
+fn secret(settings: &SettingsArgs) -> Result<Option<Secret>, Failure> {
+    let Some(file) = &settings.client_secret_file else { return Ok(None) };
+    let secret = Secret::new(read_text(file)?);
+    Ok(Some(Secret::new(secret.expose().trim_end_matches(['\r', '\n']))))
+}
+
+/// An agent to be built that shares nothing.
+fn alone(settings: &SettingsArgs) -> Result<AgentBuilder, Failure> {
+    bare(settings, secret(settings)?)
+}
+
+fn bare(settings: &SettingsArgs, secret: Option<Secret>) -> Result<AgentBuilder, Failure> {
     let mut builder = Agent::builder();
     if let Some(url) = &settings.url {
         builder = builder.base_url(url);
@@ -63,9 +99,11 @@ fn builder(settings: &SettingsArgs) -> Result<AgentBuilder, Failure> {
     if let Some(client_id) = &settings.client_id {
         builder = builder.client_id(client_id);
     }
-    if let Some(file) = &settings.client_secret_file {
-        let secret = Secret::new(read_text(file)?);
-        builder = builder.client_secret(secret.expose().trim_end_matches(['\r', '\n']));
+    if let Some(secret) = secret {
+        builder = builder.client_secret(secret);
+    }
+    if let (Some(file), Some(provider)) = (&settings.workload_token_file, &settings.workload_provider) {
+        builder = builder.workload_token_file(provider, file);
     }
     if let Some(file) = &settings.ca_file {
         builder = builder.root_certificates(read_text(file)?);

@@ -58,10 +58,8 @@ impl Place {
         if !session.settings().shared_tokens {
             return None;
         }
-        let service = session.site().api_base();
-        let credential = identity.fingerprint(&service)?;
-        let whose = [service.as_str(), identity.client_id()?, &credential];
-        let key = StoreKey::new(Shelf::Tokens, whose.iter().chain(what));
+        let whose = whose(session, identity)?;
+        let key = StoreKey::new(Shelf::Tokens, whose.iter().map(String::as_str).chain(what.iter().copied()));
         Some(Place { session: session.clone(), epoch: session.epoch(), key, resource })
     }
 
@@ -92,6 +90,13 @@ impl Place {
     pub(super) fn is_down(&self, now: &Now) -> bool {
         lock(&self.session.shared.sharing.failed).is_some_and(|at| now.monotonic.saturating_sub(at) < DOWN)
     }
+}
+
+/// What the keys of all its tokens begin with. None if nothing says whose they would be.
+pub(super) fn whose(session: &Session, identity: &Identity) -> Option<[String; 3]> {
+    let service = session.site().api_base();
+    let credential = identity.fingerprint(&service)?;
+    Some([service, identity.client_id()?.to_owned(), credential])
 }
 
 fn words(scopes: &Scopes) -> String {

@@ -106,7 +106,7 @@ impl World {
     }
 }
 
-fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { below(&path, found) } else { found.push(path) }

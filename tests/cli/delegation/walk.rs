@@ -119,7 +119,7 @@ fn sessions_are_closed_to_others() {
 }
 
 /// Lets the user's token of the only session be over.
-fn expire(world: &World) {
+pub fn expire(world: &World) {
     let full: Vec<_> =
         world.files().into_iter().filter(|file| std::fs::metadata(file).unwrap().len() > 0).collect();
     assert_eq!(full.len(), 1);

@@ -4,13 +4,18 @@ use lumoauth::DelegationChain;
 use lumoauth::store::{FileStore, Shelf, StoreKey};
 
 use super::text::{secret_of, shown, usage};
-use super::{builder, request, state, tokens};
+use super::{alone, builder, request, state, tokens};
 use crate::args::{Delegate, DelegateArgs, SessionArgs, SettingsArgs};
 use crate::exit::{self, Ended, Failure};
 
 pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<Ended, Failure> {
     let how = tokens::client_auth(arguments.client_auth);
-    let agent = builder(settings)?.client_auth(how.unwrap_or_default()).build()?;
+    // What needs no token of the agent's leaves no trace of one.
+    let builder = match &arguments.step {
+        Delegate::Exchange { .. } | Delegate::Request { .. } => builder(settings)?,
+        Delegate::Url { .. } | Delegate::Callback { .. } | Delegate::Revoke { .. } => alone(settings)?,
+    };
+    let agent = builder.client_auth(how.unwrap_or_default()).build()?;
     // The redirect URI is remembered in the session until the user is back.
     let chain = match &arguments.step {
         Delegate::Url { redirect_uri, .. } => DelegationChain::new(&agent, redirect_uri)?,

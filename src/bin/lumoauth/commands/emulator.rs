@@ -24,7 +24,8 @@ const WAITING: usize = 4096;
 
 /// Options that say where a service is and who asks mean nothing here.
 pub fn refuse(settings: &SettingsArgs) -> Result<(), Failure> {
-    let SettingsArgs { url, tenant, org, client_id, client_secret_file, ca_file, timeout } = settings;
+    let SettingsArgs { url, tenant, org, client_id, client_secret_file, ca_file, timeout, .. } = settings;
+    let SettingsArgs { workload_token_file, workload_provider, no_cache, verbose, .. } = settings;
     let given = [
         ("--url", url.is_some()),
         ("--tenant", tenant.is_some()),
@@ -33,6 +34,10 @@ pub fn refuse(settings: &SettingsArgs) -> Result<(), Failure> {
         ("--client-secret-file", client_secret_file.is_some()),
         ("--ca-file", ca_file.is_some()),
         ("--timeout", timeout.is_some()),
+        ("--workload-token-file", workload_token_file.is_some()),
+        ("--workload-provider", workload_provider.is_some()),
+        ("--no-cache", *no_cache),
+        ("--verbose", *verbose),
     ];
     match given.iter().find(|(_, is_given)| *is_given) {
         Some((name, _)) => {

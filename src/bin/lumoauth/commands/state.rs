@@ -24,6 +24,6 @@ fn usual() -> Result<PathBuf, Failure> {
 }
 
 #[allow(clippy::disallowed_methods)] // a program may read its environment; the library does so in one place of its own
-fn variable(name: &str) -> Option<PathBuf> {
+pub(super) fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -12,8 +12,15 @@ use super::{agent, builder, timeout};
 use crate::args::{ClientAuthArg, ExchangeArgs, SettingsArgs};
 use crate::exit::{self, Ended, Failure};
 
-pub(super) fn token(settings: &SettingsArgs, scopes: &[String], json: bool) -> Result<Ended, Failure> {
-    Ok(shown(&agent(settings)?.authenticate(scopes)?, json))
+pub(super) fn token(
+    settings: &SettingsArgs,
+    scopes: &[String],
+    fresh: bool,
+    json: bool,
+) -> Result<Ended, Failure> {
+    let agent = agent(settings)?.with_scopes(scopes);
+    let token = if fresh { agent.authenticate(scopes)? } else { agent.access_token()? };
+    Ok(shown(&token, json))
 }
 
 pub(super) fn mcp_token(
@@ -41,7 +48,7 @@ pub(super) fn exchange(settings: &SettingsArgs, arguments: &ExchangeArgs) -> Res
     let subject = read_secret(&arguments.subject_token_file)?;
     let actor = match &arguments.actor_token_file {
         Some(file) => read_secret(file)?,
-        None => agent.authenticate([])?.secret().clone(),
+        None => agent.access_token()?.secret().clone(),
     };
     let mut exchange = Exchange::new(subject).actor(actor).scopes(&arguments.scopes);
     if let Some(resource) = &arguments.resource {
