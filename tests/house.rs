@@ -4,6 +4,8 @@
 mod advisories;
 #[path = "house/circles.rs"]
 mod circles;
+#[path = "house/kept.rs"]
+mod kept;
 #[path = "house/links.rs"]
 mod links;
 #[path = "house/names.rs"]

@@ -54,6 +54,7 @@ macro_rules! promises {
             let tested = [$(Promise::$promise),*];
             assert_eq!(tested, PROMISES);
             let kinds = Threads::kinds();
+            assert!(kinds.iter().all(|kind| std::path::Path::new(kind.source).exists()));
             let not: usize = kinds.iter().map(|kind| kind.not.len()).sum();
             let cells = kinds.len() * PROMISES.len();
             println!(

@@ -47,6 +47,7 @@ pub fn kinds() -> Vec<Kind<Mounted>> {
 fn own() -> Kind<Mounted> {
     Kind {
         name: "the agent's own token",
+        source: "src/session/call/own.rs",
         fetches: |hit| hit.is_grant("client_credentials"),
         good: mint,
         before: |_, _| vec![],
@@ -93,6 +94,7 @@ fn own() -> Kind<Mounted> {
 fn mcp() -> Kind<Mounted> {
     Kind {
         name: "a token for an MCP server",
+        source: "src/session/kinds/mcp.rs",
         fetches: |hit| hit.is_grant(EXCHANGE) && !hit.is_delegated(),
         good: mint,
         before: |c, _| vec![job!(c, c.agent.access_token(), |token| format!("{token:?}"))],
@@ -134,6 +136,7 @@ fn consented(c: &Clients, session: &str, code: &'static str) -> Vec<Job> {
 fn user() -> Kind<Mounted> {
     Kind {
         name: "a user's token",
+        source: "src/session/users/user.rs",
         fetches: |hit| hit.is_grant("refresh_token"),
         good: mint,
         before: |c, key| consented(c, &k(key), "short"),
@@ -180,6 +183,7 @@ fn user() -> Kind<Mounted> {
 fn delegated() -> Kind<Mounted> {
     Kind {
         name: "a token for a user",
+        source: "src/session/users/delegated.rs",
         fetches: |hit| hit.is_delegated() && hit.field("actor_token") != SUB_AGENT,
         good: mint,
         before: |c, key| {
@@ -257,6 +261,7 @@ fn delegated_for_resource() -> Kind<Mounted> {
 fn record() -> Kind<Mounted> {
     Kind {
         name: "the agent's record",
+        source: "src/session/kinds/record.rs",
         fetches: |hit| hit.path.ends_with("/oauth/userinfo"),
         good: |hit, _| usual(hit),
         before: |c, key| {
@@ -292,6 +297,7 @@ fn record() -> Kind<Mounted> {
 fn service() -> Kind<Mounted> {
     Kind {
         name: "what the service says of itself",
+        source: "src/session/kinds/service.rs",
         fetches: |hit| hit.path.ends_with("/.well-known/oauth-authorization-server"),
         good: |hit, _| usual(hit),
         before: |_, _| vec![],
@@ -324,6 +330,7 @@ fn service() -> Kind<Mounted> {
 fn description() -> Kind<Mounted> {
     Kind {
         name: "what a resource says of itself",
+        source: "src/session/kinds/description.rs",
         fetches: |hit| hit.path.contains("/.well-known/oauth-protected-resource"),
         // `discover` reads it anew, whatever is held; a request that is refused looks into what is held.
         again: Some(|c, key| {
@@ -337,6 +344,7 @@ fn description() -> Kind<Mounted> {
 fn issuer() -> Kind<Mounted> {
     Kind {
         name: "what the issuer of AAuth tokens says of itself",
+        source: "src/session/kinds/issuer.rs",
         fetches: |hit| hit.path.ends_with("/.well-known/aauth-issuer"),
         get: |c, _| job!(c, c.aauth.metadata(), |found| found.issuer.clone()),
         late: Late::Short(|c: &Clients| {
@@ -350,6 +358,7 @@ fn issuer() -> Kind<Mounted> {
 fn keys() -> Kind<Mounted> {
     Kind {
         name: "the keys of an issuer",
+        source: "src/verify/kept.rs",
         fetches: |hit| hit.path.ends_with("/.well-known/jwks.json"),
         get: |c, _| job!(c, c.verifier.verify(&c.signed), |token| token.subject().to_owned()),
         soft: 700,

@@ -116,6 +116,8 @@ pub type Get<M> = fn(&<M as Mount>::Clients, u32) -> <M as Mount>::Job;
 /// A row of the table.
 pub struct Kind<M: Mount> {
     pub name: &'static str,
+    /// Where the kind is: `tests/house/kept.rs` looks whether all have a row.
+    pub source: &'static str,
     /// The requests that fetch it.
     pub fetches: fn(&Hit) -> bool,
     /// What they are answered, with a lifetime if there is one.
