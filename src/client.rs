@@ -18,6 +18,9 @@ macro_rules! mounted_twice {
         #[path = "agent.rs"]
         mod agent;
         #[allow(clippy::duplicate_mod)]
+        #[path = "authz.rs"]
+        mod authz;
+        #[allow(clippy::duplicate_mod)]
         #[path = "builder.rs"]
         mod builder;
         #[allow(clippy::duplicate_mod)]
@@ -36,6 +39,9 @@ macro_rules! mounted_twice {
         #[allow(clippy::duplicate_mod)]
         #[path = "run.rs"]
         mod run;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "service.rs"]
+        mod service;
         #[cfg(feature = "verify")]
         #[allow(clippy::duplicate_mod)]
         #[path = "verifier.rs"]

@@ -121,6 +121,80 @@ impl Workload {
     }
 }
 
+/// A credential that is sent as it is: nothing is fetched for it, and nothing renews it (`docs/wire.md`, S-keys). It goes to
+/// the service and to nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    bearer: Bearer,
+    secret: Secret,
+}
+
+/// Whose word a request travels with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bearer {
+    /// An agent's: its own token, or its key.
+    Agent,
+    /// A user's access token.
+    User,
+    /// An organization's API key.
+    ApiKey,
+}
+
+impl Key {
+    /// The key of an agent, in place of client credentials: `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is empty or cannot be sent.
+    pub fn agent(key: impl Into<Secret>) -> Result<Self, ConfigError> {
+        Key::new(
+            Bearer::Agent,
+            "agent_key",
+            "leave it out if the agent has a client id and secret",
+            key.into(),
+        )
+    }
+
+    /// The access token of a user who is signed in elsewhere: `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is empty or cannot be sent.
+    pub fn user_token(token: impl Into<Secret>) -> Result<Self, ConfigError> {
+        Key::new(Bearer::User, "user_token", "hand over the access token of a user", token.into())
+    }
+
+    /// The API key of an organization: `X-API-Key`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is empty or cannot be sent.
+    pub fn api_key(key: impl Into<Secret>) -> Result<Self, ConfigError> {
+        Key::new(Bearer::ApiKey, "api_key", "set it on the builder or in LUMOAUTH_API_KEY", key.into())
+    }
+
+    fn new(
+        bearer: Bearer,
+        setting: &'static str,
+        hint: &'static str,
+        secret: Secret,
+    ) -> Result<Self, ConfigError> {
+        check(setting, hint, secret.expose())?;
+        if secret.expose().contains(' ') {
+            return Err(ConfigError::BadText { setting, problem: "has a blank, which no key or token has" });
+        }
+        Ok(Key { bearer, secret })
+    }
+
+    /// Whose it is.
+    pub fn bearer(&self) -> Bearer {
+        self.bearer
+    }
+
+    /// The key itself.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+}
+
 /// How the client authenticates itself at the token endpoint (`docs/wire.md`, T-auth).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -143,6 +217,8 @@ pub struct Variables {
     pub client_id: Option<String>,
     /// `AGENT_CLIENT_SECRET`.
     pub client_secret: Option<Secret>,
+    /// `LUMOAUTH_API_KEY`.
+    pub api_key: Option<Secret>,
 }
 
 impl Variables {
@@ -156,6 +232,7 @@ impl Variables {
                 .or_else(|| get("LUMOAUTH_ORG_ID").map(Layout::Organization)),
             client_id: get("AGENT_CLIENT_ID"),
             client_secret: get("AGENT_CLIENT_SECRET").map(Secret::from),
+            api_key: get("LUMOAUTH_API_KEY").map(Secret::from),
         }
     }
 
@@ -215,6 +292,14 @@ mod tests {
         assert!(Credentials::new("agt", "").is_err(), "a secret that was forgotten makes no public client");
         assert!(Credentials::public("app").unwrap().is_public() && Credentials::public("").is_err());
         assert!(Credentials::new("agt", "ß").is_err());
+        for make in
+            [|key: &str| Key::agent(key), |key: &str| Key::user_token(key), |key: &str| Key::api_key(key)]
+        {
+            for bad in ["", "canary\n", "can ary", "canarÿ", "can\0ary"] {
+                assert!(!make(bad).unwrap_err().to_string().contains("canar"), "{bad:?}");
+            }
+            assert!(!format!("{:?}", make("canary").unwrap()).contains("canary"));
+        }
         assert!(!format!("{:?}", Credentials::new("agt_1", "canary").unwrap()).contains("canary"));
     }
 }

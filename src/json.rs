@@ -337,6 +337,20 @@ impl Fields {
         }
     }
 
+    /// Takes a list of objects, each to be read in the same way; absent is the empty list.
+    pub fn objects(&mut self, field: &'static str) -> Result<Vec<Fields>, Error> {
+        let items = match self.value(field) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(self.mistyped(field, "a list of objects", &other)),
+        };
+        let item = |item| match item {
+            Value::Object(map) => Ok(Fields::new(self.operation, self.status, map)),
+            other => Err(self.mistyped(field, "a list of objects", &other)),
+        };
+        items.into_iter().map(item).collect()
+    }
+
     /// Takes an optional object, to be read in the same way.
     pub fn object(&mut self, field: &'static str) -> Result<Option<Fields>, Error> {
         match self.value(field) {

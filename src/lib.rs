@@ -14,6 +14,8 @@
 //! | I want to ... | type |
 //! |---|---|
 //! | ask what an agent may do, call the service in its name | [`Agent`]; what comes back: [`Decision`], [`AgentInfo`], [`Identity`], [`Budget`], [`Response`] |
+//! | decide in a service, with a user's token or an API key | [`Client`] |
+//! | check permissions, relations, policies | [`Authz`]; [`CheckPermission`], [`Tuple`], [`CheckPolicy`], [`Evaluate`]; many at once: [`Answers`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
 //! | keep users' sessions where several processes find them | [`DelegationChain::store`], [`store`] |
 //! | call an MCP server | [`Agent::mcp`], [`McpServer`]; a bare token: [`Agent::mcp_token`] |
@@ -206,7 +208,10 @@ pub mod embed {
 pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
-pub use client::blocking::{Agent, AgentBuilder, DelegationChain, McpServer, MemoryStore, Signer, Transport};
+pub use client::blocking::{
+    Agent, AgentBuilder, Authz, Client, ClientBuilder, DelegationChain, McpServer, MemoryStore, Signer,
+    Transport,
+};
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]
 pub use client::blocking::{IdTokenVerifier, TokenVerifier};
@@ -215,6 +220,10 @@ pub use credentials::{ClientAuth, Credentials};
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub use emulator::Emulator;
 pub use error::Error;
+pub use operations::authz::{
+    Answers, CheckAll, CheckAny, CheckPermission, CheckPermissions, CheckPolicies, CheckPolicy, Entity,
+    Evaluate, EvaluateAll, RelationTree, Subject, Tuple,
+};
 pub use operations::{
     AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Delegation, Identity, McpToken, Register,
     Registration, ResourceMetadata,

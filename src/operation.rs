@@ -7,7 +7,7 @@ mod signing;
 
 pub use signing::Signing;
 
-use crate::credentials::{ClientAuth, Credentials};
+use crate::credentials::{Bearer, ClientAuth, Credentials};
 use crate::error::Error;
 use crate::origin::Origin;
 use crate::route::Route;
@@ -73,7 +73,8 @@ pub enum Auth {
     ClientBy(ClientAuth),
     /// This client's id and secret, in this way: another client's than the session's, which stands behind this one step.
     ClientAs(Credentials, ClientAuth),
-    /// The agent's own access token, obtained and renewed by the session.
+    /// What the session has: the agent's own access token, obtained and renewed by the session, or a key or a user's token, sent
+    /// as it is. [`Terms::callers`] says which of them the operation takes.
     Bearer,
     /// This token and no other; it is not renewed.
     Token(AccessToken),
@@ -96,6 +97,31 @@ impl Auth {
     }
 }
 
+/// With whose word an operation may travel. What the service refuses is said before anything is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Callers {
+    users: bool,
+    api_keys: bool,
+}
+
+impl Callers {
+    /// Agents alone.
+    pub const AGENTS: Callers = Callers { users: false, api_keys: false };
+    /// Agents, and users by their tokens.
+    pub const PRINCIPALS: Callers = Callers { users: true, api_keys: false };
+    /// Agents, users, and services with an API key.
+    pub const ALL: Callers = Callers { users: true, api_keys: true };
+
+    /// True if this one may.
+    pub const fn include(self, bearer: Bearer) -> bool {
+        match bearer {
+            Bearer::Agent => true,
+            Bearer::User => self.users,
+            Bearer::ApiKey => self.api_keys,
+        }
+    }
+}
+
 /// How an operation is to be run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -106,6 +132,8 @@ pub struct Terms {
     pub effect: Effect,
     /// The credential it travels with.
     pub auth: Auth,
+    /// Whose it may be, where it is the session's ([`Auth::Bearer`]): agents' alone, if nothing else is said.
+    pub callers: Callers,
     /// The whole time of a call, if the caller sets no other.
     pub total: Duration,
     /// The longest time of one attempt.
@@ -129,6 +157,7 @@ impl Terms {
             name,
             effect,
             auth,
+            callers: Callers::AGENTS,
             total: Duration::from_secs(15),
             attempt: Duration::from_secs(5),
             body_limit: 64 * 1024,
@@ -141,6 +170,12 @@ impl Terms {
     /// Another total time.
     pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
+        self
+    }
+
+    /// Says whose credential it may travel with.
+    pub fn callers(mut self, callers: Callers) -> Self {
+        self.callers = callers;
         self
     }
 

@@ -5,7 +5,9 @@
 pub mod aauth;
 mod agents;
 mod ask;
+pub mod authz;
 mod consent;
+mod decision;
 mod delegation;
 mod demand;
 mod device;
@@ -23,9 +25,10 @@ mod token;
 pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
 };
-pub use ask::{Ask, Decision};
+pub use ask::Ask;
 pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
+pub use decision::Decision;
 pub use delegation::{Claimed, Delegation, Revocation, UserSession, UserTimes};
 pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};

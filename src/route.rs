@@ -18,6 +18,7 @@ pub struct Route {
     verb: Verb,
     base: Base,
     path: &'static str,
+    unprefixed: Option<&'static str>,
     warm: Option<u8>,
 }
 
@@ -48,7 +49,7 @@ pub(crate) const WARM_PLACES: usize = 4;
 
 impl Route {
     const fn new(name: &'static str, verb: Verb, path: &'static str) -> Self {
-        Route { name, verb, base: Base::Api, path, warm: None }
+        Route { name, verb, base: Base::Api, path, unprefixed: None, warm: None }
     }
 
     /// A route that is read, behind the API of the tenant. Pieces of the path in braces, such as `{job}`, stand for ids.
@@ -82,6 +83,11 @@ impl Route {
         Route { base, warm: None, ..self }
     }
 
+    /// In the organization layout it is at `/api/v1/{path}`, without the organization: the service takes that from the credential.
+    pub const fn unprefixed(self, path: &'static str) -> Self {
+        Route { unprefixed: Some(path), ..self }
+    }
+
     /// Its URL is made once for a site and kept at this place, which no other route has.
     pub(crate) const fn warm(self, place: u8) -> Self {
         Route { warm: Some(place), ..self }
@@ -113,19 +119,27 @@ impl Route {
         self.path
     }
 
+    /// The path behind `/api/v1` in the organization layout, if it is without the organization there.
+    pub const fn unprefixed_path(self) -> Option<&'static str> {
+        self.unprefixed
+    }
+
     pub(crate) const fn warm_place(self) -> Option<u8> {
         self.warm
     }
 
     /// The pieces of the path between slashes, and of each whether it is an id, by name.
     pub(crate) fn pieces(self) -> impl Iterator<Item = Piece> {
-        self.path.split('/').map(|piece| {
-            match piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')) {
-                Some(name) => Piece::Id(name),
-                None => Piece::Fixed(piece),
-            }
-        })
+        pieces(self.path)
     }
+}
+
+/// The pieces of a path between slashes.
+pub(crate) fn pieces(path: &'static str) -> impl Iterator<Item = Piece> {
+    path.split('/').map(|piece| match piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')) {
+        Some(name) => Piece::Id(name),
+        None => Piece::Fixed(piece),
+    })
 }
 
 /// One piece of a route's path.

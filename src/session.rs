@@ -6,6 +6,7 @@
 #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
 mod access;
 mod attach;
+mod bulk;
 mod call;
 mod change;
 mod given;
@@ -41,12 +42,12 @@ pub use signature::ToSign;
 pub use token::TokenCall;
 pub use users::Users;
 
-use crate::credentials::{ClientAuth, Credentials, Workload};
+use crate::credentials::{ClientAuth, Credentials, Key, Workload};
 use crate::error::{ConfigError, Error, SignerError, StoreError, TransportError, TransportFault};
 use crate::operation::Operation;
 #[cfg(feature = "aauth")]
 use crate::operations::aauth::IssuerMetadata;
-use crate::operations::{AgentInfo, ResourceMetadata, ServerMetadata};
+use crate::operations::{AgentInfo, Decision, ResourceMetadata, ServerMetadata};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::site::Site;
@@ -55,7 +56,7 @@ use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 use identity::{Identity, Owner, TokenKey};
 use keep::{Keeper, MOST_KEPT, Slot};
-use kinds::{McpKey, RecordKey};
+use kinds::{DecisionKey, LONGEST_DECISION, McpKey, RecordKey};
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -144,6 +145,7 @@ pub struct Settings {
     user_agent: HeaderValue,
     most_kept: usize,
     shared_tokens: bool,
+    decisions: Duration,
 }
 
 impl Settings {
@@ -161,6 +163,7 @@ impl Settings {
             user_agent: HeaderValue::from_static(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"))),
             most_kept: MOST_KEPT,
             shared_tokens: false,
+            decisions: Duration::ZERO,
         }
     }
 
@@ -173,6 +176,12 @@ impl Settings {
     /// The agent has no secret: its platform vouches for it. In place of credentials.
     pub fn workload(mut self, workload: Workload) -> Self {
         self.identity = Some(Identity::workload(workload));
+        self
+    }
+
+    /// Every call travels with this key, or this user's token. In place of credentials.
+    pub fn key(mut self, key: Key) -> Self {
+        self.identity = Some(Identity::key(key));
         self
     }
 
@@ -234,6 +243,14 @@ impl Settings {
         self
     }
 
+    /// Uses a decision again for so long, 30 s at most; not at all if not set. Checks of permissions, relations and policies are meant:
+    /// what is allowed may go on for so long after it was taken back, and what is denied after it was granted. Questions to
+    /// the Ask API are always asked anew.
+    pub fn remember_decisions(mut self, age: Duration) -> Self {
+        self.decisions = age.min(LONGEST_DECISION);
+        self
+    }
+
     /// Puts a product of yours in front of `User-Agent`.
     ///
     /// # Errors
@@ -281,6 +298,7 @@ struct Shared {
     service: Keeper<(), Arc<ServerMetadata>>,
     descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
     records: Keeper<RecordKey, Arc<AgentInfo>>,
+    decisions: Keeper<DecisionKey, Decision>,
     #[cfg(feature = "aauth")]
     issuer: Keeper<(), Arc<IssuerMetadata>>,
     quota: Quota,
@@ -302,6 +320,7 @@ impl Session {
             service: Keeper::bounded(most),
             descriptions: Keeper::bounded(most),
             records: Keeper::bounded(most),
+            decisions: Keeper::bounded(most),
             #[cfg(feature = "aauth")]
             issuer: Keeper::bounded(most),
             quota: Quota::default(),
@@ -374,13 +393,23 @@ impl Session {
 
     /// Replaces the credentials; every token and every remembered failure of the old ones is dropped.
     pub fn set_credentials(&self, credentials: Credentials) {
+        self.replace(Identity::client(credentials));
+    }
+
+    /// Replaces the credentials by a key, or by a user's token, or the key by another; whatever is held of the old ones is dropped.
+    pub fn set_key(&self, key: Key) {
+        self.replace(Identity::key(key));
+    }
+
+    fn replace(&self, identity: Identity) {
         let mut owner = lock(&self.shared.owner);
-        owner.replace(Identity::client(credentials));
+        owner.replace(identity);
         self.shared.epoch.store(owner.epoch(), Ordering::Release);
         drop(owner);
         self.shared.tokens.clear();
         self.shared.mcp.clear();
         self.shared.records.clear();
+        self.shared.decisions.clear();
     }
 
     /// The whole time of each call, if one was set.
@@ -396,6 +425,11 @@ impl Session {
     /// Counts how often the credentials were replaced.
     pub(crate) fn epoch(&self) -> u64 {
         self.shared.epoch.load(Ordering::Acquire)
+    }
+
+    /// The key that every call travels with, if it is one.
+    pub(crate) fn standing_key(&self) -> Option<Arc<Key>> {
+        lock(&self.shared.owner).standing_key()
     }
 
     fn credentials(&self) -> Result<Arc<Credentials>, Error> {

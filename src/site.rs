@@ -1,5 +1,6 @@
 //! Where the service is: a base URL and a tenant give every URL.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +10,7 @@ use http::Uri;
 use crate::error::{ConfigError, InputError};
 use crate::origin::{Origin, absolute, parse_base};
 use crate::path::{has_scheme, path_and_query, segment};
-use crate::route::{Base, Piece, Route, WARM_PLACES};
+use crate::route::{Base, Piece, Route, WARM_PLACES, pieces};
 
 /// LumoAuth's cloud: the default base URL (`docs/wire.md`, S-hosts).
 pub const DEFAULT_BASE_URL: &str = "https://app.lumoauth.dev";
@@ -96,9 +97,10 @@ impl Site {
     /// [`InputError`] for an id that cannot be a segment, as [`segment`] has it; and if there are more ids or fewer than
     /// the route has.
     pub fn url_with(&self, route: Route, ids: &[&str]) -> Result<Uri, InputError> {
-        let mut path = self.base(route).to_owned();
+        let (base, own) = self.place(route);
+        let mut path = base.into_owned();
         let mut ids = ids.iter();
-        for piece in route.pieces() {
+        for piece in pieces(own) {
             path.push('/');
             match piece {
                 Piece::Fixed(text) => path.push_str(text),
@@ -116,16 +118,22 @@ impl Site {
 
     #[cold]
     fn make_url(&self, route: Route) -> Uri {
-        let path = route.path().replace('{', "%7B").replace('}', "%7D");
-        self.assemble(&format!("{}/{path}", self.base(route)))
+        let (base, path) = self.place(route);
+        let path = path.replace('{', "%7B").replace('}', "%7D");
+        self.assemble(&format!("{base}/{path}"))
     }
 
-    fn base(&self, route: Route) -> &str {
-        match route.base() {
-            Base::Api => &self.api,
-            Base::Tenant => &self.tenant,
-            Base::Root => &self.prefix,
-        }
+    /// What a route's path stands behind here, and the path.
+    fn place(&self, route: Route) -> (Cow<'_, str>, &'static str) {
+        let base = match (route.base(), route.unprefixed_path(), &self.layout) {
+            (_, Some(path), Layout::Organization(_)) => {
+                return (Cow::Owned(format!("{}/api/v1", self.prefix)), path);
+            }
+            (Base::Api, ..) => &self.api,
+            (Base::Tenant, ..) => &self.tenant,
+            (Base::Root, ..) => &self.prefix,
+        };
+        (Cow::Borrowed(base), route.path())
     }
 
     /// A path of your own: `/x` behind the base URL (its own path kept), `x` behind the tenant's API base. An absolute
@@ -357,6 +365,19 @@ mod tests {
         }
         let own = Site::new("https://id.example", Layout::CustomDomain).unwrap();
         assert_eq!(own.url(ROUTE.behind(Base::Tenant)), "https://id.example/agents/ask");
+    }
+
+    #[test]
+    fn some_routes_take_the_organization_from_the_credential() {
+        let route = Route::get("a.b", "a/{one}").unprefixed("b/a/{one}");
+        let url = |layout| {
+            let site = Site::new("https://gw.example.com/x", layout).unwrap();
+            assert_eq!(site.url(route).path(), site.url_with(route, &["{one}"]).unwrap().path());
+            site.url_with(route, &["1/2"]).unwrap().to_string()
+        };
+        assert_eq!(url(Layout::Tenant("acme".into())), "https://gw.example.com/x/t/acme/api/v1/a/1%2F2");
+        assert_eq!(url(Layout::Organization("acme".into())), "https://gw.example.com/x/api/v1/b/a/1%2F2");
+        assert_eq!(url(Layout::CustomDomain), "https://gw.example.com/x/api/v1/a/1%2F2");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Requests and responses as values, and the one fork between success and failure.
 
+mod page;
 mod refusal;
 
 use std::fmt;
@@ -14,6 +15,9 @@ use crate::error::{ApiError, Error, InputError, ProtocolError, ProtocolFault, Re
 use crate::json::{self, Fields};
 use crate::secret::Secret;
 use crate::time::Timestamp;
+
+pub use page::Page;
+pub(crate) use page::{page, read_page};
 
 /// What one attempt may take. A transport keeps to it; the session sets it for every attempt anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// Where an API key travels.
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Headers that a request has room for from the start.
 const HEADERS: usize = 8;
@@ -131,7 +138,19 @@ impl Request {
         })?;
         value.set_sensitive(true);
         self.0.headers.insert(AUTHORIZATION, value);
+        self.0.headers.remove(API_KEY);
         Ok(self.carries(credentials))
+    }
+
+    /// Adds `X-API-Key`, marked as sensitive, in place of any `Authorization`: the service fails if both are there.
+    pub fn api_key(mut self, key: &Secret) -> Result<Self, InputError> {
+        let problem = "has a character that no header can carry (a line break?)";
+        let mut value =
+            HeaderValue::from_str(key.expose()).map_err(|_| InputError::new("api_key", problem))?;
+        value.set_sensitive(true);
+        self.0.headers.insert(API_KEY, value);
+        self.0.headers.remove(AUTHORIZATION);
+        Ok(self.carries(key))
     }
 
     /// Adds more fields behind a form body.

@@ -352,6 +352,12 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("Ask", "context", "the caller's own facts about its question"),
     ("Decision", "context", "an output, as above"),
     ("Decision", "extra", "an output, as above"),
+    ("About", "context", "the caller's own facts about its question"),
+    ("CheckPolicy", "environment", "as above"),
+    ("CheckPolicies", "environment", "as above"),
+    ("Evaluate", "context", "as above"),
+    ("Attributes", "values", "an output: attributes that policies go by, not credentials"),
+    ("AttributeDefinition", "extra", "an output, as above"),
     ("Settings", "user_agent", "sent to everybody; holds the product's name only"),
 ];
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::authz::Authz;
 use super::mcp::McpServer;
 use super::run::Driver;
 use super::{dual, example};
@@ -77,6 +78,11 @@ impl Agent {
         self.driver.session.set_credentials(credentials);
     }
 
+    /// What users and agents may do: permissions, relations, policies.
+    pub fn authz(&self) -> Authz {
+        Authz::new(&self.driver)
+    }
+
     /// The session behind it, for drivers of your own.
     pub fn session(&self) -> &Session {
         &self.driver.session
@@ -118,6 +124,9 @@ impl Agent {
     /// # Errors
     /// As [`Agent::authenticate`].
     pub async fn ensure_authenticated(&self) -> Result<(), Error> {
+        if self.driver.session.standing_key().is_some() {
+            return Ok(()); // there is nothing to fetch
+        }
         self.access_token().await.map(drop)
     }
 

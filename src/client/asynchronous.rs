@@ -25,9 +25,11 @@ pub use crate::transport::asynchronous::{Io, Transport, from_fn};
 
 pub use crate::store::MemoryStore;
 pub use agent::Agent;
+pub use authz::Authz;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
+pub use service::{Client, ClientBuilder};
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

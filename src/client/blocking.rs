@@ -18,9 +18,11 @@ pub use crate::transport::blocking::Transport;
 pub use crate::store::MemoryStore;
 use crate::store::blocking::Store;
 pub use agent::Agent;
+pub use authz::Authz;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
 pub use mcp::McpServer;
+pub use service::{Client, ClientBuilder};
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -9,7 +9,7 @@ use super::givers::Givers;
 use super::run::Driver;
 use super::workload::WorkloadSource;
 use super::{Agent, Signer, Store, Transport, example};
-use crate::credentials::{ClientAuth, Credentials, Variables, Workload};
+use crate::credentials::{ClientAuth, Credentials, Key, Variables, Workload};
 use crate::error::{ConfigError, Error};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
@@ -27,12 +27,14 @@ pub struct AgentBuilder {
     client_id: Option<String>,
     client_secret: Option<Secret>,
     public: bool,
+    agent_key: Option<Secret>,
     workload: Option<(String, WorkloadSource)>,
     client_auth: ClientAuth,
     scopes: Scopes,
     timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,
     most_kept: Option<usize>,
+    decisions: Duration,
     connect_timeout: Option<Duration>,
     allowed_origins: Vec<String>,
     user_agent: Option<String>,
@@ -58,6 +60,46 @@ impl Agent {
     }
 }
 
+/// Settings of the connection, which other builders hand on to an [`AgentBuilder`] within them.
+macro_rules! connection {
+    ($builder:ident) => {
+        connection! { $builder:
+            /// Where the service is, [`crate::DEFAULT_BASE_URL`] if not set.
+            base_url(url: impl Into<String>);
+            /// The tenant's slug: paths are `/t/{tenant}/api/v1`.
+            tenant(tenant: impl Into<String>);
+            /// The organization's id: paths are `/orgs/{organization}/api/v1`.
+            organization(organization: impl Into<String>);
+            /// The layout of the paths, in place of `tenant`, `organization` or `custom_domain`.
+            layout(layout: $crate::site::Layout);
+            /// The base URL is a domain of the tenant's own: paths are `/api/v1`.
+            custom_domain();
+            /// The whole time of every call, in place of each operation's own.
+            timeout(total: ::std::time::Duration);
+            /// The longest time of one attempt, 5 s if not set.
+            attempt_timeout(attempt: ::std::time::Duration);
+            /// The longest time until a connection stands (TCP and TLS), 3.1 s if not set.
+            connect_timeout(connect: ::std::time::Duration);
+            /// A product of yours for the `User-Agent` header, such as `my-agent/1.2`.
+            user_agent(product: impl Into<String>);
+            /// Trusts the certificates in this PEM text in addition to the built-in roots.
+            root_certificates(pem: impl Into<Vec<u8>>);
+            /// Goes through this proxy. Never used for hosts that are this machine.
+            proxy(url: impl Into<$crate::secret::Secret>);
+        }
+    };
+    ($builder:ident: $($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*);)*) => {
+        impl $builder {
+            $($(#[$doc])*
+            pub fn $name(mut self, $($argument: $type),*) -> Self {
+                self.connection = self.connection.$name($($argument),*);
+                self
+            })*
+        }
+    };
+}
+pub(super) use connection;
+
 impl AgentBuilder {
     pub(super) fn new() -> Self {
         AgentBuilder::default()
@@ -67,7 +109,8 @@ impl AgentBuilder {
     /// `LUMOAUTH_ORG_ID`), `AGENT_CLIENT_ID`, `AGENT_CLIENT_SECRET`, the proxy that the usual variables
     /// name, and the certificates to trust besides (`SSL_CERT_FILE`, `SSL_CERT_DIR`). See [`TransportOptions`] for both.
     pub fn environment(mut self) -> Self {
-        let Variables { base_url, layout, client_id, client_secret } = Variables::read(environment::variable);
+        let Variables { base_url, layout, client_id, client_secret, api_key: _ } =
+            Variables::read(environment::variable);
         self.base_url = self.base_url.or(base_url);
         self.layout = self.layout.or(layout);
         self.client_id = self.client_id.or(client_id);
@@ -123,6 +166,13 @@ impl AgentBuilder {
     /// needs the client's own token is an error before anything is sent.
     pub fn public_client(mut self) -> Self {
         self.public = true;
+        self
+    }
+
+    /// The agent's key (`agk_...`), in place of client credentials. It is sent as it is, to the service alone; what needs a token of
+    /// the agent's own (tokens for MCP servers, acting for users) is an error before anything is sent.
+    pub fn agent_key(mut self, key: impl Into<Secret>) -> Self {
+        self.agent_key = Some(key.into());
         self
     }
 
@@ -192,6 +242,14 @@ impl AgentBuilder {
         self
     }
 
+    /// Uses a decision again for so long, 30 s at most; not at all if not set. Checks of permissions, relations and policies are meant:
+    /// what is allowed may go on for so long after it was taken back, and what is denied after it was granted. Questions to
+    /// the Ask API ([`Agent::ask`]) are always asked anew.
+    pub fn remember_decisions(mut self, age: Duration) -> Self {
+        self.decisions = age;
+        self
+    }
+
     /// The longest time until a connection stands (TCP and TLS), 3.1 s if not set; looking up the name has as long again.
     pub fn connect_timeout(mut self, connect: Duration) -> Self {
         self.connect_timeout = Some(connect);
@@ -254,7 +312,7 @@ impl AgentBuilder {
     pub(super) fn connection(&self) -> Result<Settings, ConfigError> {
         let layout = self.layout.clone().unwrap_or(Layout::Tenant(String::new()));
         let site = Site::new(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), layout)?;
-        let mut settings = Settings::new(site);
+        let mut settings = Settings::new(site).remember_decisions(self.decisions);
         for origin in &self.allowed_origins {
             settings = settings.allow_origin(Origin::parse(origin)?);
         }
@@ -282,6 +340,14 @@ impl AgentBuilder {
     /// Who the agent is: by its secret, or by its platform's word. Never both, so that it is clear which one counts.
     fn identified(&self, settings: Settings) -> Result<Settings, ConfigError> {
         let client_id = self.client_id.clone();
+        if let Some(key) = &self.agent_key {
+            if self.public || self.workload.is_some() || self.client_secret.is_some() {
+                let problem =
+                    "is set beside a secret, a workload's token or a public client: an agent has one of them";
+                return Err(ConfigError::BadText { setting: "agent_key", problem });
+            }
+            return Ok(settings.key(Key::agent(key.clone())?));
+        }
         match (&self.workload, &self.client_secret) {
             (workload, secret) if self.public => {
                 if workload.is_some() || secret.is_some() {

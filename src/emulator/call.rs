@@ -3,11 +3,11 @@
 use super::state::State;
 use super::state::log::AuditEntry;
 use super::values::answer::Answer;
-use super::values::incoming::Incoming;
+use super::values::incoming::{Incoming, decoded_segment as decoded};
 use super::values::layout::{Prefix, api_base};
 use super::values::settings::{Mode, Settings};
 use crate::crypto::KeyPair;
-use crate::route::{Base, Piece, Route};
+use crate::route::{Base, Piece, Route, pieces};
 use crate::time::Timestamp;
 
 /// One request on its way to a service.
@@ -31,6 +31,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The segments of the path behind this one, decoded: where a route has several ids. None if one cannot be.
+    pub(crate) fn segments_behind(&self, marker: &str) -> Option<Vec<String>> {
+        let (_, rest) = self.incoming.path.split_once(marker)?;
+        rest.split('/').map(decoded).collect()
+    }
+
     /// The API base as a path on the host.
     pub(crate) fn api_base(&self) -> String {
         api_base(self.prefix, self.slug)
@@ -91,15 +97,21 @@ impl Service {
 
     /// The id in the path, if the path is this service's; empty for services without one. An id is one whole segment.
     pub(crate) fn id<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let mut id = "";
-        let mut segments = path.split('/');
-        for piece in self.route.pieces() {
-            match (piece, segments.next()?) {
-                (Piece::Fixed(own), segment) if own == segment => {}
-                (Piece::Id(_), segment) if !segment.is_empty() => id = segment,
-                _ => return None,
-            }
-        }
-        segments.next().is_none().then_some(id)
+        let other = || id_by(pieces(self.route.unprefixed_path()?), path);
+        id_by(self.route.pieces(), path).or_else(other)
     }
+}
+
+/// The last id in a path, if it is made of these pieces.
+fn id_by(pieces: impl Iterator<Item = Piece>, path: &str) -> Option<&str> {
+    let mut id = "";
+    let mut segments = path.split('/');
+    for piece in pieces {
+        match (piece, segments.next()?) {
+            (Piece::Fixed(own), segment) if own == segment => {}
+            (Piece::Id(_), segment) if !segment.is_empty() => id = segment,
+            _ => return None,
+        }
+    }
+    segments.next().is_none().then_some(id)
 }

@@ -38,7 +38,7 @@ pub(crate) fn reply(
     settings: &Settings,
     now: Timestamp,
 ) -> Reply {
-    let target = path.and_then(route::find);
+    let target = path.and_then(|path| route::find(path, incoming.method));
     let service = target.as_ref().and_then(|target| target.service);
     let name = service.map_or(route::UNKNOWN, |service| service.route.name());
     let order = faults::due(&mut state.world.rules, name);

@@ -6,6 +6,7 @@ pub(crate) mod aauth;
 pub(crate) mod agents;
 pub(crate) mod ask;
 pub(crate) mod authorize;
+pub(crate) mod authz;
 pub(crate) mod bearer;
 pub(crate) mod client;
 pub(crate) mod device;
@@ -29,6 +30,10 @@ pub(crate) const ALL: &[&[Service]] = &[
     inspect::SERVICES,
     agents::SERVICES,
     ask::SERVICES,
+    authz::permissions::SERVICES,
+    authz::relations::SERVICES,
+    authz::policies::SERVICES,
+    authz::evaluation::SERVICES,
     discovery::SERVICES,
     mcp::SERVICES,
     documents::SERVICES,

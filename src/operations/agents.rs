@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, InputError};
 use crate::json::Fields;
-use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::operation::{Answer, Auth, Callers, Context, Effect, Operation, Terms};
 use crate::route::Route;
 use crate::wire::{self, Request, Response};
 
@@ -25,7 +25,7 @@ impl Operation for GetInfo {
     type Output = AgentInfo;
 
     fn terms(&self) -> Terms {
-        Terms::new(USERINFO.name(), Effect::Read, Auth::Bearer)
+        Terms::new(USERINFO.name(), Effect::Read, Auth::Bearer).callers(Callers::PRINCIPALS)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -193,7 +193,7 @@ impl Operation for GetIdentity {
     type Output = Identity;
 
     fn terms(&self) -> Terms {
-        Terms::new(ME.name(), Effect::Read, Auth::Bearer)
+        Terms::new(ME.name(), Effect::Read, Auth::Bearer).callers(Callers::PRINCIPALS)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
@@ -354,7 +354,7 @@ impl Operation for Register {
 
     fn terms(&self) -> Terms {
         // The service says that registering is an upsert, so twice is as good as once (`docs/wire.md`, A-register).
-        Terms::new(REGISTER.name(), Effect::Repeatable, Auth::Bearer)
+        Terms::new(REGISTER.name(), Effect::Repeatable, Auth::Bearer).callers(Callers::PRINCIPALS)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {

@@ -2,17 +2,17 @@
 //!
 //! This file is the pattern for every operation: the question, its terms, its two halves, the typed answer, tests.
 
-use std::fmt;
 use std::time::Duration;
 
-use http::header::{AGE, CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::decision::{self, Decision};
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::route::Route;
-use crate::wire::{self, Request, Response};
+use crate::wire::{Request, Response};
 
 /// Questions are asked here.
 pub const ASK: Route = Route::post("agents.ask", "agents/ask").warm(0);
@@ -22,20 +22,28 @@ pub(super) const ROUTES: &[Route] = &[ASK];
 ///
 /// | part | | on the wire |
 /// |---|---|---|
-/// | action | REQUIRED | `action` |
+/// | action, or a question in words | REQUIRED | `action`, or `question` |
 /// | context | OPTIONAL | `context`, left out when empty |
 ///
-/// A text is a whole question: `agent.ask("read_document")`.
+/// A text is an action: `agent.ask("read_document")`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
     action: String,
+    /// The action is a question in words.
+    in_words: bool,
     context: Map<String, Value>,
 }
 
 impl Ask {
     /// Asks about an action by its slug, such as `document.read`.
     pub fn new(action: impl Into<String>) -> Self {
-        Ask { action: action.into(), context: Map::new() }
+        Ask { action: action.into(), in_words: false, context: Map::new() }
+    }
+
+    /// Asks in words, as services that answer this documented form take it: `May I share the report with Bob?`. Allowed by the same
+    /// rule; [`Decision::explanation`] and [`Decision::required_scopes`] say more.
+    pub fn question(question: impl Into<String>) -> Self {
+        Ask { in_words: true, ..Ask::new(question) }
     }
 
     /// Adds what the decision may depend on: an object, as `json!({"document_id": "doc-123"})`. Anything but an object
@@ -59,7 +67,10 @@ impl<T: Into<String>> From<T> for Ask {
 /// The question on the wire.
 #[derive(Serialize)]
 struct Body<'a> {
-    action: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<&'a str>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     context: &'a Map<String, Value>,
 }
@@ -79,33 +90,20 @@ impl Usual {
     fn read(response: &Response) -> Option<Self> {
         // serde would take the members from an array as well.
         let is_object = response.status() == 200 && response.body().first() == Some(&b'{');
-        if !is_object || is_cached(response) {
+        if !is_object || decision::is_cached(response) {
             return None;
         }
         serde_json::from_slice(response.body()).ok()
     }
 
-    fn is_about(&self, asked: &str) -> bool {
-        self.action.as_deref().is_none_or(|action| action == asked)
+    fn is_about(&self, question: &Ask) -> bool {
+        self.action.as_deref().is_none_or(|action| question.is_named(action))
     }
 
     fn decision(self, question: &Ask) -> Decision {
-        let Usual { allowed, action, reason, audit_id } = self;
-        Decision {
-            allowed,
-            action: action.unwrap_or_else(|| question.action.clone()),
-            reason,
-            audit_id,
-            required_scopes: Vec::new(),
-            context: question.context.clone(),
-            extra: Map::new(),
-        }
+        let Usual { allowed, action: _, reason, audit_id } = self;
+        Decision::bare(allowed, &question.action).because(reason, audit_id).within(question.context.clone())
     }
-}
-
-/// True if a cache may have answered: it has held the answer for a while.
-fn is_cached(response: &Response) -> bool {
-    response.headers().iter().any(|(name, value)| name == AGE && value.as_bytes().trim_ascii() != b"0")
 }
 
 impl Operation for Ask {
@@ -117,9 +115,12 @@ impl Operation for Ask {
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         if self.action.chars().all(char::is_whitespace) {
-            return Err(InputError::new("action", "is empty").into());
+            let argument = if self.in_words { "question" } else { "action" };
+            return Err(InputError::new(argument, "is empty").into());
         }
-        let body = serde_json::to_vec(&Body { action: &self.action, context: &self.context })
+        let asked = Some(self.action.as_str());
+        let (action, question) = if self.in_words { (None, asked) } else { (asked, None) };
+        let body = serde_json::to_vec(&Body { action, question, context: &self.context })
             .map_err(|_| InputError::new("context", "cannot be written as JSON"))?;
         let request = context.to(ASK);
         let request = request.bytes("application/json", body);
@@ -129,7 +130,7 @@ impl Operation for Ask {
     /// Allowed means: status 200, a JSON object, `allowed` the boolean `true`, and, where the answer names an action,
     /// ours. Everything else is a denial if it says so, and otherwise an error.
     fn response(&self, response: &Response) -> Result<Answer<Decision>, Error> {
-        if let Some(usual) = Usual::read(response).filter(|usual| usual.is_about(&self.action)) {
+        if let Some(usual) = Usual::read(response).filter(|usual| usual.is_about(self)) {
             return Ok(Answer::Done(usual.decision(self)));
         }
         self.member_by_member(response).map(Answer::Done)
@@ -138,123 +139,22 @@ impl Operation for Ask {
 
 impl Ask {
     fn member_by_member(&self, response: &Response) -> Result<Decision, Error> {
-        let mut fields = wire::read(ASK.name(), response)?;
-        if response.status() != 200 {
-            return Err(fields.fault(ProtocolFault::UnexpectedStatus));
-        }
-        if is_cached(response) {
-            return Err(fields.fault(ProtocolFault::Cached));
-        }
+        let mut fields = decision::read(ASK.name(), response)?;
         let allowed = fields.required_boolean("allowed")?;
         let action = fields.text("action")?;
-        if action.is_some_and(|action| action != self.action) {
+        if action.is_some_and(|action| !self.is_named(&action)) {
             return Err(fields.fault(ProtocolFault::OtherAction));
         }
-        // An allow with an error or a failure beside it contradicts itself.
-        let failed =
-            fields.value("error").is_some() || fields.value("success").is_some_and(|said| said != true);
-        if allowed && failed {
-            return Err(fields.fault(ProtocolFault::Other("the answer allows and reports a failure at once")));
+        let allowed = decision::undisputed(&mut fields, allowed)?;
+        Decision::of(fields, allowed, &self.action, &self.context)
+    }
+
+    /// True if an answer about this action is about the question. What is asked in words may name its action in the context.
+    fn is_named(&self, action: &str) -> bool {
+        match self.context.get("action").and_then(Value::as_str).filter(|_| self.in_words) {
+            Some(own) => action == own,
+            None => self.in_words || action == self.action,
         }
-        let explanation = fields.text("explanation")?;
-        let context = match fields.object("context")? {
-            Some(echoed) => echoed.rest(),
-            None => self.context.clone(),
-        };
-        Ok(Decision {
-            allowed,
-            action: self.action.clone(),
-            reason: fields.text("reason")?.or(explanation),
-            audit_id: fields.identifier("audit_id")?,
-            required_scopes: fields.texts("required_scopes")?,
-            context,
-            extra: fields.rest(),
-        })
-    }
-}
-
-/// The answer to an [`Ask`]: allowed or denied, why, and under which audit record.
-///
-/// A denial is a value, not an error; [`Decision::require`] turns it into one. Prints as one line of JSON.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[must_use = "a decision that nobody looks at allows nothing"]
-pub struct Decision {
-    allowed: bool,
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audit_id: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    required_scopes: Vec<String>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    context: Map<String, Value>,
-    #[serde(flatten)]
-    extra: Map<String, Value>,
-}
-
-impl Decision {
-    /// True if the service said so, and only then.
-    pub fn allowed(&self) -> bool {
-        self.allowed
-    }
-
-    /// The action that was asked about.
-    pub fn action(&self) -> &str {
-        &self.action
-    }
-
-    /// Why, in the service's words (`reason`, else `explanation`).
-    pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
-    }
-
-    /// The service's audit record of this decision.
-    pub fn audit_id(&self) -> Option<&str> {
-        self.audit_id.as_deref()
-    }
-
-    /// The scopes that the action would need, if the service lists them.
-    pub fn required_scopes(&self) -> &[String] {
-        &self.required_scopes
-    }
-
-    /// The context that the service decided by, or the one sent if it did not say.
-    pub fn context(&self) -> &Map<String, Value> {
-        &self.context
-    }
-
-    /// Fields of the answer that this version does not know, such as `decided_by`.
-    pub fn extra(&self) -> &Map<String, Value> {
-        &self.extra
-    }
-
-    /// Goes on only if allowed: `agent.ask("read_document")?.require()?`.
-    ///
-    /// # Errors
-    /// [`Error::Denied`] with the action, the reason and the audit id.
-    pub fn require(&self) -> Result<(), Error> {
-        if self.allowed {
-            return Ok(());
-        }
-        let (action, reason, audit_id) = (self.action.clone(), self.reason.clone(), self.audit_id.clone());
-        Err(Error::Denied { action, reason, audit_id })
-    }
-}
-
-impl fmt::Display for Decision {
-    /// `{"allowed": false, "action": "delete_user", "reason": "insufficient_permissions", "audit_id": "aud_abc123"}`,
-    /// each text escaped.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |text: &str| Value::from(crate::error::inert(text)).to_string();
-        write!(f, "{{\"allowed\": {}, \"action\": {}", self.allowed, shown(&self.action))?;
-        if let Some(reason) = &self.reason {
-            write!(f, ", \"reason\": {}", shown(reason))?;
-        }
-        if let Some(audit_id) = &self.audit_id {
-            write!(f, ", \"audit_id\": {}", shown(audit_id))?;
-        }
-        f.write_str("}")
     }
 }
 

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::error::{Error, InputError};
-use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::operation::{Answer, Auth, Callers, Context, Effect, Operation, Terms};
 use crate::origin::Origin;
 use crate::token::AccessToken;
 use crate::wire::{Request, Response};
@@ -95,12 +95,13 @@ impl ApiRequest {
         self
     }
 
-    /// Adds a header. A wrong name or value, and `Authorization` (the client's own), are reported when the request
+    /// Adds a header. A wrong name or value, and `Authorization` and `X-API-Key` (the client's own), are reported when the request
     /// is run.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(_)) if name == http::header::AUTHORIZATION => {
-                self.fault = Some(InputError::new("header", "Authorization is the client's to set"));
+            (Ok(name), Ok(_)) if name == http::header::AUTHORIZATION || name == crate::wire::API_KEY => {
+                let problem = "is the client's to set: one credential travels with a request";
+                self.fault = Some(InputError::new("header", problem));
             }
             (Ok(name), Ok(_))
                 if name == http::header::HOST
@@ -218,6 +219,7 @@ impl Operation for ApiRequest {
         let auth = self.token.clone().map_or(Auth::Bearer, Auth::Token);
         let total = self.total.unwrap_or(Duration::from_secs(30));
         let terms = Terms::new("request", self.effect, auth);
+        let terms = terms.callers(Callers::ALL);
         let terms = terms.total(total).attempt(total).body_limit(self.body_limit);
         let terms = terms.named_origin(self.resource.clone());
         if self.total.is_some() { terms.own_times() } else { terms }

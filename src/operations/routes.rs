@@ -1,6 +1,6 @@
 //! Every route that an operation or a person's browser takes, each beside its operation and all of them here.
 
-use super::{agents, ask, consent, device, discovery, grants, introspect, jit, mcp, token};
+use super::{agents, ask, authz, consent, device, discovery, grants, introspect, jit, mcp, token};
 use crate::route::Route;
 
 pub use agents::{ME, REGISTER, USERINFO};
@@ -15,6 +15,11 @@ pub use jit::{
 };
 pub use mcp::PROTECTED_RESOURCE;
 pub use token::TOKEN;
+
+/// The routes of permissions, relations and policies.
+pub mod permissions {
+    pub use crate::operations::authz::routes::*;
+}
 
 /// The routes of AAuth.
 #[cfg(feature = "aauth")]
@@ -38,7 +43,7 @@ const FAMILIES: &[&[Route]] = &[
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = Route> {
-    let families = FAMILIES.iter();
+    let families = FAMILIES.iter().chain(authz::routes::FAMILIES);
     #[cfg(feature = "aauth")]
     let families = families.chain(super::aauth::routes::FAMILIES);
     families.copied().flatten().copied()

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::Session;
-use crate::credentials::{ClientAuth, Credentials};
+use crate::credentials::{Bearer, ClientAuth, Credentials, Key};
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
-use crate::operation::{AttemptId, Auth, Context, Operation, Terms};
+use crate::operation::{AttemptId, Auth, Callers, Context, Operation, Terms};
 use crate::origin::{Origin, absolute};
 use crate::secret::Secret;
 use crate::token::{AccessToken, TokenType};
@@ -22,6 +22,8 @@ use crate::wire::{Form, Limits, Request};
 pub(super) struct Carried<'a> {
     /// The agent's own token.
     pub(super) token: Option<&'a AccessToken>,
+    /// What is sent in its place.
+    pub(super) key: Option<&'a Key>,
     /// What the driver's surroundings gave.
     pub(super) given: Option<&'a Secret>,
     /// The client's credentials, if they are not the session's of the moment.
@@ -41,7 +43,7 @@ pub(super) fn prepare<O: Operation>(
 ) -> Result<Request, Error> {
     let settings = session.settings();
     let request = unattached(session, operation, terms, carried, attempt_id)?;
-    let Carried { token, given, credentials, blind: _ } = carried;
+    let Carried { token, key, given, credentials, blind: _ } = carried;
     let request = match terms.auth.credential() {
         // Nothing is signed twice.
         Auth::None | Auth::Signed(_) => request,
@@ -52,7 +54,10 @@ pub(super) fn prepare<O: Operation>(
         },
         Auth::ClientBy(how) => client(request, *how, &*session.credentials()?)?,
         Auth::ClientAs(own, how) => client(request, *how, own)?,
-        Auth::Bearer => bearer(request, terms.name, token)?,
+        Auth::Bearer => match key {
+            Some(key) => keyed(request, key)?,
+            None => bearer(request, terms.name, token)?,
+        },
         Auth::Token(own) => bearer(request, terms.name, Some(own))?,
         Auth::InBody => token.into_iter().fold(request, |request, token| request.carries(token.secret())),
     };
@@ -75,7 +80,10 @@ pub(super) fn unattached<O: Operation>(
     attempt_id: Option<AttemptId>,
 ) -> Result<Request, Error> {
     let settings = session.settings();
-    let Carried { token, given, credentials: _, blind } = carried;
+    let Carried { token, key, given, credentials: _, blind } = carried;
+    if let (Auth::Bearer, Some(key)) = (terms.auth.credential(), key) {
+        takes(terms.callers, key)?;
+    }
     let mut context = Context::new(&settings.site).blind(blind);
     if let Some(attempt_id) = attempt_id {
         context = context.with_attempt_id(attempt_id);
@@ -105,6 +113,9 @@ pub(super) fn unattached<O: Operation>(
     };
     let problem = match terms.auth.credential() {
         _ if is_own => return Ok(request),
+        Auth::Bearer if key.is_some() => {
+            "is on another origin than the service's, and a key or a user's token goes nowhere else"
+        }
         Auth::None | Auth::Token(_)
             if terms.named_origin.as_ref().is_some_and(|named| named.is_of(request.url())) =>
         {
@@ -120,6 +131,29 @@ pub(super) fn unattached<O: Operation>(
         _ => "is on an origin that was not allowed when the client was built",
     };
     Err(InputError::new("path", problem).into())
+}
+
+/// Some calls cannot be made with every credential (`docs/wire.md`, S-keys).
+fn takes(callers: Callers, key: &Key) -> Result<(), InputError> {
+    if callers.include(key.bearer()) {
+        return Ok(());
+    }
+    let problem = match key.bearer() {
+        Bearer::ApiKey => {
+            "is an API key, with which the service does not take this call: use an agent or a user's token"
+        }
+        Bearer::User => "is a user's token, with which the service does not take this call: use an agent",
+        Bearer::Agent => "is an agent's, with which the service does not take this call",
+    };
+    Err(InputError::new("credential", problem))
+}
+
+/// With a key, or a user's token: the one or the other header, never both.
+fn keyed(request: Request, key: &Key) -> Result<Request, Error> {
+    match key.bearer() {
+        Bearer::ApiKey => Ok(request.api_key(key.secret())?),
+        Bearer::Agent | Bearer::User => Ok(request.authorization("Bearer", key.secret())?),
+    }
 }
 
 fn resource_origin(resource: &str) -> Option<Origin> {

@@ -2,6 +2,7 @@
 
 mod own;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -14,6 +15,7 @@ use super::part::{Failed, Open, Part, Whose};
 use super::retry::{ATTEMPTS, Failure, Verdict, patience, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Giver, Machine, Session, Step, attach, ended, nothing_arrived};
+use crate::credentials::Key;
 use crate::error::{
     ApiError, Error, Redactor, Sent, SignerError, TransportError, TransportFault, WorkloadError,
 };
@@ -41,6 +43,8 @@ pub struct Call<O: Operation> {
     identity: Option<Identity>,
     phase: Phase,
     loan: Option<Loan<AccessToken>>,
+    /// What is sent in place of a token.
+    key: Option<Arc<Key>>,
     /// What the driver's surroundings gave for this attempt.
     given: Option<Secret>,
     /// Attempts of the operation since it last got an answer.
@@ -89,6 +93,7 @@ impl<O: Operation> Call<O> {
             identity: None,
             phase: Phase::Start,
             loan: None,
+            key: None,
             given: None,
             attempts: 0,
             failures: 0,
@@ -134,6 +139,12 @@ impl<O: Operation> Call<O> {
         if let Some(loan) = own::at_hand(&self.session, now) {
             self.loan = Some(loan);
             return self.ask(now, deadline);
+        }
+        if matches!(self.terms.auth.credential(), Auth::Bearer) {
+            self.key = self.session.standing_key();
+            if self.key.is_some() {
+                return self.ask(now, deadline);
+            }
         }
         let step = self.look(Box::new(Keep::new(Own::new(&self.session))), now, None, deadline)?;
         if let (Phase::Token(_), Auth::Bearer) = (&self.phase, self.terms.auth.credential()) {
@@ -213,7 +224,8 @@ impl<O: Operation> Call<O> {
         let token = self.loan.as_ref().map(|loan| &loan.value);
         let credentials = self.identity.as_ref().and_then(Identity::credentials);
         let (given, attempt_id) = (self.given.as_ref(), self.attempt_id);
-        let carried = attach::Carried { token, given, credentials, blind: self.blind };
+        let key = self.key.as_deref();
+        let carried = attach::Carried { token, key, given, credentials, blind: self.blind };
         let request =
             attach::prepare(&self.session, &self.operation, &self.terms, carried, attempt_id, time)?;
         self.attempts = self.attempts.saturating_add(1);

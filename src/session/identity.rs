@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::credentials::{Credentials, Workload};
+use crate::credentials::{Credentials, Key, Workload};
 use crate::error::{ConfigError, Error, WorkloadError};
 use crate::operation::{Answer, Auth, Context, Operation, Terms};
 use crate::operations::{ClientCredentials, Exchange, ExchangeTokenType, bearer};
@@ -33,6 +33,7 @@ pub(crate) struct TokenKey {
 enum Grant {
     ClientCredentials,
     Workload,
+    Key,
 }
 
 /// Who the agent is to the service.
@@ -40,6 +41,8 @@ enum Grant {
 pub(super) enum Identity {
     Client(Arc<Credentials>),
     Workload(Arc<Workload>),
+    /// Nothing is fetched for it.
+    Key(Arc<Key>),
 }
 
 impl Identity {
@@ -51,11 +54,15 @@ impl Identity {
         Identity::Workload(Arc::new(workload))
     }
 
+    pub(super) fn key(key: Key) -> Self {
+        Identity::Key(Arc::new(key))
+    }
+
     /// The client's credentials, if it has any.
     pub(super) fn credentials(&self) -> Option<&Credentials> {
         match self {
             Identity::Client(credentials) => Some(credentials),
-            Identity::Workload(_) => None,
+            Identity::Workload(_) | Identity::Key(_) => None,
         }
     }
 
@@ -77,6 +84,8 @@ impl Identity {
             Identity::Workload(workload) => {
                 workload.client_id().map(|_| format!("workload {}", workload.provider()))
             }
+            // Nothing is fetched for it, so there is nothing to share.
+            Identity::Key(_) => None,
         }
     }
 
@@ -84,6 +93,7 @@ impl Identity {
         match self {
             Identity::Client(credentials) => Some(credentials.client_id()),
             Identity::Workload(workload) => workload.client_id(),
+            Identity::Key(_) => None,
         }
     }
 }
@@ -120,7 +130,19 @@ impl Owner {
                 let hint = "this operation needs the client's secret, and a workload has none";
                 Err(ConfigError::Missing { setting: "client_secret", hint }.into())
             }
+            Some(Identity::Key(_)) => {
+                let hint =
+                    "this operation needs a client's id and secret, and a key or a user's token is neither";
+                Err(ConfigError::Missing { setting: "client_secret", hint }.into())
+            }
             None => Err(nobody()),
+        }
+    }
+
+    pub(super) fn standing_key(&self) -> Option<Arc<Key>> {
+        match &self.identity {
+            Some(Identity::Key(key)) => Some(Arc::clone(key)),
+            _ => None,
         }
     }
 
@@ -133,6 +155,7 @@ impl Owner {
         let grant = match identity {
             Identity::Client(_) => Grant::ClientCredentials,
             Identity::Workload(_) => Grant::Workload,
+            Identity::Key(_) => Grant::Key,
         };
         let client_id = identity.client_id().unwrap_or_default().to_owned();
         TokenKey { epoch: self.epoch, client_id, grant, scopes: scopes.sorted() }
@@ -147,8 +170,8 @@ fn nobody() -> Error {
 /// The request for the agent's own token.
 pub(crate) enum OwnToken {
     Client(ClientCredentials),
-    /// There is none: the client is a public one.
-    Nobodys,
+    /// There is none, for this reason.
+    Nobodys(&'static str),
     /// By an exchange of the platform's token.
     Workload(Arc<Workload>, Scopes),
 }
@@ -156,7 +179,12 @@ pub(crate) enum OwnToken {
 impl OwnToken {
     pub(super) fn of(identity: &Identity, scopes: &Scopes) -> Self {
         match identity {
-            Identity::Client(credentials) if credentials.is_public() => OwnToken::Nobodys,
+            Identity::Client(credentials) if credentials.is_public() => {
+                OwnToken::Nobodys("this operation needs the client's own token, and a public client has none")
+            }
+            Identity::Key(_) => OwnToken::Nobodys(
+                "this operation needs a token of the agent's own: a key or a user's token is sent as it is, and traded for nothing",
+            ),
             Identity::Client(_) => OwnToken::Client(ClientCredentials::new(scopes)),
             Identity::Workload(workload) => OwnToken::Workload(Arc::clone(workload), scopes.clone()),
         }
@@ -184,7 +212,7 @@ impl Operation for OwnToken {
     fn terms(&self) -> Terms {
         let terms = ClientCredentials::default().terms();
         match self {
-            OwnToken::Client(_) | OwnToken::Nobodys => terms,
+            OwnToken::Client(_) | OwnToken::Nobodys(_) => terms,
             OwnToken::Workload(..) => Terms { auth: Auth::Workload, ..terms },
         }
     }
@@ -192,10 +220,7 @@ impl Operation for OwnToken {
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         match self {
             OwnToken::Client(operation) => operation.request(context),
-            OwnToken::Nobodys => {
-                let hint = "this operation needs the client's own token, and a public client has none";
-                Err(ConfigError::Missing { setting: "client_secret", hint }.into())
-            }
+            OwnToken::Nobodys(hint) => Err(ConfigError::Missing { setting: "client_secret", hint }.into()),
             OwnToken::Workload(workload, scopes) => {
                 let subject = context.given().ok_or(WorkloadError::NoSource)?;
                 exchange(workload, subject, scopes)?.request(context)
@@ -206,7 +231,7 @@ impl Operation for OwnToken {
     fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
         match self {
             OwnToken::Client(operation) => operation.response(response),
-            OwnToken::Nobodys => ClientCredentials::default().response(response),
+            OwnToken::Nobodys(_) => ClientCredentials::default().response(response),
             OwnToken::Workload(_, scopes) => {
                 Ok(match Exchange::new("").scopes(scopes).response(response)? {
                     Answer::Done(tokens) => Answer::Done(bearer(tokens.access)?),

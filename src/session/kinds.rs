@@ -1,5 +1,6 @@
 //! The kinds of values that one call fetches for many, one file a kind: its key, its life, and what fetches it.
 
+mod decision;
 mod description;
 mod document;
 mod exchanged;
@@ -9,6 +10,7 @@ mod mcp;
 mod record;
 mod service;
 
+pub(crate) use decision::{DecisionKey, LONGEST as LONGEST_DECISION};
 pub(crate) use description::Description;
 pub(crate) use exchanged::POLICY as EXCHANGED;
 #[cfg(feature = "aauth")]

@@ -2,6 +2,8 @@
 
 mod agency;
 mod agent;
+#[cfg(feature = "emulator")]
+mod authz;
 mod bad_input;
 mod both;
 mod delegation;
@@ -9,6 +11,8 @@ mod delegation;
 #[path = "../hostile/mod.rs"]
 mod hostile;
 mod kept;
+#[cfg(all(feature = "blocking", feature = "emulator"))]
+mod keys;
 mod mcp;
 mod rate;
 mod workload;

@@ -2,10 +2,13 @@
 #![cfg(feature = "emulator")]
 
 mod agency;
+mod authz;
 mod elsewhere;
 #[path = "http.rs"]
 mod http_face;
 mod in_process;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod settings;
 mod strangers;
 mod strict;

@@ -10,7 +10,13 @@ pub const FOLDERS: &[Folder] = &[Folder {
     name: routes::ASK.name(),
     replay: |vector| {
         vector.replay(
-            |input| Ok(Ask::new(input.text("action")).context(input.value("context"))),
+            |input| {
+                let ask = match input.optional("question") {
+                    Some(question) => Ask::question(question),
+                    None => Ask::new(input.text("action")),
+                };
+                Ok(ask.context(input.value("context")))
+            },
             |decision| json!(decision),
         )
     },

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
-use lumoauth::embed::operation::{Answer, AttemptId, Auth, Context, Effect, Operation, Terms};
+use lumoauth::embed::operation::{Answer, AttemptId, Auth, Callers, Context, Effect, Operation, Terms};
 use lumoauth::embed::wire::{Request, Response};
 use lumoauth::http::{HeaderMap, HeaderName, StatusCode};
 use lumoauth::time::Timestamp;
@@ -52,6 +52,8 @@ pub struct Vector {
     context: Knows,
     /// What is sent; or `refused`.
     request: Option<Value>,
+    /// What is sent in the organization layout, where it is not the same behind another base.
+    organization: Option<Value>,
     /// The error that the operation is before anything is sent.
     refused: Option<Value>,
     #[serde(default)]
@@ -242,6 +244,10 @@ impl Vector {
         let organization = Layout::Organization("a/b?c".into());
         let there = Site::new("https://auth.acme.test:8443", organization).unwrap();
         let asked = self.ask(operation, &there).unwrap();
+        if let Some(expected) = &self.organization {
+            assert_eq!(&written(&asked), expected, "{}: in the organization layout", self.name);
+            return;
+        }
         assert_eq!(tail(&asked, "https://auth.acme.test:8443/orgs/a%2Fb%3Fc"), here, "{}", self.name);
         assert_eq!(asked.body(), request.body(), "{}", self.name);
     }
@@ -318,6 +324,11 @@ fn terms(terms: &Terms) -> Value {
         _ => "other",
     };
     let mut shown = json!({"effect": effect, "auth": auth, "total_s": terms.total.as_secs()});
+    match terms.callers {
+        Callers::ALL => shown["callers"] = json!("agents, users, API keys"),
+        Callers::PRINCIPALS => shown["callers"] = json!("agents, users"),
+        _ => {}
+    }
     if let Some(pause) = terms.waits {
         shown["waits_ms"] = json!(pause.as_millis() as u64);
     }

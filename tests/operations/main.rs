@@ -12,6 +12,7 @@
 //! that prints.
 
 mod ask;
+mod authz;
 mod harness;
 mod jit;
 
@@ -20,7 +21,7 @@ use std::collections::BTreeSet;
 use harness::{Folder, Vector};
 use lumoauth::embed::operations::routes;
 
-const FAMILIES: &[&[Folder]] = &[ask::FOLDERS, jit::FOLDERS];
+const FAMILIES: &[&[Folder]] = &[ask::FOLDERS, authz::FOLDERS, jit::FOLDERS];
 
 /// Routes that were there before the folders. None is added here; each is taken away with its first folder.
 const WITHOUT: &[&str] = &[

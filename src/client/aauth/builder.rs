@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::agent_token::AgentTokenSource;
-use super::super::builder::AgentBuilder;
+use super::super::builder::{AgentBuilder, connection};
 use super::super::givers::Givers;
 use super::super::run::Driver;
 use super::super::{Signer, Transport};
@@ -14,7 +13,6 @@ use crate::error::{ConfigError, Error};
 use crate::profile::{self, AgentServer, Delegate};
 use crate::secret::Secret;
 use crate::session::{AgentTokens, KeyHolder, Session};
-use crate::site::Layout;
 use crate::transport::TransportOptions;
 
 /// Where an agent's token comes from.
@@ -40,48 +38,8 @@ pub struct ClientBuilder {
     redirect_uri: Option<String>,
 }
 
-/// The settings of the connection are an agent's.
-macro_rules! connection {
-    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*);)*) => {
-        impl ClientBuilder {
-            $($(#[$doc])*
-            pub fn $name(mut self, $($argument: $type),*) -> Self {
-                self.connection = self.connection.$name($($argument),*);
-                self
-            })*
-        }
-    };
-}
-
-connection! {
-    /// Where the service is, [`crate::DEFAULT_BASE_URL`] if not set.
-    base_url(url: impl Into<String>);
-    /// The tenant's slug: paths are `/t/{tenant}/api/v1`.
-    tenant(tenant: impl Into<String>);
-    /// The organization's id: paths are `/orgs/{organization}/api/v1`.
-    organization(organization: impl Into<String>);
-    /// The layout of the paths, in place of `tenant`, `organization` or `custom_domain`.
-    layout(layout: Layout);
-    /// The base URL is a domain of the tenant's own: paths are `/api/v1`.
-    custom_domain();
-    /// Takes the base URL, the tenant and the proxy from the environment, as far as they are not set yet, and the
-    /// certificates to trust besides (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
-    environment();
-    /// The whole time of every call, in place of each operation's own.
-    timeout(total: Duration);
-    /// The longest time of one attempt, 5 s if not set.
-    attempt_timeout(attempt: Duration);
-    /// The longest time until a connection stands (TCP and TLS), 3.1 s if not set.
-    connect_timeout(connect: Duration);
-    /// Lets documents be read from one more origin. Tokens go to the service and to their resource only, whatever is here.
-    allow_origin(origin: impl Into<String>);
-    /// A product of yours for the `User-Agent` header, such as `my-agent/1.2`.
-    user_agent(product: impl Into<String>);
-    /// Trusts the certificates in this PEM text in addition to the built-in roots.
-    root_certificates(pem: impl Into<Vec<u8>>);
-    /// Goes through this proxy. Never used for hosts that are this machine.
-    proxy(url: impl Into<Secret>);
-}
+// The settings of the connection are an agent's.
+connection!(ClientBuilder);
 
 impl ClientBuilder {
     pub(super) fn new() -> Self {
@@ -93,6 +51,19 @@ impl ClientBuilder {
             source: None,
             redirect_uri: None,
         }
+    }
+
+    /// Takes the base URL, the tenant and the proxy from the environment, as far as they are not set yet, and the
+    /// certificates to trust besides (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
+    pub fn environment(mut self) -> Self {
+        self.connection = self.connection.environment();
+        self
+    }
+
+    /// Lets documents be read from one more origin. Tokens go to the service and to their resource only, whatever is here.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.connection = self.connection.allow_origin(origin);
+        self
     }
 
     /// The key that everything is signed with: an [`AgentKey`](crate::aauth::AgentKey), or one that lives elsewhere.

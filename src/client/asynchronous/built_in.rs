@@ -27,6 +27,29 @@ impl Agent {
     }
 }
 
+impl super::ClientBuilder {
+    /// A client on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a setting is missing or cannot work. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<super::Client, Error> {
+        let transport = ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
+
+impl super::Client {
+    /// A client with every setting from the environment: [`super::ClientBuilder::environment`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the variable that is missing or wrong. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn from_env() -> Result<super::Client, Error> {
+        super::Client::builder().environment().build()
+    }
+}
+
 #[cfg(feature = "verify")]
 impl super::TokenVerifier {
     /// A verifier on the built-in transport. Its calls must run inside a tokio runtime; building it needs none.

@@ -1,5 +1,7 @@
 //! Which service, layout and tenant a path means.
 
+use http::Method;
+
 use crate::emulator::call::Service;
 use crate::emulator::services;
 use crate::emulator::values::layout::Prefix;
@@ -13,11 +15,19 @@ fn all() -> impl Iterator<Item = &'static Service> {
     services::ALL.iter().copied().flatten()
 }
 
-/// The service of a path behind the API base, and the id in it.
-fn behind(path: &str) -> (Option<&'static Service>, &str) {
-    let found =
-        all().filter(|service| !service.is_page()).find_map(|service| Some((service, service.id(path)?)));
-    found.map_or((None, ""), |(service, id)| (Some(service), id))
+/// The service of a path behind the API base, and the id in it. Of several at one path it is the one with this method.
+fn behind<'p>(path: &'p str, method: &Method) -> (Option<&'static Service>, &'p str) {
+    let mut first = (None, "");
+    for service in all().filter(|service| !service.is_page()) {
+        let Some(id) = service.id(path) else { continue };
+        if service.route.method() == method {
+            return (Some(service), id);
+        }
+        if first.0.is_none() {
+            first = (Some(service), id);
+        }
+    }
+    first
 }
 
 /// The page of a path behind the organization.
@@ -43,7 +53,7 @@ pub(crate) struct Target<'p> {
 
 /// Reads a path behind the base URL's own. None if it is in no layout. Nothing is decoded or tidied up: a path that is
 /// written in another way is another path.
-pub(crate) fn find(path: &str) -> Option<Target<'_>> {
+pub(crate) fn find<'p>(path: &'p str, method: &Method) -> Option<Target<'p>> {
     let target = |prefix, slug, (service, id)| Some(Target { prefix, slug, service, id });
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         if let Some(rest) = path.strip_prefix(start) {
@@ -52,17 +62,17 @@ pub(crate) fn find(path: &str) -> Option<Target<'_>> {
                 return target(prefix, Some(slug), (Some(page), ""));
             }
             let rest = rest.strip_prefix("api/v1/").filter(|_| !slug.is_empty())?;
-            return target(prefix, Some(slug), behind(rest));
+            return target(prefix, Some(slug), behind(rest, method));
         }
     }
     if let Some(rest) = path.strip_prefix("/api/v1/") {
-        return target(Prefix::Bare, None, behind(rest));
+        return target(Prefix::Bare, None, behind(rest, method));
     }
     let rest = path.strip_prefix('/')?;
     if !rest.starts_with(".well-known/") {
         return None;
     }
-    let found = behind(rest);
+    let found = behind(rest, method);
     if found.0.is_some() {
         return target(Prefix::Root, None, found);
     }
@@ -72,7 +82,7 @@ pub(crate) fn find(path: &str) -> Option<Target<'_>> {
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         let slug = issuer.strip_prefix(start).and_then(|rest| rest.strip_suffix("/api/v1"));
         if let Some(slug) = slug.filter(|slug| !slug.is_empty() && !slug.contains('/')) {
-            return target(prefix, Some(slug), behind(metadata));
+            return target(prefix, Some(slug), behind(metadata, method));
         }
     }
     None
@@ -83,7 +93,7 @@ mod tests {
     use super::*;
 
     fn found(path: &str) -> Option<(Prefix, Option<&str>, &'static str)> {
-        find(path).map(|target| {
+        find(path, &Method::GET).map(|target| {
             (target.prefix, target.slug, target.service.map_or(UNKNOWN, |service| service.route.name()))
         })
     }
@@ -116,19 +126,19 @@ mod tests {
             "/.well-known/nothing",
             "/.well-known/oauth-authorization-server/t/a/b/api/v1",
         ] {
-            assert!(find(path).is_none(), "{path}");
+            assert!(find(path, &Method::GET).is_none(), "{path}");
         }
         for path in
             ["/t/acme/api/v1/agents/ask/", "/t/acme/api/v1/agents%2Fask", "/t/acme/api/v1//agents/ask"]
         {
-            assert!(find(path).unwrap().service.is_none(), "{path}");
+            assert!(find(path, &Method::GET).unwrap().service.is_none(), "{path}");
         }
     }
 
     #[test]
     fn ids_are_one_segment() {
         let found = |path: &str| {
-            let target = find(path).unwrap();
+            let target = find(path, &Method::GET).unwrap();
             (target.service.map_or(UNKNOWN, |service| service.route.name()), target.id.to_owned())
         };
         let id = |name, id: &str| (name, id.to_owned());
@@ -152,6 +162,7 @@ mod tests {
         ("mcp.servers.list", "for people who look around"),
         ("mcp.servers.get", "for people who look around"),
         ("mcp.challenge", "what a server of the tenant's says"),
+        ("abac.check_batch", "another form of abac.check_bulk"),
         ("documents.list", "an API to try tokens on"),
         ("aauth.portal", "a page for people"),
         ("aauth.agents.jwks", "an agent's own document"),
@@ -168,7 +179,7 @@ mod tests {
     fn every_route_of_the_library_is_served_and_every_other_has_a_reason() {
         for route in routes::all() {
             let path = format!("/api/v1/{}", route.path());
-            let served = find(&path)
+            let served = find(&path, &route.method())
                 .and_then(|target| target.service)
                 .map(|service| (service.route.name(), service.allow));
             let (name, allow) = served.unwrap_or((UNKNOWN, ""));

@@ -12,7 +12,7 @@ use crate::emulator::state::keys::Keys;
 use crate::emulator::values::error::BuildError;
 use crate::emulator::values::jit::JitForms;
 use crate::emulator::values::seed::Tenant;
-use crate::emulator::values::settings::{AAuthWire, Mode, Settings};
+use crate::emulator::values::settings::{AAuthWire, AuthzWire, Mode, Settings};
 use crate::emulator::values::workload::WorkloadIssuer;
 use crate::secret::Secret;
 use crate::site::{Layout, Site};
@@ -48,6 +48,7 @@ pub struct EmulatorBuilder {
     issuers_in_resource_metadata: bool,
     aauth_pem: Option<Secret>,
     aauth_wire: AAuthWire,
+    authz_wire: AuthzWire,
     patience: Duration,
     more_keys: Vec<Secret>,
     claims: Vec<(String, Value)>,
@@ -89,6 +90,7 @@ impl EmulatorBuilder {
             issuers_in_resource_metadata: false,
             aauth_pem: None,
             aauth_wire: AAuthWire::default(),
+            authz_wire: AuthzWire::default(),
             patience: Duration::from_secs(30),
             more_keys: Vec::new(),
             claims: Vec::new(),
@@ -223,6 +225,12 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Which documented form the answers to checks have; [`AuthzWire::Current`] by default.
+    pub fn authz_wire(mut self, wire: AuthzWire) -> Self {
+        self.authz_wire = wire;
+        self
+    }
+
     /// How long a client of the server may take to send the head of a request, to send its body, or to take more of an answer;
     /// 30 s by default, by the real time. Then its connection ends, and so does one that nothing comes over.
     pub fn client_patience(mut self, patience: Duration) -> Self {
@@ -255,6 +263,11 @@ impl EmulatorBuilder {
         for agent in self.tenants.iter_mut().flat_map(|tenant| tenant.agents.iter_mut()) {
             if agent.secret.is_none() && !agent.public {
                 agent.secret = Some(Secret::new(format!("secret_{}", base64url(&random_bytes::<32>()?))));
+            }
+        }
+        for key in self.tenants.iter_mut().flat_map(|tenant| tenant.api_keys.iter_mut()) {
+            if key.key.is_none() {
+                key.key = Some(Secret::new(format!("lmk_{}", base64url(&random_bytes::<32>()?))));
             }
         }
         for tenant in &mut self.tenants {
@@ -307,6 +320,7 @@ impl EmulatorBuilder {
             pushed_is_ok: self.pushed_is_ok,
             issuers_in_resource_metadata: self.issuers_in_resource_metadata,
             aauth_wire: self.aauth_wire,
+            authz_wire: self.authz_wire,
             patience: self.patience,
             claims: self.claims,
             cors: self.cors,

@@ -130,6 +130,11 @@ impl Emulator {
         agents.find(|agent| agent.client_id == client_id)?.secret.as_ref()
     }
 
+    /// The first tenant's first API key.
+    pub fn api_key(&self) -> Option<&Secret> {
+        self.0.tenants.first()?.api_keys.first()?.key.as_ref()
+    }
+
     /// The keys that verify its tokens, as its JWKS document has them: the one that signs first.
     pub fn jwks(&self) -> JwkSet {
         self.state().keys.public()

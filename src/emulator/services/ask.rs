@@ -106,7 +106,7 @@ fn record(
 }
 
 /// The context with the request described in it. What the caller wrote under those names moves to `pep`.
-fn described(call: &Call<'_>, mut context: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn described(call: &Call<'_>, mut context: Map<String, Value>) -> Map<String, Value> {
     let claimed: Map<String, Value> = OWN_KEYS
         .iter()
         .filter_map(|key| context.remove(*key).map(|value| ((*key).to_owned(), value)))

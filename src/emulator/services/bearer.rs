@@ -1,11 +1,14 @@
 //! Who presents a bearer token (RFC 6750).
 
 use http::StatusCode;
+use subtle::ConstantTimeEq;
 
 use crate::emulator::call::Call;
 use crate::emulator::state::State;
-use crate::emulator::state::tokens::{Principal, Token};
+use crate::emulator::state::tokens::{Principal, Token, TokenKind, digest};
 use crate::emulator::values::answer::Answer;
+use crate::emulator::values::layout::Prefix;
+use crate::wire::API_KEY;
 
 /// Why a token is not taken (RFC 6750 section 3.1). Without a code there was none to judge.
 pub(crate) struct Refused {
@@ -31,12 +34,119 @@ pub(crate) fn access_token(state: &State, call: &mut Call<'_>) -> Result<Token, 
     if !is_token(credentials) {
         return Err(malformed("The token is malformed"));
     }
-    match state.world.tokens.access(credentials, call.now) {
-        Some(token) if token.tenant == call.tenant => {
-            call.client_id = Some(token.client_id.clone());
-            Ok(token.clone())
+    if incoming.headers.contains_key(&API_KEY) {
+        return Err(twice());
+    }
+    let found = state.world.tokens.access(credentials, call.now).filter(|token| token.tenant == call.tenant);
+    let token = found.cloned().or_else(|| agent_key(state, call, credentials));
+    let problem = "The access token is invalid, expired or revoked";
+    let token = token.ok_or_else(|| unauthorized(Some("invalid_token"), problem))?;
+    call.client_id = Some(token.client_id.clone());
+    Ok(token)
+}
+
+/// The real service fails when it is given two credentials.
+fn twice() -> Refused {
+    let problem = "Two credentials were sent at once";
+    Refused { status: StatusCode::INTERNAL_SERVER_ERROR, code: Some("server_error"), problem }
+}
+
+/// What an agent's key stands for: the agent itself, with all that it may.
+fn agent_key(state: &State, call: &Call<'_>, key: &str) -> Option<Token> {
+    let tenant = state.world.tenants.get(call.tenant)?;
+    let wanted = digest(key);
+    let agent = tenant.agents.iter().find(|agent| {
+        agent.seed.agent_key.as_ref().is_some_and(|own| digest(own.expose()).ct_eq(&wanted).into())
+    })?;
+    Some(Token {
+        kind: TokenKind::Access,
+        tenant: call.tenant,
+        client_id: agent.seed.client_id.clone(),
+        principal: Principal::Agent,
+        subject: agent.subject(),
+        scopes: agent.seed.capabilities.clone(),
+        audience: vec![agent.seed.client_id.clone()],
+        actors: Vec::new(),
+        issuer: call.issuer(),
+        id: String::new(),
+        issued_at: call.now,
+        expires_at: call.now,
+        auth_time: call.now,
+        family: None,
+        rotated: false,
+    })
+}
+
+/// Who decides about others: an agent or a user by a token, or the user who made an API key.
+pub(crate) struct Caller {
+    pub principal: Principal,
+    /// The agent's client id; of a user the client's that the token was given to, and none with an API key.
+    pub client_id: Option<String>,
+    pub scopes: Vec<String>,
+}
+
+impl Caller {
+    /// True if one of its scopes is this one, or all of them.
+    pub(crate) fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| own == scope || own == "admin")
+    }
+}
+
+/// Who calls, by a token or an API key. Where the path names no tenant the credential does.
+pub(crate) fn caller(state: &State, call: &mut Call<'_>) -> Result<Caller, Answer> {
+    let Some(key) = api_key(call)? else {
+        if call.prefix == Prefix::Bare
+            && let Ok(Some((_, text))) = call.incoming.authorization()
+            && let Some(token) = state.world.tokens.access(text, call.now)
+        {
+            call.tenant = token.tenant;
         }
-        _ => Err(unauthorized(Some("invalid_token"), "The access token is invalid, expired or revoked")),
+        return token_caller(state, call);
+    };
+    let wanted = digest(key);
+    let mut keys = state.world.tenants.iter().enumerate().flat_map(|(index, tenant)| {
+        let here = call.prefix == Prefix::Bare || index == call.tenant;
+        tenant.seed.api_keys.iter().filter(move |_| here).map(move |key| (index, key))
+    });
+    let found =
+        keys.find(|(_, own)| own.key.as_ref().is_some_and(|own| digest(own.expose()).ct_eq(&wanted).into()));
+    let (tenant, key) = found
+        .ok_or_else(|| Answer::plain(StatusCode::UNAUTHORIZED, "invalid_token", "The API key is unknown"))?;
+    let principal = Principal::User(key.user.clone());
+    let caller = Caller { principal, client_id: None, scopes: key.scopes.clone() };
+    call.tenant = tenant;
+    Ok(caller)
+}
+
+/// Who calls, by a token. A permission just in time is good for nothing else.
+pub(crate) fn token_caller(state: &State, call: &mut Call<'_>) -> Result<Caller, Answer> {
+    let Token { principal, client_id, scopes, .. } = bearer(state, call)?;
+    if matches!(principal, Principal::Permission(_)) {
+        let problem = "A permission just in time is good for nothing else";
+        return Err(Answer::plain(StatusCode::FORBIDDEN, "agent_token_required", problem));
+    }
+    Ok(Caller { principal, client_id: Some(client_id), scopes })
+}
+
+/// The API key of a request: in its own header, or in one of the older documented forms.
+fn api_key<'c>(call: &Call<'c>) -> Result<Option<&'c str>, Answer> {
+    let incoming = call.incoming;
+    let own = incoming.only(API_KEY).map_err(Answer::bad)?;
+    let authorization = incoming.authorization().map_err(Answer::bad)?;
+    match (own, authorization) {
+        (Some(_), Some(_)) => {
+            let refused = twice();
+            Err(Answer::plain(refused.status, "server_error", refused.problem))
+        }
+        (Some(key), None) => Ok(Some(key)),
+        (None, Some((scheme, key))) if scheme.eq_ignore_ascii_case("apikey") => Ok(Some(key)),
+        (None, Some((scheme, key)))
+            if scheme.eq_ignore_ascii_case("bearer")
+                && ["lmk_", "lk_", "sk_"].iter().any(|start| key.starts_with(start)) =>
+        {
+            Ok(Some(key))
+        }
+        _ => Ok(None),
     }
 }
 

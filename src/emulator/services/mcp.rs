@@ -4,8 +4,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::emulator::call::{Call, Service};
-use crate::emulator::services::bearer::{access_token, own_token};
+use crate::emulator::services::bearer::{access_token, caller};
 use crate::emulator::state::State;
+use crate::emulator::state::tokens::Principal;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::seed::McpServerSeed;
 use crate::operations::routes;
@@ -82,13 +83,15 @@ fn metadata(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
 }
 
 fn manager(state: &State, call: &mut Call<'_>) -> Result<(), Answer> {
-    let token = own_token(state, call)?;
-    let agent = state.world.tenants.get(call.tenant).and_then(|tenant| tenant.agent(&token.client_id));
-    if agent.is_some_and(|agent| agent.has_capability(MAY_MANAGE)) {
-        Ok(())
-    } else {
-        Err(Answer::missing_scope(MAY_MANAGE, &token.scopes))
-    }
+    let caller = caller(state, call)?;
+    let tenant = state.world.tenants.get(call.tenant);
+    let may = match (&caller.principal, &caller.client_id) {
+        (Principal::Agent, Some(id)) => {
+            tenant.and_then(|tenant| tenant.agent(id)).is_some_and(|agent| agent.has_capability(MAY_MANAGE))
+        }
+        _ => caller.has_scope(MAY_MANAGE),
+    };
+    if may { Ok(()) } else { Err(Answer::missing_scope(MAY_MANAGE, &caller.scopes)) }
 }
 
 fn row(server: &McpServerSeed) -> Value {

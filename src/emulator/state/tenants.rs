@@ -1,8 +1,12 @@
 //! The tenants: their agents with counters, and what their users have agreed to.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::tokens::Actor;
+use crate::emulator::values::policy::Policy;
+use crate::emulator::values::relations::Relations;
 use crate::emulator::values::seed::{AgentSeed, BudgetSeed, Consent, McpServerSeed, Tenant, UserSeed};
 use crate::time::Timestamp;
 
@@ -11,12 +15,53 @@ pub(crate) struct LiveTenant {
     pub seed: Tenant,
     pub agents: Vec<Agent>,
     pub consents: Vec<Consent>,
+    pub relations: Relations,
+    pub policies: Vec<Policy>,
+    /// Of users, agents and things, by type and id.
+    pub attributes: HashMap<(String, String), Map<String, Value>>,
 }
 
 impl LiveTenant {
     pub(crate) fn new(tenant: &Tenant) -> Self {
         let agents = tenant.agents.iter().cloned().map(Agent::new).collect();
-        LiveTenant { seed: tenant.clone(), agents, consents: tenant.consents.clone() }
+        let mut relations = Relations::default();
+        for (object, relation, subject) in &tenant.tuples {
+            relations.insert(object, relation, subject);
+        }
+        // What cannot be read was found when the emulator was built.
+        let policies = (1..).zip(&tenant.policies).filter_map(|(id, policy)| Policy::read(id, policy).ok());
+        let mut attributes: HashMap<(String, String), Map<String, Value>> = HashMap::new();
+        let named = |kind: &str, id: &str| (kind.to_owned(), id.to_owned());
+        for user in &tenant.users {
+            attributes.entry(named("user", &user.name)).or_default().extend(user.attributes.iter().cloned());
+        }
+        for agent in &tenant.agents {
+            let own = attributes.entry(named("agent", &agent.client_id)).or_default();
+            own.extend(agent.attributes.iter().cloned());
+        }
+        for (kind, id, values) in &tenant.things {
+            let own = attributes.entry(named(kind, id)).or_default();
+            own.extend(values.as_object().cloned().unwrap_or_default());
+        }
+        LiveTenant {
+            seed: tenant.clone(),
+            agents,
+            consents: tenant.consents.clone(),
+            relations,
+            policies: policies.collect(),
+            attributes,
+        }
+    }
+
+    /// The permissions that roles give, each with the role.
+    pub(crate) fn permissions_of<'t>(
+        &'t self,
+        roles: &'t [String],
+    ) -> impl Iterator<Item = (&'t str, &'t str)> {
+        roles.iter().flat_map(|role| {
+            let permissions = self.seed.permissions.get(role).map(Vec::as_slice).unwrap_or_default();
+            permissions.iter().map(|permission| (permission.as_str(), role.as_str()))
+        })
     }
 
     pub(crate) fn agent(&self, client_id: &str) -> Option<&Agent> {

@@ -113,6 +113,11 @@ impl Answer {
         Answer::json(StatusCode::FORBIDDEN, &body)
     }
 
+    /// Envelope E: permissions, relations and policies.
+    pub(crate) fn authz(status: StatusCode, code: &str, problem: &str) -> Self {
+        Answer::json(status, &json!({"error": problem, "code": code}))
+    }
+
     /// Envelope D: the tenant is unknown.
     pub(crate) fn invalid_tenant() -> Self {
         let body = json!({"error": "invalid_tenant", "message": "There is no such tenant"});

@@ -222,6 +222,11 @@ pub(crate) fn basic(credentials: &str) -> Option<(Zeroizing<String>, Zeroizing<S
     decoded(id.as_bytes()).zip(decoded(secret.as_bytes()))
 }
 
+/// A segment of a path, decoded; none for a `%` without two digits behind it, and for what is not UTF-8.
+pub(crate) fn decoded_segment(segment: &str) -> Option<String> {
+    decoded(segment.replace('+', "%2B").as_bytes()).map(|text| text.to_string())
+}
+
 fn has(pairs: &[u8], name: &str) -> bool {
     pairs.split(|byte| *byte == b'&').any(|pair| {
         let own = pair.split(|byte| *byte == b'=').next().unwrap_or_default();

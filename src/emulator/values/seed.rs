@@ -8,12 +8,14 @@ use crate::path::segment;
 use crate::secret::Secret;
 
 mod aauth;
+mod authz;
 mod demo;
 mod mcp;
 mod people;
 
 pub(crate) use aauth::PublicKey;
 pub use aauth::{AAuthAgentSeed, AAuthResourceSeed, AuthLevel};
+pub use authz::ApiKeySeed;
 pub use mcp::McpServerSeed;
 pub use people::UserSeed;
 pub(crate) use people::{Consent, MAY_REVIEW, STANDARD_SCOPES, is_standard};
@@ -33,6 +35,14 @@ pub struct Tenant {
     pub(crate) mcp_servers: Vec<McpServerSeed>,
     pub(crate) aauth_agents: Vec<AAuthAgentSeed>,
     pub(crate) aauth_resources: Vec<AAuthResourceSeed>,
+    pub(crate) api_keys: Vec<ApiKeySeed>,
+    /// Role to permissions.
+    pub(crate) permissions: BTreeMap<String, Vec<String>>,
+    /// Object, relation, subject.
+    pub(crate) tuples: Vec<(String, String, String)>,
+    pub(crate) policies: Vec<Value>,
+    /// Type, id, attributes.
+    pub(crate) things: Vec<(String, String, Value)>,
     /// Action to reason.
     pub(crate) denials: BTreeMap<String, String>,
     /// Scope to the scopes that it stands for.
@@ -52,6 +62,11 @@ impl Tenant {
             mcp_servers: Vec::new(),
             aauth_agents: Vec::new(),
             aauth_resources: Vec::new(),
+            api_keys: Vec::new(),
+            permissions: BTreeMap::new(),
+            tuples: Vec::new(),
+            policies: Vec::new(),
+            things: Vec::new(),
             denials: BTreeMap::new(),
             groups: BTreeMap::new(),
         }
@@ -110,6 +125,68 @@ impl Tenant {
         self
     }
 
+    /// Adds an API key. The user who made it must be one of the tenant's.
+    pub fn api_key(mut self, key: ApiKeySeed) -> Self {
+        self.api_keys.push(key);
+        self
+    }
+
+    /// Gives permissions to a role: whoever has the role has them.
+    pub fn role<S: Into<String>>(
+        mut self,
+        role: impl Into<String>,
+        permissions: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.permissions.entry(role.into()).or_default().extend(permissions.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a relation: `relation("document:1", "viewer", "user:alice")`. A subject may be everybody with a relation, as
+    /// `group:eng#member`. Owners are editors and editors viewers, and relations to a `parent` are relations to what is in it.
+    pub fn relation(
+        mut self,
+        object: impl Into<String>,
+        relation: impl Into<String>,
+        subject: impl Into<String>,
+    ) -> Self {
+        self.tuples.push((object.into(), relation.into(), subject.into()));
+        self
+    }
+
+    /// Adds a policy over attributes, in either of the documented forms. A policy that denies counts more than all that allow, and
+    /// what no policy allows is denied.
+    ///
+    /// ```
+    /// use lumoauth::emulator::Tenant;
+    /// use serde_json::json;
+    ///
+    /// let tenant = Tenant::new("acme").policy(json!({
+    ///     "name": "own department", "resourceType": "document", "action": "read", "effect": "allow",
+    ///     "conditions": {"operator": "AND", "conditions": [
+    ///         {"subject": "user.department", "operator": "equals", "value": "engineering"},
+    ///     ]},
+    /// }));
+    /// let tenant = tenant.policy(json!({
+    ///     "name": "owners", "effect": "allow", "target": {"resources": ["document"], "actions": ["*"]},
+    ///     "conditions": {"all": [{"attribute": "subject.id", "operator": "equals", "value": "$resource.owner_id"}]},
+    /// }));
+    /// ```
+    pub fn policy(mut self, policy: impl Into<Value>) -> Self {
+        self.policies.push(policy.into());
+        self
+    }
+
+    /// Gives attributes to a thing, as an object of JSON: `thing("document", "1", json!({"owner_id": "alice"}))`.
+    pub fn thing(
+        mut self,
+        kind: impl Into<String>,
+        id: impl Into<String>,
+        attributes: impl Into<Value>,
+    ) -> Self {
+        self.things.push((kind.into(), id.into(), attributes.into()));
+        self
+    }
+
     /// Adds an agent of AAuth. Ids and identifiers are unique within a tenant.
     pub fn aauth_agent(mut self, agent: AAuthAgentSeed) -> Self {
         self.aauth_agents.push(agent);
@@ -137,8 +214,10 @@ pub struct AgentSeed {
     pub(crate) resources: Vec<String>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) public: bool,
+    pub(crate) agent_key: Option<Secret>,
     pub(crate) workload: Option<WorkloadSeed>,
     pub(crate) roles: Vec<String>,
+    pub(crate) attributes: Vec<(String, Value)>,
     pub(crate) budget: Option<BudgetSeed>,
     pub(crate) claims: Vec<(String, Value)>,
 }
@@ -157,8 +236,10 @@ impl AgentSeed {
             resources: Vec::new(),
             redirect_uris: Vec::new(),
             public: false,
+            agent_key: None,
             workload: None,
             roles: Vec::new(),
+            attributes: Vec::new(),
             budget: None,
             claims: Vec::new(),
         }
@@ -212,6 +293,12 @@ impl AgentSeed {
         self
     }
 
+    /// A key (`agk_...`) that it may send in place of a token of its own. It can do what its capabilities let it do.
+    pub fn agent_key(mut self, key: impl Into<Secret>) -> Self {
+        self.agent_key = Some(key.into());
+        self
+    }
+
     /// Lets it sign in with a platform's token (workload identity federation). `provider` is `kubernetes`, `aws`, `gcp`,
     /// `azure` or `oidc`; the token must be of this issuer, subject and audience. The emulator has a key for each issuer:
     /// [`Emulator::workload_token`](crate::emulator::Emulator::workload_token).
@@ -234,6 +321,12 @@ impl AgentSeed {
     /// Adds a role, as `ROLE_RESEARCHER`.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.roles.push(role.into());
+        self
+    }
+
+    /// Sets an attribute that policies may go by.
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.attributes.push((name.into(), value.into()));
         self
     }
 

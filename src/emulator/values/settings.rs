@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub issuers_in_resource_metadata: bool,
     /// Which form the answers of AAuth's token endpoint have.
     pub aauth_wire: AAuthWire,
+    /// Which form the answers of permissions, relations and policies have.
+    pub authz_wire: AuthzWire,
     /// How long a client of the server may take to send a request, or to take an answer.
     pub patience: Duration,
     /// Claims of every access token.
@@ -64,5 +66,17 @@ pub enum AAuthWire {
     Current,
     /// `access_token` as Bearer; consent is a 401 with `auth_url`; each refresh token is replaced by the next; resource
     /// tokens that name no agent are taken.
+    Older,
+}
+
+/// Which of the documented forms the answers to checks of permissions, relations and policies have (`docs/wire.md`, rows R). Requests are
+/// read in all of them, and questions to policies in the form with `subject` and `resource` are answered in that form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthzWire {
+    /// `subject_type` and `subject_id` in answers, ids of users as texts.
+    #[default]
+    Current,
+    /// `user_id` alone, as a number; `user` in place of `subject`; what a policy was decided by in `evaluationContext`.
     Older,
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::emulator::values::error::BuildError;
+use crate::emulator::values::policy::Policy;
+use crate::emulator::values::relations::is_thing;
 use crate::emulator::values::scope::is_scope;
 use crate::emulator::values::seed::{AgentSeed, Tenant, is_client_id};
 use crate::emulator::values::workload::PROVIDERS;
@@ -64,6 +66,7 @@ pub(super) fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
         check_people(tenant)?;
         check_servers(tenant)?;
         check_aauth(tenant)?;
+        check_rules(tenant)?;
     }
     Ok(())
 }
@@ -110,6 +113,9 @@ fn check_agent(agent: &AgentSeed) -> Result<(), BuildError> {
     if agent.public && agent.secret.is_some() {
         return Err(bad("public client", id, "it has a secret, which public clients cannot keep"));
     }
+    if agent.agent_key.as_ref().is_some_and(Secret::is_empty) {
+        return Err(BuildError::EmptySecret(id.to_owned()));
+    }
     check_claims(&agent.claims)?;
     words("capability", agent.capabilities.iter().chain(&agent.scopes))?;
     if let Some(resource) = agent.resources.iter().find(|resource| !is_absolute(resource)) {
@@ -137,6 +143,15 @@ fn check_people(tenant: &Tenant) -> Result<(), BuildError> {
         }
         check_claims(&user.claims)?;
         words("scope", &user.scopes)?;
+    }
+    for key in &tenant.api_keys {
+        words("scope", &key.scopes)?;
+        if !names.contains(key.user.as_str()) {
+            return Err(bad("API key", &key.user, "the tenant has no such user"));
+        }
+        if key.key.as_ref().is_some_and(Secret::is_empty) {
+            return Err(BuildError::EmptySecret(key.user.clone()));
+        }
     }
     for consent in &tenant.consents {
         words("scope", &consent.scopes)?;
@@ -172,6 +187,31 @@ fn check_servers(tenant: &Tenant) -> Result<(), BuildError> {
         }
     }
     Ok(())
+}
+
+fn check_rules(tenant: &Tenant) -> Result<(), BuildError> {
+    for (object, relation, subject) in &tenant.tuples {
+        let problem =
+            "it must be a type and an id, as document:1; a subject may have a relation, as group:eng#member";
+        for (text, may_relate) in [(object, false), (subject, true)] {
+            if !is_thing(text, may_relate) {
+                return Err(bad("relation", text, problem));
+            }
+        }
+        if relation.is_empty() || relation.contains(['#', ':']) {
+            return Err(bad("relation", relation, "it must be a word, as viewer"));
+        }
+    }
+    for policy in &tenant.policies {
+        if let Err(problem) = Policy::read(0, policy) {
+            let name = policy.get("name").and_then(Value::as_str).unwrap_or("without a name");
+            return Err(bad("policy", name, problem));
+        }
+    }
+    match tenant.things.iter().find(|(_, _, values)| !values.is_object()) {
+        Some((_, id, _)) => Err(bad("thing", id, "its attributes must be an object")),
+        None => Ok(()),
+    }
 }
 
 fn check_aauth(tenant: &Tenant) -> Result<(), BuildError> {

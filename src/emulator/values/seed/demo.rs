@@ -1,13 +1,15 @@
 //! The tenant that everybody starts with.
 
+use serde_json::json;
+
 use super::{
-    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, BudgetSeed, INSUFFICIENT_PERMISSIONS, McpServerSeed,
-    Tenant, UserSeed,
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, ApiKeySeed, BudgetSeed, INSUFFICIENT_PERMISSIONS,
+    McpServerSeed, Tenant, UserSeed,
 };
 
 impl Tenant {
     /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`, three sub-agents that it may
-    /// delegate to, the users `alice` and `bob`, the MCP server `my-mcp-server`, and
+    /// delegate to, the users `alice` and `bob`, an API key of `alice`, the MCP server `my-mcp-server`, and
     /// for AAuth the agent `aag_demo` (`https://agent.acme.test`) and the served resource `reports`.
     pub fn demo() -> Self {
         let agent = AgentSeed::new("agt_demo")
@@ -43,6 +45,8 @@ impl Tenant {
                 "read:users",
                 "mcp:read",
                 "mcp:write",
+                "authz:read",
+                "abac:read",
             ])
         };
         Tenant::new("acme-corp")
@@ -51,8 +55,8 @@ impl Tenant {
             .agent(sub_agent("agt_search", "search-tool"))
             .agent(sub_agent("agt_scraper", "web-scraper"))
             .agent(sub_agent("agt_reader", "pdf-reader"))
-            .user(user("alice", "Alice Adams"))
-            .user(user("bob", "Bob Brown"))
+            .user(user("alice", "Alice Adams").role("editor").attribute("department", "engineering"))
+            .user(user("bob", "Bob Brown").role("viewer").attribute("department", "sales"))
             .mcp_server(
                 McpServerSeed::new("my-mcp-server")
                     .server_id("mcp_0001")
@@ -72,6 +76,27 @@ impl Tenant {
                     .scopes(["read:documents", "write:documents"])
                     .required_scopes(["read:documents"]),
             )
+            .api_key(ApiKeySeed::new("alice").scopes(["admin"]))
+            .role("editor", ["document.read", "document.write"])
+            .role("viewer", ["document.read"])
+            .relation("folder:reports", "editor", "user:alice")
+            .relation("folder:reports", "viewer", "group:eng#member")
+            .relation("group:eng", "member", "user:bob")
+            .relation("group:eng", "member", "agent:research-bot")
+            .relation("document:doc-123", "parent", "folder:reports")
+            .thing("document", "doc-123", json!({"owner_id": "alice", "status": "published"}))
+            .policy(json!({
+                "name": "published documents", "resourceType": "document", "action": "read", "effect": "allow",
+                "conditions": {"operator": "AND", "conditions": [
+                    {"subject": "resource.status", "operator": "equals", "value": "published"},
+                ]},
+            }))
+            .policy(json!({
+                "name": "owners", "effect": "allow", "target": {"resources": ["document"], "actions": ["*"]},
+                "conditions": {"all": [
+                    {"attribute": "subject.id", "operator": "equals", "value": "$resource.owner_id"},
+                ]},
+            }))
             .scope_group("documents", ["read:documents", "write:documents"])
             .denial("delete_user", INSUFFICIENT_PERMISSIONS)
     }

@@ -11,12 +11,22 @@ pub struct UserSeed {
     pub(crate) display: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) claims: Vec<(String, Value)>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) attributes: Vec<(String, Value)>,
 }
 
 impl UserSeed {
     /// A user of this name: letters, digits and `-_.~@`. The `sub` of the user's tokens is `user:<name>`.
     pub fn new(name: impl Into<String>) -> Self {
-        UserSeed { name: name.into(), email: None, display: None, scopes: Vec::new(), claims: Vec::new() }
+        UserSeed {
+            name: name.into(),
+            email: None,
+            display: None,
+            scopes: Vec::new(),
+            claims: Vec::new(),
+            roles: Vec::new(),
+            attributes: Vec::new(),
+        }
     }
 
     /// The address, for the scope `email` (OpenID Connect Core 1.0 section 5.4).
@@ -45,6 +55,18 @@ impl UserSeed {
     /// Adds a claim to the user's ID tokens and to what `oauth.userinfo` says, whatever the scopes.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.claims.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a role, whose permissions the tenant says ([`Tenant::role`](super::Tenant::role)).
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.roles.push(role.into());
+        self
+    }
+
+    /// Sets an attribute that policies may go by.
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.attributes.push((name.into(), value.into()));
         self
     }
 
