@@ -80,6 +80,8 @@ pub enum Auth {
     Token(AccessToken),
     /// The agent's own access token, placed in the body by the operation itself ([`Context::token`]).
     InBody,
+    /// The same, with the client's id and secret in this way as well.
+    InBodyBy(ClientAuth),
     /// The platform's token of this workload, asked for anew for every attempt and placed in the body by the operation itself
     /// ([`Context::given`]).
     Workload,
@@ -148,6 +150,8 @@ pub struct Terms {
     /// One more origin that this very call may go to: a resource that the caller named. Neither the client's secret nor
     /// the agent's own token goes there; [`Auth::None`] and [`Auth::Token`] do.
     pub named_origin: Option<Origin>,
+    /// An answer that ends with its connection is taken ([`Limits::until_closed`](crate::wire::Limits::until_closed)).
+    pub until_closed: bool,
 }
 
 impl Terms {
@@ -164,6 +168,7 @@ impl Terms {
             own_times: false,
             waits: None,
             named_origin: None,
+            until_closed: false,
         }
     }
 
@@ -201,6 +206,12 @@ impl Terms {
     /// Names one more origin that this very call may go to.
     pub fn named_origin(mut self, origin: Option<Origin>) -> Self {
         self.named_origin = origin;
+        self
+    }
+
+    /// Takes an answer that ends with its connection too.
+    pub fn until_closed(mut self) -> Self {
+        self.until_closed = true;
         self
     }
 

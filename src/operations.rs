@@ -29,7 +29,7 @@ pub use ask::Ask;
 pub(crate) use consent::check_redirect_uri;
 pub use consent::{AuthorizationRequest, Callback};
 pub use decision::Decision;
-pub use delegation::{Claimed, Delegation, Revocation, UserSession, UserTimes};
+pub use delegation::{Claimed, Delegation, Revocation, SubAgent, UserSession, UserTimes};
 pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub use discovery::{GetMetadata, ServerMetadata};

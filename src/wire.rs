@@ -32,6 +32,9 @@ pub struct Limits {
     pub head: usize,
     /// True if the attempt must use a connection of its own: it must not fail because a kept one went stale.
     pub fresh_connection: bool,
+    /// True if an answer may end with its connection, without having said before where it ends. Over TLS the other side must have
+    /// said that it ends it; over plain http a server that died looks like one that has finished.
+    pub until_closed: bool,
 }
 
 impl Default for Limits {
@@ -43,6 +46,7 @@ impl Default for Limits {
             body: 64 * 1024,
             head: 16 * 1024,
             fresh_connection: false,
+            until_closed: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::run::Driver;
 use super::{Store, dual, example};
 use crate::credentials::ClientAuth;
 use crate::error::Error;
-use crate::operations::{ApiRequest, Callback, Delegation, Revocation};
+use crate::operations::{ApiRequest, Callback, Delegation, ExchangeTokenType, Revocation, SubAgent};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::Users;
@@ -63,6 +63,23 @@ impl DelegationChain {
     /// Authenticates the client on exchanges as well, which strict services demand. The vendor's SDKs do not.
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
         self.users = self.users.client_auth(client_auth);
+        self
+    }
+
+    /// The agent's own token, which is the actor's in exchanges, is of another kind than an access token for the service
+    /// (`actor_token_type`, RFC 8693 section 3).
+    pub fn actor_token_type(mut self, kind: ExchangeTokenType) -> Self {
+        self.users = self.users.actor_type(kind);
+        self
+    }
+
+    /// Takes no delegated JWT that names nobody who acts (`act`, RFC 8693 section 4.1): with such a token the agent passes for the user.
+    /// Opaque tokens say nothing either way, and are taken. [`Delegation::unverified_names_actor`] tells of a token that was taken.
+    ///
+    #[doc = example!("let chain = DelegationChain::without_consent(&agent).must_show_actor();
+# let _ = chain.active_sessions()", "?;")]
+    pub fn must_show_actor(mut self) -> Self {
+        self.users = self.users.must_show_actor();
         self
     }
 }
@@ -184,7 +201,7 @@ impl DelegationChain {
     }
 
     /// Hands the delegation on: a token with which another agent acts for the agent that acts for the user. It is not
-    /// held here; give it to that agent.
+    /// held here; give it to that agent. The agent is named by its own token, or by a [`SubAgent`] that says more.
     ///
     /// # Errors
     /// [`Error::Input`] if the chain would be longer than three actors, as far as that can be seen, and as
@@ -192,10 +209,10 @@ impl DelegationChain {
     pub async fn delegate_to_sub_agent(
         &self,
         session: &str,
-        sub_agent_token: impl Into<Secret> + Send,
+        sub_agent: impl Into<SubAgent> + Send,
         scopes: impl Into<Scopes> + Send,
     ) -> Result<Delegation, Error> {
-        let (actor, scopes) = (sub_agent_token.into(), scopes.into());
+        let (actor, scopes) = (sub_agent.into(), scopes.into());
         self.driver.turn(self.users.hand_on(session, actor, scopes, None)?).await
     }
 
@@ -206,11 +223,11 @@ impl DelegationChain {
     pub async fn delegate_to_sub_agent_for(
         &self,
         session: &str,
-        sub_agent_token: impl Into<Secret> + Send,
+        sub_agent: impl Into<SubAgent> + Send,
         scopes: impl Into<Scopes> + Send,
         resource: &str,
     ) -> Result<Delegation, Error> {
-        let (actor, scopes) = (sub_agent_token.into(), scopes.into());
+        let (actor, scopes) = (sub_agent.into(), scopes.into());
         self.driver.turn(self.users.hand_on(session, actor, scopes, Some(resource))?).await
     }
 

@@ -171,7 +171,8 @@ impl Callback {
     }
 
     /// Compares where the answer came to with the redirect URI that was sent, whatever their queries: the whole URL, or its
-    /// path if it was read without origin, as servers see it. A query alone does not tell.
+    /// path if it was read without origin, as servers see it. A query alone does not tell. A redirect URI with https is met by the
+    /// same host and port with http too: so a server sees it behind a proxy that ends TLS.
     ///
     /// # Errors
     /// [`ConsentError::WrongPlace`].
@@ -179,7 +180,10 @@ impl Callback {
         let Some(place) = &self.place else { return Ok(()) };
         let sent = redirect_uri.split_once('?').map_or(redirect_uri, |(sent, _)| sent);
         let ((origin, path), sent) = (split_place(place), split_place(sent));
-        if (origin.is_empty() || origin == sent.0) && path == sent.1 {
+        // Behind a proxy that ends TLS, a server does not know that it was called by https.
+        let behind_tls =
+            || origin.strip_prefix("http://").is_some_and(|own| sent.0.strip_prefix("https://") == Some(own));
+        if (origin.is_empty() || origin == sent.0 || behind_tls()) && path == sent.1 {
             return Ok(());
         }
         Err(ConsentError::WrongPlace)
@@ -236,6 +240,31 @@ mod tests {
 
     fn state() -> Secret {
         Secret::new("s-1")
+    }
+
+    #[test]
+    fn a_proxy_that_ends_tls_hides_the_scheme_and_nothing_else() {
+        let at = |place: &str, sent: &str| {
+            Callback::read(&format!("{place}?code=c")).unwrap().check_place(sent).is_ok()
+        };
+        for (place, sent) in [
+            ("http://app.example/cb", "https://app.example/cb"),
+            ("http://app.example:8443/cb", "https://app.example:8443/cb"),
+            ("http://App.example:80/cb", "https://app.example:443/cb"),
+        ] {
+            assert!(at(place, sent), "{place} {sent}");
+        }
+        for (place, sent) in [
+            ("https://127.0.0.1:8080/cb", "http://127.0.0.1:8080/cb"),
+            ("http://app.example:8080/cb", "https://app.example/cb"),
+            ("http://app.example/cb", "https://app.example:8443/cb"),
+            ("http://app.example/cb2", "https://app.example/cb"),
+            ("http://app.example.evil.test/cb", "https://app.example/cb"),
+            ("ftp://app.example/cb", "https://app.example/cb"),
+            ("http://app.example/cb", "com.example.app:/cb"),
+        ] {
+            assert!(!at(place, sent), "{place} {sent}");
+        }
     }
 
     #[test]

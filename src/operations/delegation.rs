@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-pub use acting::{Delegation, Revocation};
+pub use acting::{Delegation, Revocation, SubAgent};
 pub use renewal::{Claimed, UserTimes};
 
 use super::consent::{AuthorizationRequest, Callback};

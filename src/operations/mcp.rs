@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::discovery::{AUTHORIZATION_SERVER, ServerMetadata};
 use super::exchange::{Exchange, bound_alone, is_resource};
 use super::token::{TOKEN, bearer};
+use crate::credentials::ClientAuth;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
@@ -28,23 +29,39 @@ pub(super) const ROUTES: &[Route] = &[PROTECTED_RESOURCE];
 /// | server: its id, name, URN or Resource URI | REQUIRED | `audience`; an absolute `http(s)` URI as `resource` too (RFC 8707) |
 /// | scopes | OPTIONAL | `scope`; the answer may not have more |
 /// | the agent's token | REQUIRED | `subject_token`, by the session |
+/// | client authentication | OPTIONAL, none as the vendor's SDKs | in the body or as Basic |
 ///
 /// The token is of use at that server only. `Agent::mcp_token` runs this and holds the token while it is fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct McpToken {
     server: String,
     scopes: Scopes,
+    client_auth: Option<ClientAuth>,
 }
 
 impl McpToken {
     /// For this server.
     pub fn new(server: impl Into<String>) -> Self {
-        McpToken { server: server.into(), scopes: Scopes::none() }
+        McpToken { server: server.into(), scopes: Scopes::none(), client_auth: None }
     }
 
     /// Only these scopes.
     pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
         self.scopes = scopes.into();
+        self
+    }
+
+    /// Authenticates the client as well, which strict services demand.
+    ///
+    /// ```
+    /// use lumoauth::{ClientAuth, McpToken};
+    ///
+    /// // For `agent.mcp_token(..)`, and for `agent.mcp(..)`, which keeps to it.
+    /// let wanted = McpToken::new("https://mcp.acme.test/files").client_auth(ClientAuth::Basic);
+    /// # assert_eq!(wanted.asked_client_auth(), Some(ClientAuth::Basic));
+    /// ```
+    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = Some(client_auth);
         self
     }
 
@@ -61,6 +78,11 @@ impl McpToken {
     /// The resource that the token is bound to, if the server is named by it.
     pub(crate) fn resource(&self) -> Option<&str> {
         is_resource(&self.server).then_some(&*self.server)
+    }
+
+    /// How the client authenticates itself, if it is to.
+    pub fn asked_client_auth(&self) -> Option<ClientAuth> {
+        self.client_auth
     }
 
     /// The service names a server by its Resource URI, if it has one: a bare id cannot be compared.
@@ -99,7 +121,8 @@ impl Operation for McpToken {
     type Output = AccessToken;
 
     fn terms(&self) -> Terms {
-        Terms::new(TOKEN.name(), Effect::Repeatable, Auth::InBody).total(super::token::TOTAL)
+        let auth = self.client_auth.map_or(Auth::InBody, Auth::InBodyBy);
+        Terms::new(TOKEN.name(), Effect::Repeatable, auth).total(super::token::TOTAL)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {

@@ -33,6 +33,7 @@ pub struct ApiRequest {
     body: Vec<u8>,
     total: Option<Duration>,
     body_limit: usize,
+    until_closed: bool,
     effect: Effect,
     fault: Option<InputError>,
     token: Option<AccessToken>,
@@ -57,6 +58,7 @@ impl ApiRequest {
             body: Vec::new(),
             total: None,
             body_limit: 10 * 1024 * 1024,
+            until_closed: false,
             effect,
             fault: None,
             token: None,
@@ -147,6 +149,14 @@ impl ApiRequest {
         self
     }
 
+    /// Takes an answer that ends with its connection, as old servers send it: without a length and without chunks. It is an error
+    /// if this is not set, because an answer that was cut off looks the same. Over TLS it does not, and is an error in any case;
+    /// over plain http, which is for this machine alone, see to it yourself that the answer is whole.
+    pub fn until_closed(mut self) -> Self {
+        self.until_closed = true;
+        self
+    }
+
     /// Travels with this token instead of the agent's own. It is not renewed.
     pub fn token(mut self, token: AccessToken) -> Self {
         self.token = Some(token);
@@ -189,6 +199,7 @@ impl fmt::Debug for ApiRequest {
             body,
             total,
             body_limit,
+            until_closed,
             effect,
             fault,
             token,
@@ -204,6 +215,7 @@ impl fmt::Debug for ApiRequest {
             .field("body_bytes", &body.len())
             .field("total", total)
             .field("body_limit", body_limit)
+            .field("until_closed", until_closed)
             .field("effect", effect)
             .field("fault", fault)
             .field("token", token)
@@ -222,6 +234,7 @@ impl Operation for ApiRequest {
         let terms = terms.callers(Callers::ALL);
         let terms = terms.total(total).attempt(total).body_limit(self.body_limit);
         let terms = terms.named_origin(self.resource.clone());
+        let terms = if self.until_closed { terms.until_closed() } else { terms };
         if self.total.is_some() { terms.own_times() } else { terms }
     }
 

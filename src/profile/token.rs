@@ -10,6 +10,7 @@ use super::bound::{BoundKey, BoundKeys};
 use crate::claims::Actor;
 use crate::crypto::VerifyingKey;
 use crate::operations::aauth::AuthTokenClaims;
+use crate::origin::same_resource;
 use crate::scopes::Scopes;
 use crate::time::{Now, Timestamp};
 use crate::verify::{Claims, Leeway, VerifyError};
@@ -51,7 +52,7 @@ impl VerifiedToken {
     ) -> Result<Self, VerifyError> {
         claims.issuer(issuer)?;
         let audience = claims.required_text("aud")?;
-        if audience != resource {
+        if !same_resource(&audience, resource) {
             return Err(VerifyError::audience(resource));
         }
         let times = claims.times()?;
@@ -93,7 +94,7 @@ impl VerifiedToken {
             && told_text(self.agent(), told.agent.as_deref())
             && told_text(self.agent_delegate(), told.delegate.as_deref())
             && told_text(self.subject(), told.subject.as_deref())
-            && told_text(Some(self.audience()), told.resource.as_deref())
+            && told.resource.as_deref().is_none_or(|told| same_resource(told, self.audience()))
             && told.expires_at.is_none_or(|own| own.unix() == self.expires_at.unix())
             && told.scopes.as_ref().is_none_or(|own| {
                 let own: HashSet<&str> = own.iter().collect();

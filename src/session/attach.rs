@@ -59,12 +59,14 @@ pub(super) fn prepare<O: Operation>(
             None => bearer(request, terms.name, token)?,
         },
         Auth::Token(own) => bearer(request, terms.name, Some(own))?,
-        Auth::InBody => token.into_iter().fold(request, |request, token| request.carries(token.secret())),
+        Auth::InBody => carrying(request, token),
+        Auth::InBodyBy(how) => client(carrying(request, token), *how, &*session.credentials()?)?,
     };
     let limits = Limits {
         connect: settings.connect.min(time),
         total: time,
         body: terms.body_limit,
+        until_closed: terms.until_closed,
         fresh_connection: terms.effect == crate::operation::Effect::Once,
         ..Limits::default()
     };
@@ -121,7 +123,7 @@ pub(super) fn unattached<O: Operation>(
         {
             return Ok(request);
         }
-        Auth::Client | Auth::ClientBy(_) | Auth::ClientAs(..) | Auth::Workload => {
+        Auth::Client | Auth::ClientBy(_) | Auth::ClientAs(..) | Auth::InBodyBy(_) | Auth::Workload => {
             "is on another origin than the service's, and the client's secret goes nowhere else"
         }
         _ if is_allowed => return Ok(request),
@@ -154,6 +156,11 @@ fn keyed(request: Request, key: &Key) -> Result<Request, Error> {
         Bearer::ApiKey => Ok(request.api_key(key.secret())?),
         Bearer::Agent | Bearer::User => Ok(request.authorization("Bearer", key.secret())?),
     }
+}
+
+/// The operation has put the agent's token into the body.
+fn carrying(request: Request, token: Option<&AccessToken>) -> Request {
+    token.into_iter().fold(request, |request, token| request.carries(token.secret()))
 }
 
 fn resource_origin(resource: &str) -> Option<Origin> {

@@ -129,7 +129,7 @@ impl<O: Operation> Call<O> {
     }
 
     fn needs_token(&self) -> bool {
-        matches!(self.terms.auth.credential(), Auth::Bearer | Auth::InBody)
+        matches!(self.terms.auth.credential(), Auth::Bearer | Auth::InBody | Auth::InBodyBy(_))
     }
 
     fn begin(&mut self, now: &Now, deadline: &Deadline) -> Result<Step<O::Output>, Failed> {
@@ -300,7 +300,8 @@ impl<O: Operation> Call<O> {
             let error = Error::Api(ApiError::read(self.terms.name, response))
                 .redacted(&Redactor::new(response.secrets()));
             // The token travelled in the body, and it is the token that is refused (RFC 6749 section 5.2).
-            let subject = matches!(self.terms.auth, Auth::InBody) && error.code() == Some("invalid_grant");
+            let in_body = matches!(self.terms.auth, Auth::InBody | Auth::InBodyBy(_));
+            let subject = in_body && error.code() == Some("invalid_grant");
             if subject && self.token_was_refused(now) && !deadline.passed(now) {
                 return self.begin(now, deadline);
             }

@@ -38,6 +38,8 @@ impl Session {
 #[derive(Clone)]
 pub struct Resource {
     session: Session,
+    /// As it was asked for at first.
+    asked: McpToken,
     server: Arc<str>,
     url: Uri,
     origin: Origin,
@@ -52,7 +54,8 @@ impl Resource {
     pub fn new(session: &Session, wanted: &McpToken) -> Result<Self, InputError> {
         let (origin, url) = server_url(wanted.server())?;
         let scopes = Arc::new(Mutex::new(wanted.asked_scopes().clone()));
-        Ok(Resource { session: session.clone(), server: wanted.server().into(), url, origin, scopes })
+        let (session, asked, server) = (session.clone(), wanted.clone(), wanted.server().into());
+        Ok(Resource { session, asked, server, url, origin, scopes })
     }
 
     /// The Resource URI, as it was named.
@@ -66,7 +69,7 @@ impl Resource {
     }
 
     fn wanted(&self, scopes: &Scopes) -> McpToken {
-        McpToken::new(&*self.server).scopes(scopes)
+        self.asked.clone().scopes(scopes)
     }
 
     /// The machine that gets a token for the server: the one held, or a new one.
@@ -123,7 +126,7 @@ impl Resource {
 
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Resource { session: _, server, url: _, origin: _, scopes } = self;
+        let Resource { session: _, asked: _, server, url: _, origin: _, scopes } = self;
         f.debug_struct("Resource")
             .field("server", server)
             .field("scopes", &*lock(scopes))

@@ -27,7 +27,10 @@ use super::{Machine, Session};
 use crate::credentials::ClientAuth;
 use crate::error::{ConfigError, Error, InputError};
 use crate::operation::Operation;
-use crate::operations::{ApiRequest, Callback, Delegation, Revocation, UserSession, check_redirect_uri};
+use crate::operations::{
+    ApiRequest, Callback, Delegation, ExchangeTokenType, Revocation, SubAgent, UserSession,
+    check_redirect_uri,
+};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::store::{Record, Shelf, StoreKey};
@@ -44,8 +47,17 @@ const TOTAL: Duration = Duration::from_secs(20);
 pub struct Users {
     session: Session,
     redirect_uri: Option<Arc<str>>,
-    client_auth: Option<ClientAuth>,
+    exchanges: Exchanges,
     shared: Arc<Shared>,
+}
+
+/// How tokens are exchanged, if not in the usual way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exchanges {
+    client_auth: Option<ClientAuth>,
+    /// Of the agent's own token, as the actor's.
+    actor_type: Option<ExchangeTokenType>,
+    shows_actor: bool,
 }
 
 struct Shared {
@@ -72,17 +84,30 @@ impl Users {
             check_redirect_uri(redirect_uri)?;
         }
         let (redirect_uri, shared) = (redirect_uri.map(Arc::from), Shared::of(session));
-        Ok(Users { session: session.clone(), redirect_uri, client_auth: None, shared })
+        Ok(Users { session: session.clone(), redirect_uri, exchanges: Exchanges::default(), shared })
     }
 
     /// Of this agent, without a consent flow.
     pub fn without_consent(session: &Session) -> Self {
-        Users { session: session.clone(), redirect_uri: None, client_auth: None, shared: Shared::of(session) }
+        let (session, shared) = (session.clone(), Shared::of(session));
+        Users { session, redirect_uri: None, exchanges: Exchanges::default(), shared }
     }
 
     /// Authenticates the client on exchanges as well, which strict services demand.
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
-        self.client_auth = Some(client_auth);
+        self.exchanges.client_auth = Some(client_auth);
+        self
+    }
+
+    /// The agent's own token is of another kind than an access token, where it is the actor's.
+    pub fn actor_type(mut self, kind: ExchangeTokenType) -> Self {
+        self.exchanges.actor_type = Some(kind);
+        self
+    }
+
+    /// Takes no JWT that names nobody who acts: [`Exchange::must_show_actor`](crate::operations::Exchange::must_show_actor).
+    pub fn must_show_actor(mut self) -> Self {
+        self.exchanges.shows_actor = true;
         self
     }
 
@@ -93,7 +118,7 @@ impl Users {
 
     /// How exchanges are authenticated, if that was set.
     pub fn exchange_auth(&self) -> Option<ClientAuth> {
-        self.client_auth
+        self.exchanges.client_auth
     }
 
     /// The machine that begins to ask for a consent; done with the URL to send the user to.
@@ -193,7 +218,7 @@ impl Users {
     pub fn hand_on(
         &self,
         session: &str,
-        actor: Secret,
+        actor: SubAgent,
         scopes: Scopes,
         resource: Option<&str>,
     ) -> Result<impl Machine<Output = Delegation> + Send + use<>, Error> {
@@ -247,7 +272,7 @@ impl fmt::Debug for Users {
         f.debug_struct("Users")
             .field("session", &self.session)
             .field("redirect_uri", &self.redirect_uri)
-            .field("client_auth", &self.client_auth)
+            .field("exchanges", &self.exchanges)
             .finish_non_exhaustive()
     }
 }

@@ -47,6 +47,8 @@ pub(super) enum Framing {
     Length(u64),
     /// Chunks, the last of which is empty.
     Chunks,
+    /// Everything until the connection ends, which the caller has allowed.
+    Connection,
 }
 
 impl Framing {
@@ -56,7 +58,7 @@ impl Framing {
     /// [`TransportFault::TooLarge`] if the announced length is over the cap.
     pub(super) fn room(self, cap: usize) -> Result<usize, TransportError> {
         match self {
-            Framing::Nothing | Framing::Chunks => Ok(0),
+            Framing::Nothing | Framing::Chunks | Framing::Connection => Ok(0),
             Framing::Length(length) => {
                 usize::try_from(length).ok().filter(|length| *length <= cap).ok_or_else(|| too_large(cap))
             }
@@ -69,6 +71,8 @@ impl Framing {
 pub(super) struct Watch {
     /// The method says that there is no body.
     bodiless: bool,
+    /// The answer may end with its connection.
+    until_closed: bool,
     head: usize,
     at: At,
     /// What is there of a line that is not whole yet.
@@ -109,6 +113,7 @@ impl Watch {
         let head = limits.head.min(HEAD);
         Watch {
             bodiless: *method == Method::HEAD || *method == Method::CONNECT,
+            until_closed: limits.until_closed,
             head,
             at: At::Status,
             line: Vec::new(),
@@ -303,6 +308,8 @@ impl Watch {
             Framing::Nothing | Framing::Length(0) => At::Over,
             Framing::Length(length) => At::Body(length),
             Framing::Chunks => At::Size,
+            // It goes on as long as something comes, and is never over before the connection is.
+            Framing::Connection => At::Body(u64::MAX),
         };
         Ok(())
     }
@@ -320,6 +327,7 @@ impl Watch {
             (None, Some(true)) => Framing::Chunks,
             (None, Some(false)) => return Err("the answer has a transfer coding other than chunked"),
             (None, None) if bodiless => Framing::Nothing,
+            (None, None) if self.until_closed => Framing::Connection,
             (None, None) => return Err("the answer does not say where it ends"),
         };
         if self.said > 1 {
@@ -437,6 +445,29 @@ mod tests {
         }
         let old = judged(&Method::GET, head("HTTP/1.0 200", &["Content-Length: 17"]).as_bytes());
         assert_eq!(old, Ok((Framing::Length(17), false)));
+    }
+
+    #[test]
+    fn an_answer_that_ends_with_its_connection_is_never_over_by_itself() {
+        let limits = Limits { until_closed: true, ..Limits::default() };
+        for first in ["HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 500 No"] {
+            let mut watch = Watch::new(&Method::GET, &limits);
+            watch.pass((head(first, &["X: y"]) + BODY).as_bytes()).unwrap();
+            assert_eq!((watch.framing(), watch.is_over()), (Some(Framing::Connection), false));
+        }
+        // What says where it ends is held to it, and doubt is still a fault.
+        let (length, coding) = ("Content-Length: 2", "Transfer-Encoding: chunked");
+        let judged = |lines: &[&str]| {
+            let mut watch = Watch::new(&Method::GET, &limits);
+            watch.pass(head("HTTP/1.1 200 OK", lines).as_bytes()).map(|()| watch.framing())
+        };
+        assert_eq!(judged(&[length]).unwrap(), Some(Framing::Length(2)));
+        assert_eq!(judged(&[coding]).unwrap(), Some(Framing::Chunks));
+        for lines in
+            [&[length, coding][..], &[length, length], &["Transfer-Encoding: gzip"], &["Content-Length: x"]]
+        {
+            assert!(judged(lines).is_err(), "{lines:?}");
+        }
     }
 
     #[test]

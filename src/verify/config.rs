@@ -245,8 +245,9 @@ pub struct VerifierConfig {
 }
 
 impl VerifierConfig {
-    /// Tokens of this issuer for this audience: your own resource identifier, exactly as tokens have it in `aud`. For an MCP
-    /// server that is its Resource URI (RFC 8707 section 2).
+    /// Tokens of this issuer for this audience: your own resource identifier, as tokens have it in `aud`. For an MCP server that is
+    /// its Resource URI (RFC 8707 section 2). Of a URL the case of scheme and host, the scheme's own port and a path of `/` do not
+    /// count; everything else does, and a name is compared byte for byte.
     pub fn new(issuer: impl Into<TrustedIssuer>, audience: impl Into<String>) -> Self {
         VerifierConfig {
             issuer: issuer.into(),

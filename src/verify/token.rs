@@ -8,6 +8,7 @@ use super::config::{Leeway, VerifierConfig};
 use super::error::VerifyError;
 use super::rules::{Claims, Times};
 use crate::claims::Actor;
+use crate::origin::same_resource;
 use crate::scopes::Scopes;
 use crate::time::{Now, Timestamp};
 
@@ -54,7 +55,8 @@ impl VerifiedToken {
     ) -> Result<Self, VerifyError> {
         claims.issuer(issuer)?;
         let audience = claims.audience()?;
-        if !audience.iter().any(|own| config.audience.contains(own)) {
+        let is_ours = |name: &String| config.audience.iter().any(|own| same_resource(name, own));
+        if !audience.iter().any(is_ours) {
             return Err(VerifyError::audience(config.audience.join(" or ")));
         }
         let times = claims.times()?;

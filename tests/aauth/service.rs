@@ -139,6 +139,7 @@ fn what_the_service_says_of_a_token_must_agree_with_it() {
     assert!(taken(&bare, json!({"scope": ""})));
     assert!(taken(&claims, json!({"scope": "read write more"})));
     assert!(taken(&claims, json!({"aud": [RESOURCE]})));
+    assert!(taken(&claims, json!({"resource": format!("{RESOURCE}/")})));
     let others = [
         json!({"cnf_jkt": "somebody-else"}),
         json!({"cnf_jkt": ""}),
@@ -161,6 +162,7 @@ fn what_the_service_says_of_a_token_must_agree_with_it() {
         json!({"aud": "https://other.example.com"}),
         json!({"aud": [RESOURCE, "https://other.example.com"]}),
         json!({"jti": "token-2"}),
+        json!({"resource": "https://other.example.com"}),
     ];
     for other in &others {
         assert!(!taken(&claims, other.clone()), "{other}");

@@ -58,8 +58,18 @@ fn v2_claims_of_authorization_tokens() {
             if fits { passed += 1 } else { refused += 1 }
         }
     }
+    // The same resource, as resources are compared everywhere.
+    for audience in ["https://api.example.com/", "HTTPS://API.example.com:443"] {
+        let mut claims = world.claims();
+        claims["aud"] = json!(audience);
+        assert_eq!(check(&world, &claims).unwrap().audience(), audience);
+        passed += 1;
+    }
+    let others =
+        ["https://api.example.com//", "https://api.example.com./", "https://api.example.com.evil.test"];
+    let others = others.into_iter().chain(["http://api.example.com", "https://api.example.com:444", "api"]);
     for audience in
-        [json!([RESOURCE]), json!([RESOURCE, "x"]), json!("https://api.example.com/"), json!("api")]
+        [json!([RESOURCE]), json!([RESOURCE, "x"])].into_iter().chain(others.map(|own| json!(own)))
     {
         let mut claims = world.claims();
         claims["aud"] = audience.clone();

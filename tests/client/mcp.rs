@@ -102,6 +102,50 @@ fn sixty_four_threads_make_one_exchange() {
 }
 
 #[test]
+fn a_strict_service_gets_the_clients_authentication_with_the_exchange() {
+    use lumoauth::ClientAuth;
+    use lumoauth::http::header::AUTHORIZATION;
+    let answer = r#"{"access_token":"t","token_type":"Bearer","expires_in":60}"#;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let own = Arc::clone(&seen);
+    let transport = move |request: lumoauth::embed::wire::Request| {
+        own.lock().unwrap().push(request);
+        let (status, headers) = (lumoauth::http::StatusCode::OK, lumoauth::http::HeaderMap::new());
+        Ok::<_, lumoauth::error::TransportError>(Response::new(status, headers, answer))
+    };
+    let agent = Agent::builder().tenant("acme").client_id("agt_1").client_secret("fixed");
+    let agent = agent.build_with(transport).unwrap();
+    let exchange = |token: &dyn Fn()| {
+        token();
+        let seen = seen.lock().unwrap();
+        let sent =
+            seen.iter().rfind(|request| String::from_utf8_lossy(request.body()).contains("token-exchange"));
+        let sent = sent.unwrap();
+        let form: Vec<(String, String)> = form_urlencoded::parse(sent.body()).into_owned().collect();
+        let field = |name: &str| form.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+        let basic = sent.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+        (field("subject_token"), field("client_id"), field("client_secret"), basic)
+    };
+    let token = |wanted: McpToken| {
+        let agent = &agent;
+        exchange(&move || drop(agent.mcp_token(wanted.clone()).unwrap()))
+    };
+    let server = |wanted: McpToken| {
+        let server = agent.mcp(wanted).unwrap();
+        exchange(&move || drop(server.token().unwrap()))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(token(McpToken::new("files")), (text("t"), None, None, None), "none, as the vendor's SDKs");
+    // One that was authenticated otherwise is another one to ask for.
+    let post = (text("t"), text("agt_1"), text("fixed"), None);
+    assert_eq!(token(McpToken::new("files").client_auth(ClientAuth::Post)), post);
+    assert_eq!(server(McpToken::new(FILES).client_auth(ClientAuth::Post)), post);
+    let basic = (text("t"), text("agt_1"), None, text("Basic YWd0XzE6Zml4ZWQ="));
+    assert_eq!(token(McpToken::new("files").client_auth(ClientAuth::Basic)), basic);
+    assert_eq!(server(McpToken::new(FILES).client_auth(ClientAuth::Basic).scopes(["a"])), basic);
+}
+
+#[test]
 fn an_unknown_server_is_the_services_refusal() {
     let error = emulator().agent().unwrap().mcp_token("nothing").unwrap_err();
     assert_eq!(error.code(), Some("invalid_target"), "{error}");

@@ -1,7 +1,7 @@
 //! Claims: only the specified shape passes, and malformed is never absent.
 
 use lumoauth::Secret;
-use lumoauth::verify::{Verifier, VerifyError};
+use lumoauth::verify::{Verifier, VerifierConfig, VerifyError};
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -144,7 +144,7 @@ fn scopes_actors_and_bound_tokens() {
 }
 
 #[test]
-fn issuer_and_audience_are_compared_byte_for_byte() {
+fn the_issuer_is_compared_byte_for_byte_and_the_audience_as_resources_are() {
     for issuer in
         [format!("{ISSUER}/"), ISSUER.to_uppercase(), format!(" {ISSUER}"), "https://issuer.test".into()]
     {
@@ -155,6 +155,38 @@ fn issuer_and_audience_are_compared_byte_for_byte() {
     {
         let error = refusal(&verifier(), &token(p256(), &json!({"aud": audience})));
         assert!(matches!(error, VerifyError::Audience { .. }), "{audience}: {error}");
+    }
+    let host =
+        |audience: &str| Verifier::new(VerifierConfig::new(given(&jwks(&[p256()])), audience)).unwrap();
+    for (own, audience) in [
+        (AUDIENCE, json!("HTTPS://API.test:443/mcp")),
+        (AUDIENCE, json!(["https://other.test", "https://Api.Test/mcp"])),
+        ("HTTPS://API.test:443/mcp", json!(AUDIENCE)),
+        ("https://api.test", json!("https://api.test/")),
+        ("https://api.test/", json!(["https://API.test"])),
+    ] {
+        let token = token(p256(), &json!({"aud": audience}));
+        let taken = check(&host(own), &token, &at(START)).unwrap();
+        assert_eq!(json!(taken.audience()), if audience.is_array() { audience } else { json!([audience]) });
+    }
+    for (own, audience) in [
+        (AUDIENCE, "https://api.test/MCP"),
+        (AUDIENCE, "https://api.test/mcp/"),
+        (AUDIENCE, "https://api.test/%6dcp"),
+        (AUDIENCE, "https://api.test/x/../mcp"),
+        (AUDIENCE, "https://api.test:444/mcp"),
+        (AUDIENCE, "http://api.test/mcp"),
+        (AUDIENCE, "https://api.test./mcp"),
+        (AUDIENCE, "https://api.test.evil.test/mcp"),
+        (AUDIENCE, "https://u@api.test/mcp"),
+        (AUDIENCE, "https://api.test/mcp?x"),
+        ("https://api.test", "https://api.test//"),
+        ("client", "Client"),
+        ("urn:mcp:b", "URN:mcp:b"),
+        ("urn:mcp:b", "urn:mcp:B"),
+    ] {
+        let error = refusal(&host(own), &token(p256(), &json!({"aud": audience})));
+        assert!(matches!(error, VerifyError::Audience), "{own} {audience}: {error}");
     }
     let two = Verifier::new(config().also_audience("urn:mcp:b")).unwrap();
     assert!(check(&two, &token(p256(), &json!({"aud": "urn:mcp:b"})), &at(START)).is_ok());

@@ -1,9 +1,11 @@
-//! A token with which an agent acts for a user.
+//! A token with which an agent acts for a user, and to whom it is handed on.
 
 use crate::claims::UnverifiedClaims;
+use crate::credentials::{ClientAuth, Credentials};
 use crate::error::InputError;
-use crate::operations::exchange::{MAX_DEPTH, depth, names_actor};
+use crate::operations::exchange::{Exchange, ExchangeTokenType, MAX_DEPTH, depth, names_actor};
 use crate::scopes::Scopes;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::token::AccessToken;
 
@@ -57,6 +59,59 @@ impl Delegation {
             "session",
             "has three actors in its chain already, which is the most there may be",
         ))
+    }
+}
+
+/// An agent to which a delegation is handed on: its own access token, and how it proves who it is, if it is run here and the
+/// service wants that.
+///
+/// ```
+/// use lumoauth::embed::operations::{ExchangeTokenType, SubAgent};
+/// use lumoauth::{ClientAuth, Credentials};
+///
+/// let own = Credentials::new("agt_2", "its-own-secret")?;
+/// let sub_agent = SubAgent::new("its-own-token").token_type(ExchangeTokenType::Jwt).client(own, ClientAuth::Post);
+/// # assert!(!format!("{sub_agent:?}").contains("its-own"));
+/// # Ok::<(), lumoauth::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SubAgent {
+    token: Secret,
+    kind: ExchangeTokenType,
+    client: Option<(Credentials, ClientAuth)>,
+}
+
+impl SubAgent {
+    /// The agent that has this access token.
+    pub fn new(token: impl Into<Secret>) -> Self {
+        SubAgent { token: token.into(), kind: ExchangeTokenType::AccessToken, client: None }
+    }
+
+    /// Its token is of another kind.
+    pub fn token_type(mut self, kind: ExchangeTokenType) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The exchange is made with this agent's own client authentication, in place of the agent's that hands on.
+    pub fn client(mut self, client: Credentials, client_auth: ClientAuth) -> Self {
+        self.client = Some((client, client_auth));
+        self
+    }
+
+    /// The exchange in which it becomes the actor.
+    pub(crate) fn acts_in(&self, exchange: Exchange) -> Exchange {
+        let exchange = exchange.actor(self.token.clone()).actor_type(self.kind);
+        match &self.client {
+            Some((client, client_auth)) => exchange.client(client.clone(), *client_auth),
+            None => exchange,
+        }
+    }
+}
+
+impl<T: Into<Secret>> From<T> for SubAgent {
+    fn from(token: T) -> Self {
+        SubAgent::new(token)
     }
 }
 

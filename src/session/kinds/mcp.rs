@@ -4,6 +4,7 @@ use super::super::keep::{Keeper, Kind, Lead, Life, Policy, Told};
 use super::super::shared::{Place, Shared};
 use super::super::{Call, Session};
 use super::exchanged;
+use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::operations::McpToken;
 use crate::time::Now;
@@ -18,6 +19,7 @@ pub(crate) struct McpKey {
     own_scopes: Vec<String>,
     server: String,
     scopes: Vec<String>,
+    client_auth: Option<ClientAuth>,
 }
 
 /// The token for this server with these scopes.
@@ -50,6 +52,7 @@ impl Kind for Mcp {
             own_scopes: self.session.scopes().sorted(),
             server: self.wanted.server().to_owned(),
             scopes: self.wanted.asked_scopes().sorted(),
+            client_auth: self.wanted.asked_client_auth(),
         })
     }
 

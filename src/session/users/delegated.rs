@@ -10,7 +10,7 @@ use super::super::{Arrived, Call, Step};
 use super::Users;
 use super::user::UserToken;
 use crate::error::Error;
-use crate::operations::{Delegation, Exchange, UserSession};
+use crate::operations::{Delegation, Exchange, SubAgent, UserSession, bearer};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::store::StoreKey;
@@ -29,6 +29,8 @@ pub(super) struct DelegationKey {
     user: [u8; 32],
     scopes: Vec<String>,
     resource: Option<String>,
+    /// A token that names nobody who acts is not taken.
+    shows_actor: bool,
 }
 
 impl DelegationKey {
@@ -73,6 +75,7 @@ impl Kind for Exchanged {
             user: self.user.fingerprint(),
             scopes: self.wanted.scopes.sorted(),
             resource: self.wanted.resource.clone(),
+            shows_actor: self.users.exchanges.shows_actor,
         })
     }
 
@@ -120,14 +123,17 @@ impl Part for Trade {
                     let subject = subject.map_or_else(|| Secret::new(""), |token| token.secret().clone());
                     let exchange = Exchange::new(subject).actor(actor.value.secret().clone());
                     let exchange = exchange.scopes(&self.wanted.scopes).at_most(self.user.scopes());
-                    let exchange = for_resource(exchange, self.wanted.resource.as_deref());
-                    let exchange = authenticated(&self.users, exchange);
+                    let exchange = match self.users.exchanges.actor_type {
+                        Some(kind) => exchange.actor_type(kind),
+                        None => exchange,
+                    };
+                    let exchange = as_set(&self.users, exchange, self.wanted.resource.as_deref());
                     let call = Call::leading(&self.users.session, exchange, self.lead);
                     self.at = Trading::Exchange(Box::new(call), Some(actor));
                 }
                 Trading::Exchange(call, actor) => match Part::step(&mut **call, now, arrived.take(), time) {
                     Ok(Step::Do(action)) => return Ok(Step::Do(action)),
-                    Ok(Step::Done(tokens)) => return Ok(Step::Done(tokens.access)),
+                    Ok(Step::Done(tokens)) => return Ok(Step::Done(bearer(tokens.access)?)),
                     // It does not say whose token it is that is refused: first the actor's is replaced, once.
                     Err(failed) if is_refused(&failed.error) && !self.again => {
                         self.again = true;
@@ -144,18 +150,15 @@ impl Part for Trade {
     }
 }
 
-fn for_resource(exchange: Exchange, resource: Option<&str>) -> Exchange {
-    match resource {
-        Some(resource) => exchange.resource(resource),
-        None => exchange,
+/// For the resource, if there is one, and as the chain is set.
+fn as_set(users: &Users, mut exchange: Exchange, resource: Option<&str>) -> Exchange {
+    if let Some(resource) = resource {
+        exchange = exchange.resource(resource);
     }
-}
-
-fn authenticated(users: &Users, exchange: Exchange) -> Exchange {
-    match users.client_auth {
-        Some(client_auth) => exchange.client_auth(client_auth),
-        None => exchange,
+    if let Some(client_auth) = users.exchanges.client_auth {
+        exchange = exchange.client_auth(client_auth);
     }
+    if users.exchanges.shows_actor { exchange.must_show_actor() } else { exchange }
 }
 
 /// A token that was traded is refused (RFC 8693 section 2.2.2, RFC 6749 section 5.2).
@@ -251,7 +254,7 @@ impl Part for Handed {
 pub(super) struct HandOn {
     users: Users,
     delegated: Delegated,
-    actor: Secret,
+    actor: SubAgent,
     scopes: Scopes,
     resource: Option<String>,
     /// The delegated token was refused once, and replaced.
@@ -263,7 +266,7 @@ impl HandOn {
     pub(super) fn new(
         users: &Users,
         delegated: Delegated,
-        actor: Secret,
+        actor: SubAgent,
         scopes: Scopes,
         resource: Option<&str>,
     ) -> Self {
@@ -273,10 +276,10 @@ impl HandOn {
 
     fn exchange(&self, own: &AccessToken) -> Result<Box<Call<Exchange>>, Error> {
         Delegation::new(own.clone()).check_depth()?;
-        let exchange = Exchange::new(own.secret().clone()).actor(self.actor.clone());
-        let exchange = exchange.scopes(&self.scopes).at_most(own.scopes());
-        let exchange = for_resource(exchange, self.resource.as_deref());
-        let exchange = authenticated(&self.users, exchange);
+        let exchange = Exchange::new(own.secret().clone()).scopes(&self.scopes).at_most(own.scopes());
+        let exchange = as_set(&self.users, exchange, self.resource.as_deref());
+        // Last: it may bring a client of its own.
+        let exchange = self.actor.acts_in(exchange);
         Ok(Box::new(Call::new(self.users.session.clone(), exchange, None)))
     }
 }
@@ -301,7 +304,7 @@ impl Part for HandOn {
                     self.sent = Some((call, loan));
                     return Ok(Step::Do(action));
                 }
-                Ok(Step::Done(tokens)) => return Ok(Step::Done(Delegation::new(tokens.access))),
+                Ok(Step::Done(tokens)) => return Ok(Step::Done(Delegation::new(bearer(tokens.access)?))),
                 // It does not say whose token it is that is refused: the one that is held here is replaced, once.
                 Err(failed) if is_refused(&failed.error) && !self.again => {
                     self.again = true;

@@ -8,6 +8,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::super::framing::{Framing, Watch, allowance, beyond};
 use super::resolver::marked;
+use super::tcp;
 use crate::wire::Limits;
 
 thread_local! {
@@ -69,6 +70,12 @@ fn pass(bytes: &[u8]) -> Result<(), ureq::Error> {
     })
 }
 
+/// True if the answer ends with its connection, as its caller has allowed.
+fn ends_with_connection() -> bool {
+    let framing = CURRENT.with_borrow(|current| current.as_ref()?.watch.framing());
+    framing == Some(Framing::Connection)
+}
+
 /// Looks at what a connection brings before ureq does.
 pub(super) struct Watched<T> {
     pub(super) inner: T,
@@ -93,7 +100,10 @@ impl<T: Transport> Transport for Watched<T> {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.inner.buffers().input().len();
-        let more = self.inner.await_input(timeout)?;
+        let more = match self.inner.await_input(timeout) {
+            Err(error) if self.looks && tcp::is_ended(&error) && ends_with_connection() => return Ok(false),
+            more => more?,
+        };
         if self.looks {
             pass(self.inner.buffers().input().get(before..).unwrap_or_default())?;
         }

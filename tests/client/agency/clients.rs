@@ -83,6 +83,110 @@ fn a_public_client_names_itself_and_has_no_token_of_its_own() {
     assert!(forgotten.is_err(), "a secret that was forgotten makes no public client");
 }
 
+/// A JWT with these claims, which nobody verifies here.
+fn jwt(claims: &str) -> String {
+    use base64::Engine;
+    format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
+}
+
+/// A chain with a user, whose exchanges give this token.
+fn chain_that_gets(token: &str, token_type: &str) -> (Seen, DelegationChain) {
+    let body = format!(r#"{{"access_token":"{token}","token_type":"{token_type}","expires_in":600}}"#);
+    let (seen, agent) = super::support::agent_and(move |_| (200, body.clone()));
+    let chain = DelegationChain::without_consent(&agent);
+    chain.set_user_token("s", "user-token").unwrap();
+    (seen, chain)
+}
+
+#[test]
+fn a_chain_can_refuse_tokens_that_show_nobody_who_acts() {
+    let (bare, acting) = (jwt(r#"{"sub":"alice"}"#), jwt(r#"{"sub":"alice","act":{"sub":"agent:a"}}"#));
+    let unusable = |error: Error| {
+        let Error::Protocol(error) = &error else { panic!("{error:?}") };
+        assert!(error.to_string().contains("names nobody who acts"), "{error}");
+    };
+    let (_, lax) = chain_that_gets(&bare, "Bearer");
+    assert_eq!(lax.exchange("s", []).unwrap().unverified_names_actor(), Some(false));
+    // What was taken by one that does not mind is not given to one that does, although they share what they hold.
+    unusable(lax.clone().must_show_actor().exchange("s", []).unwrap_err());
+    let (_, strict) = chain_that_gets(&bare, "Bearer");
+    let strict = strict.must_show_actor();
+    unusable(strict.exchange("s", []).unwrap_err());
+    unusable(strict.request("s", Method::GET, "/x").unwrap_err());
+    unusable(strict.send("s", lumoauth::ApiRequest::get("/x"), ["a"]).unwrap_err());
+    for token in [acting.as_str(), "an-opaque-token"] {
+        let (_, strict) = chain_that_gets(token, "Bearer");
+        let strict = strict.must_show_actor();
+        strict.exchange("s", []).unwrap();
+        strict.delegate_to_sub_agent("s", "sub", []).unwrap();
+    }
+    // Handed on as well: the first exchange is good, the second is not.
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let (_, agent) = super::support::agent_and(move |_| {
+        let first = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        (200, format!(r#"{{"access_token":"{}","expires_in":600}}"#, if first { &acting } else { &bare }))
+    });
+    let chain = DelegationChain::without_consent(&agent).must_show_actor();
+    chain.set_user_token("s", "user-token").unwrap();
+    unusable(chain.delegate_to_sub_agent("s", "sub", []).unwrap_err());
+}
+
+#[test]
+fn a_delegated_token_that_cannot_be_sent_is_an_error_when_it_arrives() {
+    for token_type in ["DPoP", "mac"] {
+        let (seen, chain) = chain_that_gets("t", token_type);
+        for error in [
+            chain.exchange("s", []).unwrap_err(),
+            chain.exchange_for("s", [], "https://api.example/x").unwrap_err(),
+            chain.request("s", Method::GET, "/x").unwrap_err(),
+            chain.delegate_to_sub_agent("s", "sub", []).unwrap_err(),
+        ] {
+            assert!(
+                matches!(&error, Error::Protocol(error) if error.to_string().contains("not Bearer")),
+                "{error}"
+            );
+        }
+        assert!(
+            seen.lock().unwrap().iter().all(|request| request.method() == Method::POST),
+            "nothing was sent with it"
+        );
+    }
+}
+
+#[test]
+fn actors_may_have_tokens_of_other_kinds_and_sub_agents_their_own_authentication() {
+    use lumoauth::embed::operations::{ExchangeTokenType, SubAgent};
+    let (seen, chain) = chain_that_gets("t", "bearer");
+    let exchanges = || {
+        let seen = seen.lock().unwrap();
+        let forms = seen.iter().map(form);
+        forms.filter(|form| field(form, "grant_type")[0].ends_with("token-exchange")).collect::<Vec<_>>()
+    };
+    let own = Credentials::new("agt_2", "the-sub-agents-own-secret").unwrap();
+    let chain = chain.client_auth(ClientAuth::Post).actor_token_type(ExchangeTokenType::Jwt);
+    let sub_agent =
+        SubAgent::new("sub").token_type(ExchangeTokenType::IdToken).client(own.clone(), ClientAuth::Post);
+    assert!(!format!("{sub_agent:?}").contains("own-secret"));
+    chain.delegate_to_sub_agent("s", sub_agent, ["a"]).unwrap();
+    let sent = exchanges();
+    assert_eq!(sent.len(), 2);
+    let (first, second) = (&sent[0], &sent[1]);
+    assert_eq!(field(first, "actor_token_type"), [ExchangeTokenType::Jwt.uri()]);
+    assert_eq!((field(first, "client_id"), field(first, "client_secret")), (vec!["agt_1"], vec![SECRET]));
+    assert_eq!(field(second, "actor_token"), ["sub"]);
+    assert_eq!(field(second, "actor_token_type"), [ExchangeTokenType::IdToken.uri()]);
+    let (id, secret) = (field(second, "client_id"), field(second, "client_secret"));
+    assert_eq!((id, secret), (vec!["agt_2"], vec!["the-sub-agents-own-secret"]));
+    // By its token alone it is what it was: an access token, and the chain's own client.
+    chain.delegate_to_sub_agent_for("s", "sub", ["a"], "https://api.example/x").unwrap();
+    let third = exchanges().pop().unwrap();
+    assert_eq!(field(&third, "actor_token_type"), [ExchangeTokenType::AccessToken.uri()]);
+    assert_eq!(
+        (field(&third, "client_id"), field(&third, "resource")),
+        (vec!["agt_1"], vec!["https://api.example/x"])
+    );
+}
+
 #[test]
 fn an_exchange_takes_the_client_that_it_is_given() {
     let (seen, answer) = service();

@@ -179,7 +179,11 @@ fn an_answer_counts_where_it_was_to_come() {
         "https://evil.test/consent",
         "https://myapp.com.evil.test/consent",
         "https://myapp.com:444/consent",
-        "http://myapp.com/consent",
+        "http://myapp.com:8080/consent",
+        "http://myapp.com:443/consent",
+        "http://myapp.com.evil.test/consent",
+        "http://evil.test/consent",
+        "ftp://myapp.com/consent",
         "https://myapp.com/consent/",
         "https://myapp.com/CONSENT",
         "https://myapp.com",
@@ -190,7 +194,9 @@ fn an_answer_counts_where_it_was_to_come() {
         assert_eq!(consent_error(at(wrong)), ConsentError::WrongPlace, "{wrong}");
         assert_eq!(emulator.count("oauth.token"), before, "{wrong}: no code may travel");
     }
-    for right in [REDIRECT, "HTTPS://MyApp.com:443/consent", "/consent", ""] {
+    // The last two are what a server sees behind a proxy that ends TLS.
+    let by_http = ["http://myapp.com/consent", "http://MYAPP.com:80/consent"];
+    for right in [REDIRECT, "HTTPS://MyApp.com:443/consent", "/consent", ""].into_iter().chain(by_http) {
         at(right).unwrap_or_else(|error| panic!("{right}: {error}"));
     }
     // Its query alone.

@@ -82,6 +82,63 @@ fn an_answer_that_is_not_whole_or_not_certain_is_an_error() {
     }
 }
 
+/// Old servers end an answer with its connection. A caller that allows it gets what came, whole as far as that can be known:
+/// over TLS the end is the server's word, over plain http a reset is none.
+#[cfg(feature = "ureq")]
+#[test]
+fn f9_an_answer_that_ends_with_its_connection_is_taken_where_that_is_allowed() {
+    use lumoauth::transport::UreqTransport;
+    let tls = Tls::valid_for("localhost");
+    let options = TransportOptions::new().root_certificates(tls.ca_pem());
+    let body = "x".repeat(50_000);
+    let long = Reply::text(200, body.clone()).no_length();
+    let old = |head: &str| Reply::raw(format!("{head}\r\n\r\n{ALLOW}"));
+    // What comes of it: plainly, and over TLS.
+    let cases: Vec<(&str, Reply, Option<&str>, Option<&str>)> = vec![
+        ("closed", old("HTTP/1.1 200 OK").close(), Some(ALLOW), Some(ALLOW)),
+        ("HTTP/1.0, closed", old("HTTP/1.0 200 OK").close(), Some(ALLOW), Some(ALLOW)),
+        ("announced", old("HTTP/1.1 500 No\r\nConnection: close").close(), Some(ALLOW), Some(ALLOW)),
+        ("nothing", Reply::raw("HTTP/1.1 200 OK\r\n\r\n").close(), Some(""), Some("")),
+        ("long", long.clone().close(), Some(&body), Some(&body)),
+        ("a bare FIN", long.clone().then(hostile::End::Fin), Some(&body), None),
+        ("cut in the head", old("HTTP/1.1 200 OK").cut_at(10), None, None),
+        ("a length that is not kept", Reply::json(200, ALLOW).length_off_by(1).close(), None, None),
+        ("chunks without an end", Reply::json(200, ALLOW).unterminated_chunks().close(), None, None),
+        ("more than allowed", Reply::text(200, "x".repeat(100_000)).no_length().close(), None, None),
+        ("never closed", long.then(hostile::End::Stall), None, None),
+        ("no end", Reply::json(200, "").endless_body(), None, None),
+    ];
+    for (name, reply, plain, secure) in cases {
+        for (server, expected) in [
+            (Server::start(always(reply.clone())), plain),
+            (Server::start_tls(&tls, always(reply.clone())), secure),
+        ] {
+            for allowed in [true, false] {
+                let limits =
+                    Limits { until_closed: allowed, total: Duration::from_secs(2), ..Limits::default() };
+                let request = || get(server.url()).limits(limits);
+                let blocking = UreqTransport::new(&options).unwrap();
+                let transport = ReqwestTransport::new(&options).unwrap();
+                let answers = [
+                    lumoauth::Transport::send(&blocking, request()),
+                    single().block_on(async { Transport::send(&transport, request()).await }),
+                ];
+                for (answer, by) in answers.into_iter().zip(["blocking", "async"]) {
+                    let expected = expected.filter(|_| allowed);
+                    let what = format!("{name}, {by}, allowed: {allowed}");
+                    match answer {
+                        Ok(answer) => assert_eq!(Some(&*answer.text()), expected, "{what}"),
+                        Err(error) => {
+                            assert_eq!(expected, None, "{what}: {error:?}");
+                            assert_eq!(error.sent(), Sent::Unknown, "{what}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[cfg(feature = "ureq")]
 #[test]
 fn f9_both_transports_judge_the_end_of_an_answer_alike() {

@@ -53,7 +53,10 @@ pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<E
             Ok(request::answered(&chain.send(&own(session), request, scopes)?))
         }
         Delegate::Revoke { session } => {
-            chain.revoke(&own(session))?;
+            if !chain.revoke(&own(session))?.told_service() {
+                let said = "the service was told nothing: there was no refresh token; what it issued is good until it ends";
+                let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{said}\n"));
+            }
             Ok(nothing())
         }
     }
