@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::redactor::Redactor;
+use super::redactor::{Redactor, texts, with_texts};
 use super::text::inert;
 use crate::time::Timestamp;
 
@@ -136,14 +136,12 @@ impl ApiError {
 
     pub(super) fn redacted(self, redactor: &Redactor) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
-        let clean = |text: &mut Option<String>| *text = text.take().map(|text| redactor.clean(&text));
-        clean(&mut inner.code);
-        clean(&mut inner.description);
-        clean(&mut inner.uri);
-        inner.details = inner.details.take().map(|details| redactor.clean_value(details));
-        for scope in inner.required_scopes.iter_mut().chain(inner.granted_scopes.iter_mut()) {
-            *scope = redactor.clean(scope);
-        }
+        let mut details = Vec::new();
+        inner.details.iter().for_each(|value| texts(value, &mut details));
+        let alone = [&mut inner.code, &mut inner.description, &mut inner.uri].into_iter().flatten();
+        let scopes = inner.required_scopes.iter_mut().chain(&mut inner.granted_scopes);
+        redactor.clean_all(alone.chain(scopes).chain(&mut details));
+        inner.details = inner.details.take().map(|value| with_texts(value, &mut details.into_iter()));
         ApiError(Arc::new(inner))
     }
 }

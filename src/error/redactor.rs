@@ -34,20 +34,42 @@ impl<'s> Redactor<'s> {
 
     /// The text with every piece of a secret replaced by a mark.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let bytes = text.as_bytes();
+        let mut text = text.to_owned();
+        self.clean_all([&mut text]);
+        text
+    }
+
+    /// Replaces every piece of a secret by a mark, in all these texts at once: an answer may have thousands of them, and the secrets
+    /// are written out once for all.
+    pub(crate) fn clean_all<'t>(&self, texts: impl IntoIterator<Item = &'t mut String>) {
         let traces = self.traces.get_or_init(|| Traces::of(self.secrets));
-        let suspected = bytes.windows(PIECE).any(|window| traces.may_be_of(window));
-        if !suspected && !self.secrets.iter().any(leaves_no_trace) {
-            return text.to_owned();
+        let traceless = self.secrets.iter().any(leaves_no_trace);
+        let suspected =
+            |text: &str| traceless || text.as_bytes().windows(PIECE).any(|window| traces.may_be_of(window));
+        let texts: Vec<&mut String> = texts.into_iter().filter(|text| suspected(text)).collect();
+        if texts.is_empty() {
+            return;
         }
-        let mut hidden = vec![false; bytes.len()];
-        // Where each piece of the text stands: secrets are longer and come in more spellings than what is shown.
-        let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
-        for (at, window) in bytes.windows(PIECE).enumerate() {
-            places.entry(window).or_default().push(at);
+        let hidden = self.hidden(&texts.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
+        for (text, hidden) in texts.into_iter().zip(hidden) {
+            if hidden.contains(&true) {
+                *text = marked(text, &hidden);
+            }
         }
-        let mut hide = |from: usize, length: usize| {
-            for flag in hidden.iter_mut().skip(from).take(length) {
+    }
+
+    /// Of each byte of each text, whether it belongs to a piece of a secret.
+    fn hidden(&self, texts: &[&[u8]]) -> Vec<Vec<bool>> {
+        let mut hidden: Vec<Vec<bool>> = texts.iter().map(|text| vec![false; text.len()]).collect();
+        // Where each piece of the texts stands: secrets are longer and come in more spellings than what is shown.
+        let mut places: HashMap<&[u8], Vec<(usize, usize)>> = HashMap::new();
+        for (which, text) in texts.iter().enumerate() {
+            for (at, window) in text.windows(PIECE).enumerate() {
+                places.entry(window).or_default().push((which, at));
+            }
+        }
+        let mut hide = |(which, from): (usize, usize), length: usize| {
+            for flag in hidden.iter_mut().skip(which).take(1).flatten().skip(from).take(length) {
                 *flag = true;
             }
         };
@@ -55,14 +77,16 @@ impl<'s> Redactor<'s> {
             if spelling.len() >= PIECE {
                 for piece in spelling.windows(PIECE) {
                     // Hidden once is hidden: a text or a secret of one piece over and over stays linear.
-                    for at in places.remove(piece).into_iter().flatten() {
-                        hide(at, PIECE);
+                    for place in places.remove(piece).into_iter().flatten() {
+                        hide(place, PIECE);
                     }
                 }
             } else if spelling.len() >= SHORTEST {
-                for (at, window) in bytes.windows(spelling.len()).enumerate() {
-                    if window == spelling {
-                        hide(at, window.len());
+                for (which, text) in texts.iter().enumerate() {
+                    for (at, _) in
+                        text.windows(spelling.len()).enumerate().filter(|(_, window)| *window == spelling)
+                    {
+                        hide((which, at), spelling.len());
                     }
                 }
             }
@@ -74,32 +98,52 @@ impl<'s> Redactor<'s> {
                 look_for(reversed.as_bytes());
             });
         }
-        let mut out = String::new();
-        let mut inside = false;
-        for (at, character) in text.char_indices() {
-            let hide = hidden.get(at).copied().unwrap_or(false);
-            if hide && !inside {
-                out.push_str(MARK);
-            } else if !hide {
-                out.push(character);
-            }
-            inside = hide;
-        }
-        out
+        hidden
     }
+}
 
-    /// The same for every text inside a JSON value, keys too.
-    pub(crate) fn clean_value(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.clean(&text)),
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.clean_value(item)).collect())
-            }
-            Value::Object(map) => Value::Object(
-                map.into_iter().map(|(key, value)| (self.clean(&key), self.clean_value(value))).collect(),
-            ),
-            other => other,
+/// The text with a mark in place of what is hidden.
+fn marked(text: &str, hidden: &[bool]) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for (at, character) in text.char_indices() {
+        let hide = hidden.get(at).copied().unwrap_or(false);
+        if hide && !inside {
+            out.push_str(MARK);
+        } else if !hide {
+            out.push(character);
         }
+        inside = hide;
+    }
+    out
+}
+
+/// Every text inside a JSON value, keys too, in order.
+pub(super) fn texts(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::String(text) => into.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, into)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            into.push(key.clone());
+            texts(value, into);
+        }),
+        _ => {}
+    }
+}
+
+/// The value with these texts in place of its own, in the same order.
+pub(super) fn with_texts(value: Value, from: &mut impl Iterator<Item = String>) -> Value {
+    match value {
+        Value::String(_) => Value::String(from.next().unwrap_or_default()),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| with_texts(item, &mut *from)).collect())
+        }
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(_, value)| (from.next().unwrap_or_default(), with_texts(value, &mut *from)))
+                .collect(),
+        ),
+        other => other,
     }
 }
 
@@ -318,9 +362,13 @@ mod tests {
         let redactor = Redactor::new(&secrets);
         assert_eq!(redactor.clean("password hunter2 is wrong"), "password [redacted] is wrong");
         assert_eq!(redactor.clean("nothing to hide – ünïcödé"), "nothing to hide – ünïcödé");
+        let value = serde_json::json!({"hunter2": ["hunter2", 1], "a": {"b": "hunter2 c", "d": [null, "e"]}});
+        let mut found = Vec::new();
+        texts(&value, &mut found);
+        redactor.clean_all(found.iter_mut());
         assert_eq!(
-            redactor.clean_value(serde_json::json!({"hunter2": ["hunter2", 1]})),
-            serde_json::json!({"[redacted]": ["[redacted]", 1]})
+            with_texts(value, &mut found.into_iter()),
+            serde_json::json!({"[redacted]": ["[redacted]", 1], "a": {"b": "[redacted] c", "d": [null, "e"]}})
         );
     }
 

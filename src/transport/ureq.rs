@@ -1,6 +1,7 @@
 //! The blocking transport: ureq, told exactly what it may do.
 
 mod attempt;
+mod ended;
 mod resolver;
 mod tcp;
 mod tls;

@@ -13,6 +13,10 @@ mod hostile;
 mod kept;
 #[cfg(all(feature = "blocking", feature = "emulator"))]
 mod keys;
+#[cfg(all(feature = "async", feature = "emulator"))]
+mod linear;
 mod mcp;
 mod rate;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod workload;

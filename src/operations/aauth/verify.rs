@@ -7,6 +7,7 @@ use crate::claims::Actor;
 use crate::error::{Error, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Context, Effect, Operation, Terms};
+use crate::origin::same_resource;
 use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -140,7 +141,8 @@ impl Operation for VerifyAuthToken {
                 .ok_or_else(|| fields.mistyped("act", "a chain of actors with \"sub\"", &act))?,
         };
         let resource = fields.text("resource")?;
-        if resource.is_some() && self.resource.is_some() && resource != self.resource {
+        let other = |own: &str| resource.as_deref().is_some_and(|told| !same_resource(told, own));
+        if self.resource.as_deref().is_some_and(other) {
             let problem = "the answer is about another resource than the one asked about";
             return Err(fields.fault(ProtocolFault::Other(problem)));
         }

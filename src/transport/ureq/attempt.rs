@@ -7,8 +7,8 @@ use http::Method;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::super::framing::{Framing, Watch, allowance, beyond};
+use super::ended::is_ended;
 use super::resolver::marked;
-use super::tcp;
 use crate::wire::Limits;
 
 thread_local! {
@@ -101,7 +101,7 @@ impl<T: Transport> Transport for Watched<T> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.inner.buffers().input().len();
         let more = match self.inner.await_input(timeout) {
-            Err(error) if self.looks && tcp::is_ended(&error) && ends_with_connection() => return Ok(false),
+            Err(error) if self.looks && is_ended(&error) && ends_with_connection() => return Ok(false),
             more => more?,
         };
         if self.looks {

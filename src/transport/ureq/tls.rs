@@ -89,9 +89,9 @@ impl Transport for Tls {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf()).map_err(super::tcp::torn)?;
+        let amount = self.stream.read(self.buffers.input_append_buf()).map_err(super::ended::torn)?;
         if amount == 0 && !self.buffers.input_append_buf().is_empty() {
-            return Err(super::tcp::ended());
+            return Err(super::ended::ended());
         }
         self.buffers.input_appended(amount);
         Ok(amount > 0)
