@@ -186,7 +186,7 @@ fn the_issuer_is_compared_byte_for_byte_and_the_audience_as_resources_are() {
         ("urn:mcp:b", "urn:mcp:B"),
     ] {
         let error = refusal(&host(own), &token(p256(), &json!({"aud": audience})));
-        assert!(matches!(error, VerifyError::Audience), "{own} {audience}: {error}");
+        assert!(matches!(error, VerifyError::Audience { .. }), "{own} {audience}: {error}");
     }
     let two = Verifier::new(config().also_audience("urn:mcp:b")).unwrap();
     assert!(check(&two, &token(p256(), &json!({"aud": "urn:mcp:b"})), &at(START)).is_ok());
