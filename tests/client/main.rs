@@ -7,6 +7,7 @@ mod authz;
 mod bad_input;
 mod both;
 mod delegation;
+mod faulty;
 #[cfg(feature = "ureq")]
 #[path = "../hostile/mod.rs"]
 mod hostile;
@@ -19,4 +20,5 @@ mod mcp;
 mod rate;
 #[path = "../rounds/mod.rs"]
 mod rounds;
+mod sharing;
 mod workload;

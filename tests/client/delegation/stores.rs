@@ -1,141 +1,101 @@
 //! A store that fails at any of its calls: nothing of a user is lost by it, nothing lives on that nobody knows.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::error::ConsentError;
-use lumoauth::store::{MemoryStore, Page, Prefix, Record, Store, StoreError, StoreKey, Version};
 use lumoauth::{DelegationChain, Error};
 
 use super::support::*;
+use crate::faulty::{FAULTS, Fault, Faulty};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// It fails, and nothing was done.
-    Fails,
-    /// It is done, and the answer is lost.
-    Lost,
-    /// What is read is what was there before the last change.
-    Stale,
-    /// It takes all the time it has, and then fails.
-    Hangs,
+/// What a chain does, in either mount.
+trait Chain {
+    fn consent_url(&self) -> Result<String, Error>;
+    fn come_back(&self, url: &str) -> Result<(), Error>;
+    fn exchange(&self) -> Result<(), Error>;
+    fn revoke(&self) -> Result<(), Error>;
+    fn active_sessions(&self) -> Result<(), Error>;
+    fn has_delegation(&self) -> Result<(), Error>;
 }
 
-const FAULTS: [Fault; 4] = [Fault::Fails, Fault::Lost, Fault::Stale, Fault::Hangs];
-
-/// A store with a fault at one of its calls, or at all from one on.
-#[derive(Clone)]
-struct Faulty(Arc<Inner>);
-
-struct Inner {
-    store: MemoryStore,
-    emulator: Emulator,
-    calls: AtomicUsize,
-    /// From which call to which, and what happens then.
-    rule: Mutex<Option<(usize, usize, Fault)>>,
-    before: Mutex<Option<Record>>,
-}
-
-impl Faulty {
-    fn new(emulator: &Emulator) -> Self {
-        let (calls, rule, before) = (AtomicUsize::new(0), Mutex::new(None), Mutex::new(None));
-        Faulty(Arc::new(Inner { store: MemoryStore::new(), emulator: emulator.clone(), calls, rule, before }))
+impl Chain for DelegationChain {
+    fn consent_url(&self) -> Result<String, Error> {
+        self.consent_url("s1", ["read:documents"])
     }
-
-    fn at(&self, from: usize, to: usize, fault: Fault) {
-        self.0.calls.store(0, Ordering::SeqCst);
-        *self.0.rule.lock().unwrap() = Some((from, to, fault));
+    fn come_back(&self, url: &str) -> Result<(), Error> {
+        self.handle_callback_url("s1", url)
     }
-
-    fn heal(&self) -> usize {
-        *self.0.rule.lock().unwrap() = None;
-        self.0.calls.swap(0, Ordering::SeqCst)
+    fn exchange(&self) -> Result<(), Error> {
+        self.exchange("s1", []).map(drop)
     }
-
-    fn fault(&self, within: Duration) -> Option<Fault> {
-        let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
-        let rule = *self.0.rule.lock().unwrap();
-        let fault = rule.filter(|(from, to, _)| (*from..*to).contains(&call)).map(|(_, _, fault)| fault);
-        if fault == Some(Fault::Hangs) {
-            self.0.emulator.advance(within);
-        }
-        fault
+    fn revoke(&self) -> Result<(), Error> {
+        self.revoke("s1").map(drop)
+    }
+    fn active_sessions(&self) -> Result<(), Error> {
+        self.active_sessions().map(drop)
+    }
+    fn has_delegation(&self) -> Result<(), Error> {
+        self.has_delegation("s1").map(drop)
     }
 }
 
-fn gone() -> StoreError {
-    StoreError::unavailable("the disk went away")
-}
-
-impl Store for Faulty {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        match self.fault(within) {
-            Some(Fault::Fails | Fault::Hangs | Fault::Lost) => Err(gone()),
-            Some(Fault::Stale) => Ok(self.0.before.lock().unwrap().clone()),
-            None => self.0.store.load(key, within),
-        }
+#[cfg(feature = "async")]
+impl Chain for lumoauth::asynchronous::DelegationChain {
+    fn consent_url(&self) -> Result<String, Error> {
+        crate::faulty::block_on(self.consent_url("s1", ["read:documents"]))
     }
-
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        let fault = self.fault(within);
-        if matches!(fault, Some(Fault::Fails | Fault::Hangs)) {
-            return Err(gone());
-        }
-        let before = self.0.store.load(key, within)?;
-        let saved = self.0.store.save_if(key, version, bytes, keep, within)?;
-        if saved.is_some() {
-            *self.0.before.lock().unwrap() = before;
-        }
-        if fault == Some(Fault::Lost) { Err(gone()) } else { Ok(saved) }
+    fn come_back(&self, url: &str) -> Result<(), Error> {
+        crate::faulty::block_on(self.handle_callback_url("s1", url))
     }
-
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        let fault = self.fault(within);
-        if matches!(fault, Some(Fault::Fails | Fault::Hangs)) {
-            return Err(gone());
-        }
-        let removed = self.0.store.remove_if(key, version, within)?;
-        if fault == Some(Fault::Lost) { Err(gone()) } else { Ok(removed) }
+    fn exchange(&self) -> Result<(), Error> {
+        crate::faulty::block_on(self.exchange("s1", [])).map(drop)
     }
-
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        match self.fault(within) {
-            Some(Fault::Fails | Fault::Hangs | Fault::Lost) => Err(gone()),
-            _ => self.0.store.keys(prefix, after, within),
-        }
+    fn revoke(&self) -> Result<(), Error> {
+        crate::faulty::block_on(self.revoke("s1")).map(drop)
+    }
+    fn active_sessions(&self) -> Result<(), Error> {
+        crate::faulty::block_on(self.active_sessions()).map(drop)
+    }
+    fn has_delegation(&self) -> Result<(), Error> {
+        crate::faulty::block_on(self.has_delegation("s1")).map(drop)
     }
 }
 
-type Flow = fn(&Emulator, &DelegationChain) -> Result<(), Error>;
+type Flow = fn(&Emulator, &dyn Chain) -> Result<(), Error>;
 
 /// Every flow that asks the store: its name, what comes before it, and itself.
 const FLOWS: [(&str, bool, Flow); 7] = [
-    ("consent url", false, |_, chain| chain.consent_url("s1", ["read:documents"]).map(drop)),
+    ("consent url", false, |_, chain| chain.consent_url().map(drop)),
     ("callback", false, |emulator, chain| {
-        let url = chain.consent_url("s1", ["read:documents"])?;
-        chain.handle_callback_url("s1", &come_back(emulator, &url))
+        let url = chain.consent_url()?;
+        chain.come_back(&come_back(emulator, &url))
     }),
-    ("exchange", true, |_, chain| chain.exchange("s1", []).map(drop)),
+    ("exchange", true, |_, chain| chain.exchange()),
     ("renewal", true, |emulator, chain| {
         emulator.advance(Duration::from_secs(3600));
-        chain.exchange("s1", []).map(drop)
+        chain.exchange()
     }),
-    ("revoke", true, |_, chain| chain.revoke("s1").map(drop)),
-    ("active sessions", true, |_, chain| chain.active_sessions().map(drop)),
-    ("has delegation", true, |_, chain| chain.has_delegation("s1").map(drop)),
+    ("revoke", true, |_, chain| chain.revoke()),
+    ("active sessions", true, |_, chain| chain.active_sessions()),
+    ("has delegation", true, |_, chain| chain.has_delegation()),
 ];
 
 #[test]
 fn f16_a_store_may_fail_at_any_call() {
+    fails_at_any_call("blocking", |emulator, store| Box::new(chain(emulator).store(store)));
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn f16_a_store_may_fail_at_any_call_in_the_async_mount() {
+    fails_at_any_call("async", |emulator, store| {
+        let agent = emulator.async_agent().unwrap();
+        Box::new(lumoauth::asynchronous::DelegationChain::new(&agent, REDIRECT).unwrap().store(store))
+    });
+}
+
+fn fails_at_any_call(mount: &str, chain: impl Fn(&Emulator, Faulty) -> Box<dyn Chain>) {
     let (mut cases, mut failed, mut longest) = (0, 0, Duration::ZERO);
     for (name, consented, flow) in FLOWS {
         for fault in FAULTS {
@@ -144,14 +104,15 @@ fn f16_a_store_may_fail_at_any_call() {
                 loop {
                     let emulator = emulator();
                     let store = Faulty::new(&emulator);
-                    let chain = chain(&emulator).store(store.clone());
+                    let chain = chain(&emulator, store.clone());
                     if consented {
-                        consent(&emulator, &chain, "s1");
+                        let url = chain.consent_url().unwrap();
+                        chain.come_back(&come_back(&emulator, &url)).unwrap();
                     }
                     let case = format!("{name}, {fault:?} at call {call} and {spread} on");
                     let began = emulator.now();
                     store.at(call, call + spread, fault);
-                    let outcome = flow(&emulator, &chain);
+                    let outcome = flow(&emulator, &*chain);
                     let took = emulator.now().saturating_since(began);
                     let calls = store.heal();
                     if name == "renewal" {
@@ -165,16 +126,16 @@ fn f16_a_store_may_fail_at_any_call() {
                     emulator.advance(Duration::from_secs(31));
                     // A revocation that failed may be done at the service, so what follows it is that flow's own matter.
                     if consented && name != "revoke" {
-                        let next = chain.exchange("s1", []);
+                        let next = chain.exchange();
                         let lost = matches!(&next, Err(Error::Consent(ConsentError::Needed)));
                         assert!(!lost, "{case}: the consent is lost: {outcome:?}");
                         assert!(next.is_ok(), "{case}: {next:?} after {outcome:?}");
                     }
                     if name == "callback" {
                         // Either the tokens are there, or what was got is known to be revoked or saved at the next call.
-                        let _ = chain.exchange("s1", []);
+                        let _ = chain.exchange();
                     }
-                    chain.revoke("s1").unwrap_or_else(|error| panic!("{case}: {error}"));
+                    chain.revoke().unwrap_or_else(|error| panic!("{case}: {error}"));
                     assert_eq!(emulator.active_refresh_tokens(), 0, "{case}: {outcome:?}");
                     cases += 1;
                     if call >= calls {
@@ -186,7 +147,7 @@ fn f16_a_store_may_fail_at_any_call() {
         }
     }
     println!(
-        "F16: {cases} cases, {failed} calls failed, 0 consents lost, 0 tokens alive that nobody knows, slowest {longest:?}"
+        "F16, {mount}: {cases} cases, {failed} calls failed, 0 consents lost, 0 tokens alive that nobody knows, slowest {longest:?}"
     );
     assert!(cases > 100 && failed > 20, "{cases} cases, {failed} failed");
     assert!(longest <= Duration::from_millis(20_600), "{longest:?}");
