@@ -1,5 +1,6 @@
 //! The pages that explain more than one type at a time. They lie in the folder `docs` of the source as well.
 //!
+//! - [Coming from Python](python): the vendor's quickstart, and the same in Rust.
 //! - [Acting for a user](delegation): consent, exchange, requests, handing on, revoking.
 //! - [Stores](stores): state that calls and processes share, and how to write a store.
 //! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
@@ -10,6 +11,12 @@
 
 // Links between pages are references, defined at the end of each page for those who read the files. The definition above a
 // page comes first, and so is the one that counts here.
+
+#[doc = "[docs/aauth.md]: crate::guide::aauth"]
+#[doc = "[docs/errors.md]: crate::guide::errors"]
+#[doc = ""]
+#[doc = include_str!("../docs/python.md")]
+pub mod python {}
 
 #[doc = include_str!("../docs/delegation.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]

@@ -366,6 +366,25 @@ impl Fields {
     }
 }
 
+/// Reads a value into a type of the caller's. What does not fit is said by place and kind, never by value.
+pub(crate) fn fit<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, ProtocolFault> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path();
+        let at = path.iter().try_fold(value, |at, segment| match segment {
+            serde_path_to_error::Segment::Map { key } => at.get(key),
+            serde_path_to_error::Segment::Seq { index } => at.get(index),
+            _ => Some(at),
+        });
+        let text = error.inner().to_string();
+        // What stands in front of the last `expected` may be of the answer, what stands behind it is the type's.
+        let expected = match text.rsplit_once(", expected ") {
+            Some((_, expected)) => Some(format!("not {expected}")),
+            None => text.strip_prefix("missing field ").map(|field| format!("without {field}")),
+        };
+        ProtocolFault::Misfit { path: path.to_string(), found: at.map_or("nothing", kind), expected }
+    })
+}
+
 /// The name of a JSON type.
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {

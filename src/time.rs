@@ -3,10 +3,20 @@
 mod rfc3339;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A point on the wall clock: milliseconds since the Unix epoch, leap seconds not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use lumoauth::time::Timestamp;
+///
+/// let then = Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000));
+/// assert_eq!(then, Timestamp::from_unix(1_750_000_000));
+/// assert_eq!(format!("{then:?}"), "Timestamp(2025-06-15T15:06:40.000Z)");
+/// assert_eq!(then.to_system_time(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000)));
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -30,6 +40,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The same point as the standard library has it; `None` where this platform's clock does not reach so far.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
+    }
+
     /// This point moved later; stops at the end of time instead of overflowing.
     pub fn saturating_add(self, by: Duration) -> Self {
         Timestamp(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
@@ -38,6 +53,21 @@ impl Timestamp {
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Milliseconds are kept. What lies before 1970 becomes the epoch.
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    /// The date and time in UTC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({})", rfc3339::Utc(*self))
     }
 }
 

@@ -384,12 +384,23 @@ impl Response {
     /// The body read as JSON into a type of yours, whatever the status.
     ///
     /// # Errors
-    /// [`Error::Protocol`] if it is not JSON or does not fit.
+    /// [`Error::Protocol`] if it is not JSON or does not fit; it says where, what is there and what is wanted, never a value.
+    ///
+    /// ```
+    /// use lumoauth::embed::wire::Response;
+    /// use lumoauth::http::{HeaderMap, StatusCode};
+    ///
+    /// #[derive(Debug, serde::Deserialize)]
+    /// struct Item {
+    ///     price: u64,
+    /// }
+    /// let answer = Response::new(StatusCode::OK, HeaderMap::new(), br#"[{"price":1},{"price":"2"}]"#.to_vec());
+    /// let error = answer.json::<Vec<Item>>().unwrap_err();
+    /// assert!(error.to_string().contains("at `[1].price` there is a text, not u64"), "{error}");
+    /// ```
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         let value = json::parse(&self.body).map_err(|fault| self.fault("response", fault))?;
-        serde_json::from_value(value).map_err(|_| {
-            self.fault("response", ProtocolFault::Other("the JSON does not fit the type asked for"))
-        })
+        json::fit(&value).map_err(|fault| self.fault("response", fault))
     }
 
     /// Itself if the status is a success.

@@ -25,6 +25,7 @@ use crate::wire::Response;
 ///
 /// Cheap to clone; clones share token, scopes, connections and retry quota. `Send` and `Sync`: one agent serves all
 /// threads and tasks. The token is fetched when it is first needed and renewed before it ends.
+#[doc(alias = "LumoAuthAgent")]
 #[derive(Clone)]
 pub struct Agent {
     driver: Driver,
@@ -161,6 +162,7 @@ impl Agent {
     ///
     /// # Errors
     /// All that a call can end with.
+    #[doc(alias = "get_agent_info")]
     pub async fn info(&self) -> Result<AgentInfo, Error> {
         let info = self.driver.turn(self.driver.session.new_info()).await?;
         Ok(Arc::unwrap_or_clone(info))
@@ -172,6 +174,7 @@ impl Agent {
     ///
     /// # Errors
     /// All that a call can end with.
+    #[doc(alias = "get_identity")]
     pub async fn identity(&self) -> Result<Identity, Error> {
         self.driver.run(GetIdentity).await
     }
@@ -192,6 +195,7 @@ impl Agent {
     ///
     /// # Errors
     /// All that a call can end with.
+    #[doc(alias = "get_budget_status")]
     pub async fn budget(&self) -> Result<Option<Budget>, Error> {
         Ok(self.recent_info().await?.budget.clone())
     }
@@ -243,6 +247,7 @@ impl Agent {
     /// # Errors
     /// [`Error::Api`] if the service does not know the server (`invalid_target`) or refuses; [`Error::Protocol`] for a
     /// token that says it is bound to something else; all that a call can end with.
+    #[doc(alias = "get_mcp_token")]
     pub async fn mcp_token(&self, server: impl Into<McpToken> + Send) -> Result<AccessToken, Error> {
         self.driver.turn(self.driver.session.mcp_token(server.into())).await
     }

@@ -95,6 +95,7 @@ impl DelegationChain {
     /// # Errors
     /// [`Error::Input`] for scopes that cannot be sent or a chain without redirect URI, [`Error::Config`] for an agent
     /// without client id, [`Error::Store`].
+    #[doc(alias = "get_consent_url")]
     pub async fn consent_url(
         &self,
         session: &str,

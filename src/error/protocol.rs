@@ -81,6 +81,16 @@ pub enum ProtocolFault {
         /// The origin of the first one that it names; "none" if that is no URL.
         origin: String,
     },
+    /// The JSON does not fit the type that it was read into.
+    #[error("the JSON does not fit: at `{}` there is {found}{}", inert(.path), because(.expected))]
+    Misfit {
+        /// Where: members and places in lists, `items[3].price`; `.` is the whole.
+        path: String,
+        /// What is there: a JSON type, never the value.
+        found: &'static str,
+        /// What the type wants there, in its own words, where it says so.
+        expected: Option<String>,
+    },
     /// Something else, found by an operation of your own.
     #[error("{0}")]
     Other(&'static str),
@@ -108,9 +118,18 @@ impl ProtocolError {
     }
 
     pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        if let ProtocolFault::DuplicateKey { key } = self.fault.as_ref() {
-            self.fault = Arc::new(ProtocolFault::DuplicateKey { key: redactor.clean(key) });
-        }
+        let cleaned = match self.fault.as_ref() {
+            ProtocolFault::DuplicateKey { key } => ProtocolFault::DuplicateKey { key: redactor.clean(key) },
+            ProtocolFault::Misfit { path, found, expected } => {
+                ProtocolFault::Misfit { path: redactor.clean(path), found, expected: expected.clone() }
+            }
+            _ => return self,
+        };
+        self.fault = Arc::new(cleaned);
         self
     }
+}
+
+fn because(expected: &Option<String>) -> String {
+    expected.as_deref().map(|expected| format!(", {}", inert(expected))).unwrap_or_default()
 }

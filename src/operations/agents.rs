@@ -140,6 +140,29 @@ impl std::fmt::Display for BudgetLimit {
     }
 }
 
+/// What is used of what there is, for people: `1250 of 100000 tokens per day, 0 of 1000 API calls per hour`.
+impl std::fmt::Display for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = |limit: Option<i64>, used: Option<i64>, of| {
+            limit.map(|limit| format!("{} of {limit} {of}", used.unwrap_or(0)))
+        };
+        let cost = self.max_cost_per_month_usd.map(|limit| match self.cost_this_month_usd {
+            Some(spent) => format!("{spent:.2} of {limit:.2} USD per month"),
+            None => format!("at most {limit:.2} USD per month"),
+        });
+        let parts = [
+            count(self.max_tokens_per_day, self.tokens_used_today, BudgetLimit::TokensPerDay),
+            count(self.max_api_calls_per_hour, self.api_calls_this_hour, BudgetLimit::ApiCallsPerHour),
+            cost,
+            self.require_approval_above_usd
+                .map(|above| format!("a person approves what costs over {above:.2} USD")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(if parts.is_empty() { "no limit" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
+
 impl Budget {
     fn read(mut fields: Fields) -> Result<Self, Error> {
         #[allow(clippy::cast_possible_truncation)] // `as` saturates, which is what an absurd number deserves

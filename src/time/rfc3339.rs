@@ -1,4 +1,6 @@
-//! Points in time as texts (RFC 3339), read without a calendar crate.
+//! Points in time as texts (RFC 3339), read and written without a calendar crate.
+
+use std::fmt;
 
 use super::Timestamp;
 
@@ -28,6 +30,39 @@ impl Timestamp {
             seconds.checked_mul(60)?.checked_add(second.min(59))?.checked_sub(seconds_ahead(offset)?)?;
         let millis = seconds.checked_mul(1000)?.checked_add(millis)?;
         u64::try_from(millis).ok().map(Timestamp::from_unix_millis)
+    }
+}
+
+/// A point in time as a text in UTC, with milliseconds.
+pub(super) struct Utc(pub(super) Timestamp);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.unix_millis();
+        let (days, rest) = (millis / 86_400_000, millis % 86_400_000);
+        let (year, month, day) = date(days);
+        let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
+        let (second, milli) = (rest / 1000 % 60, rest % 1000);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
+}
+
+/// Year, month and day of a number of days since 1970, counted in years that begin with March, so that a leap day is a year's last.
+fn date(days: u64) -> (u64, u64, u64) {
+    // The first of March of the year 0 is 719,468 days before 1970. 400 years have 146,097 days.
+    let days = days.saturating_add(719_468);
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let leaps = (of_era / 1_460).saturating_add(of_era / 146_096).saturating_sub(of_era / 36_524);
+    let year = of_era.saturating_sub(leaps) / 365;
+    let before = year.saturating_mul(365).saturating_add(year / 4).saturating_sub(year / 100);
+    let of_year = of_era.saturating_sub(before);
+    let month = of_year.saturating_mul(5).saturating_add(2) / 153;
+    let day = of_year.saturating_sub(month.saturating_mul(153).saturating_add(2) / 5).saturating_add(1);
+    let year = era.saturating_mul(400).saturating_add(year);
+    if month < 10 {
+        (year, month.saturating_add(3), day)
+    } else {
+        (year.saturating_add(1), month.saturating_sub(9), day)
     }
 }
 
@@ -96,6 +131,16 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        // Every day of 1970 to 2400, and a time of the day that differs with each.
+        for day in 0..157_000_u64 {
+            let time = Timestamp::from_unix_millis(day * 86_400_000 + day * 7_919 % 86_400_000);
+            assert_eq!(Timestamp::from_rfc3339(&Utc(time).to_string()), Some(time), "{day}");
+        }
+        assert!(Utc(Timestamp::from_unix_millis(u64::MAX)).to_string().ends_with('Z'));
+    }
 
     #[test]
     fn texts_and_their_seconds() {

@@ -24,6 +24,24 @@ thread_local! {
     static GLANCES: Cell<(u64, u64)> = Cell::new((THREADS.fetch_add(1, Ordering::Relaxed), 0));
 }
 
+impl Now {
+    /// The time and fresh randomness of this machine: for programs that sign or mint by hand, without a client that does it for them.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the operating system has no randomness.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// let now = lumoauth::time::Now::system()?;
+    /// assert!(now.wall > lumoauth::time::Timestamp::from_unix(1_750_000_000));
+    /// # }
+    /// # Ok::<(), lumoauth::error::TransportError>(())
+    /// ```
+    pub fn system() -> Result<Now, TransportError> {
+        now()
+    }
+}
+
 /// The time and fresh randomness of this machine.
 pub(crate) fn now() -> Result<Now, TransportError> {
     let start = *START;

@@ -23,7 +23,8 @@ fn documents(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
         return Err(Answer::plain(StatusCode::UNAUTHORIZED, "invalid_token", problem)
             .challenge(&format!("Bearer realm=\"{}\", error=\"invalid_token\"", call.slug)));
     }
-    if !token.scopes.iter().any(|scope| scope == SCOPE) {
+    let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
+    if !tenant.covers(&token.scopes, SCOPE) {
         let challenge =
             format!("Bearer realm=\"{}\", error=\"insufficient_scope\", scope=\"{SCOPE}\"", call.slug);
         return Err(Answer::missing_scope(SCOPE, &token.scopes).challenge(&challenge));
