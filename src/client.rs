@@ -30,12 +30,18 @@ macro_rules! mounted_twice {
         #[path = "givers.rs"]
         mod givers;
         #[allow(clippy::duplicate_mod)]
+        #[path = "jit.rs"]
+        mod jit_client;
+        #[allow(clippy::duplicate_mod)]
         #[path = "mcp.rs"]
         mod mcp;
         #[cfg(feature = "aauth")]
         #[allow(clippy::duplicate_mod)]
         #[path = "request_verifier.rs"]
         mod request_verifier;
+        #[allow(clippy::duplicate_mod)]
+        #[path = "reviewer.rs"]
+        mod reviewer;
         #[allow(clippy::duplicate_mod)]
         #[path = "run.rs"]
         mod run;

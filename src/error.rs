@@ -102,6 +102,9 @@ pub enum Error {
         /// Why the store did not take them.
         source: StoreError,
     },
+    /// Another thread ended the call. What was sent by then may still take effect.
+    #[error("the call was cancelled")]
+    Cancelled,
     /// A permission that was asked for just in time is not there: denied, over, not decided, or for something else.
     #[error(transparent)]
     Permission(#[from] PermissionError),

@@ -19,6 +19,7 @@
 //! | check permissions, relations, policies | [`Authz`]; [`CheckPermission`], [`Tuple`], [`CheckPolicy`], [`Evaluate`]; many at once: [`Answers`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
 //! | keep users' sessions where several processes find them | [`DelegationChain::store`], [`store`] |
+//! | ask for a permission when an agent may not simply act, decide about one | [`jit`], [`Agent::jit`] |
 //! | call an MCP server | [`Agent::mcp`], [`McpServer`]; a bare token: [`Agent::mcp_token`] |
 //! | check the tokens that arrive at a service of mine | [`TokenVerifier`], [`IdTokenVerifier`], [`verify`] |
 //! | give an agent a key of its own, sign requests, check signed ones | [`aauth`] |
@@ -149,12 +150,16 @@ pub mod jit {
     //! assert_eq!(details.actions(), ["delete"]);
     //! ```
 
+    #[cfg(feature = "blocking")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+    pub use crate::client::blocking::jit::{Jit, Reviewer, Task, Wanted};
     pub use crate::error::PermissionError;
     pub use crate::operations::{
         Approved, AuthorizationDetails, BeginTask, Denied, Evaluation, Expired, FileAction, JitTask,
         PaymentAction, Pending, PendingPermission, Permission, QueryAction, Review, Risk, TaskEnd,
         TaskResult, UserDataAction,
     };
+    pub use crate::session::{Allowed, Escalated, Escalation};
 }
 
 pub mod embed {
@@ -210,8 +215,8 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use client::blocking::{
-    Agent, AgentBuilder, Authz, Client, ClientBuilder, DelegationChain, McpServer, MemoryStore, Signer,
-    Transport,
+    Agent, AgentBuilder, Authz, Cancel, Client, ClientBuilder, DelegationChain, McpServer, MemoryStore,
+    Signer, Transport,
 };
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]

@@ -5,6 +5,17 @@
 pub(crate) mod blocking {
     pub(crate) use maybe_async::must_be_sync as dual;
 
+    /// True on a thread of a runtime, which must not be held up. Runtimes other than tokio are known by the names of their threads only.
+    pub(crate) fn on_a_runtime() -> bool {
+        #[cfg(any(feature = "reqwest", feature = "emulator"))]
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return true;
+        }
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or_default();
+        ["tokio-", "async-std/", "smol-"].iter().any(|runtime| name.starts_with(runtime))
+    }
+
     /// An example of this mount: `.await` stands between its parts in the other one.
     macro_rules! example {
         ($first:literal $(, $rest:literal)*) => {

@@ -36,8 +36,9 @@ pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};
 pub use introspect::{ActiveToken, Introspect, Introspection};
-#[allow(unused_imports)] // of the clients
 pub(crate) use jit::demanded_details;
+#[allow(unused_imports)] // of the clients
+pub(crate) use jit::reviewers_token;
 pub use jit::{
     ApprovePermission, Approved, AuthorizationDetails, BeginTask, CompleteTask, Denied, DenyPermission,
     EvaluateTask, Evaluation, Expired, FileAction, GetPendingPermissions, GetPermission, JitTask,

@@ -13,6 +13,7 @@ mod given;
 #[cfg(feature = "aauth")]
 mod holder;
 mod identity;
+mod jit;
 pub(crate) mod keep;
 mod kinds;
 pub(crate) mod part;
@@ -36,6 +37,7 @@ pub use given::{Given, Giver};
 #[cfg(feature = "aauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 pub use holder::{AgentTokens, KeyHolder};
+pub use jit::{Ahead, Allowed, Escalated, Escalation, LeftTask};
 pub use keep::Ticket;
 pub use resource::Resource;
 pub use signature::ToSign;
@@ -56,7 +58,7 @@ use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 use identity::{Identity, Owner, TokenKey};
 use keep::{Keeper, MOST_KEPT, Slot};
-use kinds::{DecisionKey, LONGEST_DECISION, McpKey, RecordKey};
+use kinds::{DecisionKey, Granted, LONGEST_DECISION, McpKey, PermissionKey, RecordKey};
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -299,6 +301,11 @@ struct Shared {
     descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
     records: Keeper<RecordKey, Arc<AgentInfo>>,
     decisions: Keeper<DecisionKey, Decision>,
+    permissions: Keeper<PermissionKey, Arc<Granted>>,
+    /// Requests whose token was asked for.
+    taken: jit::Once,
+    /// Tasks that nobody ended.
+    left: jit::Left,
     #[cfg(feature = "aauth")]
     issuer: Keeper<(), Arc<IssuerMetadata>>,
     quota: Quota,
@@ -325,6 +332,9 @@ impl Session {
             issuer: Keeper::bounded(most),
             quota: Quota::default(),
             sharing: shared::Sharing::default(),
+            permissions: Keeper::bounded(most),
+            taken: jit::Once::bounded(most),
+            left: jit::Left::default(),
         };
         Session { shared: Arc::new(shared), wanted, total }
     }
@@ -410,6 +420,7 @@ impl Session {
         self.shared.mcp.clear();
         self.shared.records.clear();
         self.shared.decisions.clear();
+        self.shared.permissions.clear();
     }
 
     /// The whole time of each call, if one was set.

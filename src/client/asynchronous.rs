@@ -13,6 +13,7 @@ mounted_twice!();
 mod agent_token;
 #[cfg(feature = "reqwest")]
 mod built_in;
+mod ended;
 #[cfg(feature = "aauth")]
 mod replay;
 mod signer;
@@ -28,12 +29,19 @@ pub use agent::Agent;
 pub use authz::Authz;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;
+use ended::end_dropped;
 pub use mcp::McpServer;
 pub use service::{Client, ClientBuilder};
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
+
+/// Permissions just in time, async: the twins of those in [`crate::jit`].
+pub mod jit {
+    pub use super::jit_client::{Jit, Task, Wanted};
+    pub use super::reviewer::Reviewer;
+}
 
 /// AAuth's clients and verifier, async: the twins of those in [`crate::aauth`].
 #[cfg(feature = "aauth")]

@@ -6,6 +6,8 @@ mounted_twice!();
 mod agent_token;
 #[cfg(feature = "ureq")]
 mod built_in;
+mod cancel;
+mod ended;
 #[cfg(feature = "aauth")]
 mod replay;
 mod signer;
@@ -20,13 +22,21 @@ use crate::store::blocking::Store;
 pub use agent::Agent;
 pub use authz::Authz;
 pub use builder::AgentBuilder;
+pub use cancel::Cancel;
 pub use delegation::DelegationChain;
+use ended::end_dropped;
 pub use mcp::McpServer;
 pub use service::{Client, ClientBuilder};
 pub use signer::Signer;
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verifier::{IdTokenVerifier, TokenVerifier};
+
+/// Permissions just in time, blocking.
+pub mod jit {
+    pub use super::jit_client::{Jit, Task, Wanted};
+    pub use super::reviewer::Reviewer;
+}
 
 /// AAuth's clients and verifier, blocking.
 #[cfg(feature = "aauth")]

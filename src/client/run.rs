@@ -40,7 +40,7 @@ impl<'a> Outside<'a> {
 }
 
 impl Driver {
-    fn outside(&self) -> Outside<'_> {
+    pub(super) fn outside(&self) -> Outside<'_> {
         Outside {
             transport: self.transport.as_ref(),
             givers: Some(&self.givers),
@@ -59,11 +59,21 @@ impl Driver {
         O: Operation + Send,
         O::Output: Send,
     {
-        turn(self.outside(), self.session.call(operation)).await
+        turn(self.outside(), self.session.ahead_of(self.session.call(operation))).await
     }
 
     /// Turns a machine until it is done.
     pub(super) async fn turn<M>(&self, machine: M) -> Result<M::Output, Error>
+    where
+        M: Machine + Send,
+        M::Output: Send,
+    {
+        turn(self.outside(), self.session.ahead_of(machine)).await
+    }
+
+    /// Turns a machine until it is done, and does nothing ahead of it.
+    #[allow(dead_code)] // of the blocking mount
+    pub(super) async fn turn_alone<M>(&self, machine: M) -> Result<M::Output, Error>
     where
         M: Machine + Send,
         M::Output: Send,

@@ -41,6 +41,7 @@ impl Error {
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."
             }
+            Error::Cancelled => "Nothing is wrong: the program ended the call itself.",
             Error::Permission(PermissionError::Pending { .. }) => "Go on waiting, by the request's id.",
             Error::Permission(PermissionError::Expired { .. }) => "Make a new request if it is still needed.",
             Error::Permission(PermissionError::Denied { .. }) => {

@@ -8,11 +8,12 @@ mod review;
 mod task;
 mod token;
 
-#[allow(unused_imports)] // of the clients
 pub(crate) use challenge::demanded_details;
 pub use details::{AuthorizationDetails, FileAction, PaymentAction, QueryAction, UserDataAction};
 pub use permission::{Approved, Denied, Expired, Pending, Permission, Risk};
 pub use request::{GetPermission, RequestPermission};
+#[allow(unused_imports)] // of the clients
+pub(crate) use review::reviewers_token;
 pub use review::{ApprovePermission, DenyPermission, GetPendingPermissions, PendingPermission, Review};
 pub use task::{BeginTask, CompleteTask, EvaluateTask, Evaluation, JitTask, TaskEnd, TaskResult};
 pub use token::TakePermissionToken;

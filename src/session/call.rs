@@ -53,6 +53,8 @@ pub struct Call<O: Operation> {
     failures: u32,
     /// One short attempt is all that it has.
     early: bool,
+    /// One attempt is all that it has.
+    single: bool,
     /// The attempt had less time than an attempt should have, because the deadline is near.
     hurried: bool,
     /// The token was refused once; a second refusal is the answer.
@@ -98,6 +100,7 @@ impl<O: Operation> Call<O> {
             attempts: 0,
             failures: 0,
             early: false,
+            single: false,
             hurried: false,
             refused: false,
             blind: false,
@@ -110,6 +113,17 @@ impl<O: Operation> Call<O> {
     pub(crate) fn leading(session: &Session, operation: O, lead: Lead) -> Self {
         let call = Call::new(session.clone(), operation, None);
         Call { attempts: lead.tried, early: lead.early, ..call }
+    }
+
+    /// One attempt is all that it has: who runs it tries again in its own way, or not.
+    pub(super) fn single(mut self) -> Self {
+        self.single = true;
+        self
+    }
+
+    /// True if this is the request of the operation itself, and not one for the token that it travels with.
+    pub(crate) fn asks(&self, request: &Request) -> bool {
+        matches!(&self.phase, Phase::Sent(_, url) if url == request.url())
     }
 
     /// With these credentials, whatever the session's become meanwhile.
@@ -414,7 +428,9 @@ impl<O: Operation> Call<O> {
             _ => return Verdict::Stop,
         };
         let (effect, remaining) = (self.terms.effect, deadline.remaining(now));
-        verdict(failure, effect, self.attempts, remaining, now, &self.session.shared.quota)
+        // What may have happened is told apart even if nothing follows.
+        let attempts = if self.single { ATTEMPTS } else { self.attempts };
+        verdict(failure, effect, attempts, remaining, now, &self.session.shared.quota)
     }
 
     fn pause(&mut self, pause: Duration, last: Option<Error>, now: &Now) -> Result<Step<O::Output>, Failed> {

@@ -7,6 +7,7 @@ mod exchanged;
 #[cfg(feature = "aauth")]
 mod issuer;
 mod mcp;
+mod permission;
 mod record;
 mod service;
 
@@ -16,5 +17,6 @@ pub(crate) use exchanged::POLICY as EXCHANGED;
 #[cfg(feature = "aauth")]
 pub(crate) use issuer::Issuer;
 pub(crate) use mcp::{Mcp, McpKey};
+pub(crate) use permission::{Granted, PermissionKey, PermissionToken, Permitted, PermittedRequest};
 pub(crate) use record::RecordKey;
 pub(crate) use service::Service;

@@ -287,7 +287,10 @@ fn both_worlds_have_the_same_methods() {
             .map(str::to_owned)
             .collect()
     };
-    assert_eq!(names(&blocking), names(&asynchronous));
+    // What ends a blocking call from another thread has no twin: an async call is dropped.
+    let mut in_both = names(&blocking);
+    assert!(in_both.remove("Cancel"));
+    assert_eq!(in_both, names(&asynchronous));
     for client in ["Agent", "AgentBuilder", "DelegationChain", "TokenVerifier", "IdTokenVerifier"] {
         assert!(names(&blocking).contains(client), "{client}");
     }

@@ -11,6 +11,7 @@ mod faulty;
 #[cfg(feature = "ureq")]
 #[path = "../hostile/mod.rs"]
 mod hostile;
+mod jit;
 mod kept;
 #[cfg(all(feature = "blocking", feature = "emulator"))]
 mod keys;

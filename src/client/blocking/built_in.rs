@@ -50,6 +50,20 @@ impl super::Client {
     }
 }
 
+impl super::jit::Reviewer {
+    /// A person who decides about permissions, with this token of the person's own, on the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the token says that it is an agent's, or looks like an API key; [`Error::Config`]. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn new(
+        site: &crate::site::Site,
+        user_token: impl Into<crate::secret::Secret>,
+    ) -> Result<Self, Error> {
+        Self::with_transport(site, user_token, UreqTransport::new(&Default::default())?)
+    }
+}
+
 #[cfg(feature = "verify")]
 impl super::TokenVerifier {
     /// A verifier on the built-in transport.

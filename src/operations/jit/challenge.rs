@@ -18,7 +18,6 @@ const LONGEST: usize = 16 * 1024;
 
 /// What an answer wants to be permitted: of a 403 whose challenge says so, the object in its header. Anything that cannot be read
 /// is none, and the answer is what it was.
-#[allow(dead_code)] // of the clients
 pub(crate) fn demanded_details(response: &Response) -> Option<AuthorizationDetails> {
     if response.status() != 403 {
         return None;

@@ -183,7 +183,6 @@ impl Denied {
 }
 
 impl Expired {
-    #[allow(dead_code)] // of the clients
     pub(crate) fn of(request_id: &str) -> Self {
         Expired { request_id: request_id.to_owned() }
     }

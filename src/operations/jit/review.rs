@@ -6,15 +6,45 @@ use serde_json::{Map, Value};
 
 use super::details::AuthorizationDetails;
 use super::{APPROVE, DENY, PENDING, member, says_something};
+use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::{self, Fields};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::scopes::Scopes;
+use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::token::AccessToken;
+use crate::token::{AccessToken, TokenType};
 use crate::wire::{self, Request, Response};
 
 /// The most requests on a page (`docs/wire.md`, P-pending).
 const MOST: u32 = 100;
+
+/// A token that a person may decide with: bearer, and not an agent's as far as it can be seen. Only the service sees more.
+#[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+pub(crate) fn reviewers_token(token: Secret, now: Timestamp) -> Result<AccessToken, InputError> {
+    let refused = |problem| Err(InputError::new("user_token", problem));
+    let text = token.expose();
+    if text.trim().is_empty() {
+        return refused("is empty");
+    }
+    if ["lmk_", "sk_", "secret_"].iter().any(|prefix| text.starts_with(prefix)) {
+        return refused(
+            "is an API key or a client's secret: decisions are a person's, with the token of that person's own",
+        );
+    }
+    let Ok(claims) = UnverifiedClaims::of_jwt(&token) else { return refused("is a malformed JWT") };
+    if let Some(claims) = claims {
+        let all = claims.unverified_claims();
+        let subject = all.get("sub").and_then(Value::as_str).unwrap_or_default();
+        let named = ["agent_id", "agent_name", "task_id", "jit"].iter().any(|claim| all.contains_key(*claim));
+        let own = all.get("client_id").is_some_and(|client| all.get("sub") == Some(client));
+        if named || own || subject.starts_with("agent") || all.contains_key("act") {
+            return refused("is an agent's: an agent must not decide about what agents ask for");
+        }
+    }
+    // Its end is the service's to know.
+    Ok(AccessToken::new(token, TokenType::Bearer, Scopes::none(), now, Duration::from_secs(3600)))
+}
 
 /// Lists what waits for a reviewer. `GET jit/pending`.
 ///
