@@ -6,6 +6,7 @@
 //! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
 //! - [AAuth](aauth): an agent with a key of its own.
 //! - [Errors](errors): every error, what it looks like, and what to do.
+//! - [Coverage](coverage): what LumoAuth offers, route by route, and where it is here.
 //! - [Guarantees](guarantees): what you may rely on, each promise with the test that shows it.
 //! - [Security](security): how to report a weakness, and what is protected from whom.
 
@@ -38,6 +39,12 @@ pub mod aauth {}
 #[doc = include_str!("../docs/errors.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]
 pub mod errors {}
+
+#[doc = "[errors.md]: crate::guide::errors"]
+#[doc = ""]
+#[doc = include_str!("../docs/coverage.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod coverage {}
 
 #[doc = "[SECURITY.md]: crate::guide::security"]
 #[doc = ""]

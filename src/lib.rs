@@ -16,6 +16,7 @@
 //! |---|---|
 //! | ask what an agent may do, call the service in its name | [`Agent`]; what comes back: [`Decision`], [`AgentInfo`], [`Identity`], [`Budget`], [`Response`] |
 //! | decide in a service, with a user's token or an API key | [`Client`] |
+//! | have code that cannot run unasked | `agent.guard::<ReadDocument>()`: [`guarded_actions!`], [`Allowed`], [`AllowedDynamic`] |
 //! | check permissions, relations, policies | [`Authz`]; [`CheckPermission`], [`Tuple`], [`CheckPolicy`], [`Evaluate`]; many at once: [`Answers`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
 //! | keep users' sessions where several processes find them | [`DelegationChain::store`], [`store`] |
@@ -57,6 +58,29 @@
 )]
 
 pub use http;
+
+/// Declares actions that code is guarded by, each a type of its own.
+///
+/// ```
+/// lumoauth::guarded_actions! {
+///     /// Reads a document.
+///     pub ReadDocument = "document.read";
+///     pub DeleteUser = "user.delete";
+/// }
+/// # use lumoauth::GuardedAction;
+/// assert_eq!(ReadDocument::NAME, "document.read");
+/// ```
+#[macro_export]
+macro_rules! guarded_actions {
+    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $action:literal;)*) => { $(
+        $(#[$attribute])*
+        $visibility enum $name {}
+
+        impl $crate::GuardedAction for $name {
+            const NAME: &'static str = $action;
+        }
+    )* };
+}
 
 pub mod challenge;
 pub mod claims;
@@ -231,8 +255,8 @@ pub use operations::authz::{
     Evaluate, EvaluateAll, RelationTree, Subject, Tuple,
 };
 pub use operations::{
-    AgentInfo, ApiRequest, Ask, Budget, BudgetLimit, Decision, Delegation, Identity, McpToken, Register,
-    Registration, ResourceMetadata,
+    AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, Budget, BudgetLimit, Decision, Delegation,
+    GuardedAction, Identity, McpToken, Register, Registration, ResourceMetadata,
 };
 pub use origin::Origin;
 pub use pkce::Pkce;

@@ -17,6 +17,7 @@ mod grants;
 mod introspect;
 mod jit;
 mod mcp;
+mod proof;
 mod raw;
 pub mod routes;
 mod signed;
@@ -47,6 +48,7 @@ pub use jit::{
 };
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
+pub use proof::{Allowed, AllowedDynamic, GuardedAction};
 pub use raw::ApiRequest;
 pub use signed::Signed;
 pub use token::ClientCredentials;

@@ -14,7 +14,8 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{
-    AgentInfo, ApiRequest, Ask, Budget, Decision, GetIdentity, Identity, McpToken, Register, Registration,
+    AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, Budget, Decision, GetIdentity, GuardedAction,
+    Identity, McpToken, Register, Registration,
 };
 use crate::scopes::Scopes;
 use crate::session::Session;
@@ -144,12 +145,69 @@ impl Agent {
         self.driver.run(question).await
     }
 
+    /// Asks, and goes on only if it is allowed: `agent.require("delete_user")?`. The decision has the audit record.
+    ///
+    #[doc = example!("agent.require(\"read_document\")", "?;\nlet refused = agent.require(\"delete_user\")", ".unwrap_err();\nassert!(refused.is_forbidden());")]
+    ///
+    /// # Errors
+    /// [`Error::Denied`] for a denial, and as [`Agent::ask`].
+    pub async fn require(&self, question: impl Into<Ask> + Send) -> Result<Decision, Error> {
+        let decision = self.ask(question).await?;
+        decision.require().map(|()| decision)
+    }
+
+    /// Asks for an action that is a type ([`guarded_actions!`](crate::guarded_actions)), and gives the proof that the function which
+    /// does it takes: so neither forgetting to ask nor asking for something else compiles ([`Allowed`]).
+    ///
+    #[doc = example!("guarded_actions! { ReadDocument = \"document.read\"; }\n\nfn read(_: Allowed<ReadDocument>) {}\n\nread(agent.guard::<ReadDocument>()", "?);")]
+    ///
+    /// # Errors
+    /// As [`Agent::require`].
+    pub async fn guard<A: GuardedAction>(&self) -> Result<Allowed<A>, Error> {
+        Allowed::of(self.driver.run(Ask::new(A::NAME)).await?)
+    }
+
+    /// The same with a context that the decision may depend on.
+    ///
+    /// # Errors
+    /// As [`Agent::require`].
+    pub async fn guard_in<A: GuardedAction>(
+        &self,
+        context: impl Into<serde_json::Value> + Send,
+    ) -> Result<Allowed<A>, Error> {
+        let question = Ask::new(A::NAME).context(context);
+        Allowed::of(self.driver.run(question).await?)
+    }
+
+    /// Asks for an action whose name is known only when the program runs; the proof is compared when it is used
+    /// ([`AllowedDynamic::use_for`]).
+    ///
+    /// # Errors
+    /// As [`Agent::require`].
+    pub async fn guard_dynamic(&self, action: &str) -> Result<AllowedDynamic, Error> {
+        AllowedDynamic::of(self.driver.run(Ask::new(action)).await?, action)
+    }
+
+    /// Goes on only if the agent has the capability, by its record of the last 60 s.
+    ///
+    #[doc = example!("agent.require_capability(\"read:documents\")", "?;\nassert!(agent.require_capability(\"fly\")", ".unwrap_err().is_forbidden());")]
+    ///
+    /// # Errors
+    /// [`Error::Denied`] without it, and all that a call can end with.
+    pub async fn require_capability(&self, capability: &str) -> Result<(), Error> {
+        if self.has_capability(capability).await? {
+            return Ok(());
+        }
+        Decision::denied(capability, "the agent does not have this capability").require()
+    }
+
     /// Asks, and returns only whether it is allowed.
     ///
     #[doc = example!("assert!(!agent.is_allowed(\"delete_user\")", "?);")]
     ///
     /// # Errors
     /// As [`Agent::ask`]: "not known" is an error, never `true` or `false`.
+    #[must_use = "an answer that nobody looks at allows nothing"]
     pub async fn is_allowed(&self, question: impl Into<Ask> + Send) -> Result<bool, Error> {
         let question = question.into();
         let decision = self.driver.run(question).await?;

@@ -15,11 +15,12 @@ mod ask;
 mod authz;
 mod harness;
 mod jit;
+mod routes;
 
 use std::collections::BTreeSet;
 
 use harness::{Folder, Vector};
-use lumoauth::embed::operations::routes;
+use lumoauth::embed::operations::routes as constants;
 
 const FAMILIES: &[&[Folder]] = &[ask::FOLDERS, authz::FOLDERS, jit::FOLDERS];
 
@@ -66,7 +67,7 @@ fn every_folder_is_replayed_and_every_operation_has_one() {
     let replayed: BTreeSet<_> = listed.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(replayed.len(), listed.len(), "a folder is listed twice: {listed:?}");
     assert_eq!(replayed, harness::on_disk(), "replayed, and there");
-    let routes: BTreeSet<_> = routes::all().map(|route| route.name()).collect();
+    let routes: BTreeSet<_> = constants::all().map(|route| route.name()).collect();
     for route in routes.iter().filter(|name| !name.contains("aauth")) {
         assert_ne!(replayed.contains(*route), WITHOUT.contains(route), "{route}: a folder, or none yet");
     }

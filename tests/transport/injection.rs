@@ -2,6 +2,7 @@
 #![cfg(feature = "ureq")]
 
 mod answers;
+mod checks;
 mod json;
 mod paths;
 

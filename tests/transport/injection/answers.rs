@@ -52,19 +52,20 @@ fn ask(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<bool, Error
     }
 }
 
+/// True if a key is there twice, at any depth.
+pub(super) fn repeats(value: &Json) -> bool {
+    match value {
+        Json::Object(pairs) => {
+            let twice = |(at, (key, _)): (usize, &(String, Json))| pairs[..at].iter().any(|(k, _)| k == key);
+            pairs.iter().enumerate().any(twice) || pairs.iter().any(|(_, value)| repeats(value))
+        }
+        Json::List(items) => items.iter().any(repeats),
+        _ => false,
+    }
+}
+
 /// What it says by this test's own reading: `allowed`, if it is clear.
 fn says(body: &[u8]) -> Option<bool> {
-    fn repeats(value: &Json) -> bool {
-        match value {
-            Json::Object(pairs) => {
-                let twice =
-                    |(at, (key, _)): (usize, &(String, Json))| pairs[..at].iter().any(|(k, _)| k == key);
-                pairs.iter().enumerate().any(twice) || pairs.iter().any(|(_, value)| repeats(value))
-            }
-            Json::List(items) => items.iter().any(repeats),
-            _ => false,
-        }
-    }
     let value = parse(std::str::from_utf8(body).ok()?)?;
     if repeats(&value) {
         return None;
@@ -82,7 +83,7 @@ fn says(body: &[u8]) -> Option<bool> {
     }
 }
 
-fn mutated(rng: &mut Rng, from: &str) -> Vec<u8> {
+pub(super) fn mutated(rng: &mut Rng, from: &str) -> Vec<u8> {
     let mut bytes = from.as_bytes().to_vec();
     for _ in 0..1 + rng.below(3) {
         let at = rng.below(bytes.len());
