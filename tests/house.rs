@@ -6,6 +6,8 @@ mod advisories;
 mod circles;
 #[path = "house/kept.rs"]
 mod kept;
+#[path = "house/licences.rs"]
+mod licences;
 #[path = "house/links.rs"]
 mod links;
 #[path = "house/names.rs"]
