@@ -246,7 +246,16 @@ fn replaced_credentials_leave_nothing_under_the_old_ones() {
     // At every step of the fetch.
     for steps in 0..12 {
         let (mut world, session) = (World::new(9), process());
-        world.server.on_token(|hit| mint(hit, "3600").after(20));
+        world.server.on_token(|hit| {
+            // A token that is traded names whose it was.
+            let subject = hit.form.get("subject_token").map_or("", String::as_str);
+            if !is_exchange(hit) {
+                return mint(hit, "3600").after(20);
+            }
+            let body =
+                format!(r#"{{"access_token":"for-{subject}","token_type":"Bearer","expires_in":3600}}"#);
+            reply(200, &body).after(20)
+        });
         world.spawn(session.mcp_token(McpToken::new("files")));
         let mut taken = 0;
         while taken < steps && world.step() {
