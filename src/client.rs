@@ -18,6 +18,9 @@ macro_rules! mounted_twice {
         #[path = "agent.rs"]
         mod agent;
         #[allow(clippy::duplicate_mod)]
+        #[path = "approvals.rs"]
+        mod approvals;
+        #[allow(clippy::duplicate_mod)]
         #[path = "authz.rs"]
         mod authz;
         #[allow(clippy::duplicate_mod)]

@@ -25,6 +25,7 @@ mod services;
 mod state;
 mod values;
 
+pub use faces::approvals::AskedPerson;
 pub use faces::builder::EmulatorBuilder;
 pub use faces::control::{DecisionError, PendingConsent};
 pub use faces::emulator::{Emulator, UnknownAgent};
@@ -35,6 +36,7 @@ pub use faces::permissions::PendingPermission;
 pub use state::log::{AuditEntry, LogEntry};
 pub use state::tokens::TokenKind;
 pub use values::answer::{Cut, Fault, Reply};
+pub use values::approvals::{ApprovalForms, Delivery};
 pub use values::error::BuildError;
 pub use values::faults::{FaultRule, FaultRuleError};
 pub use values::jit::{JitChallenge, JitForms};

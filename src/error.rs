@@ -2,6 +2,7 @@
 
 mod advice;
 mod api;
+mod approval;
 mod call;
 mod permission;
 mod protocol;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
+pub use approval::{ApprovalError, NotDeliveredReason};
 pub use call::CallError;
 pub use permission::PermissionError;
 pub use protocol::{ProtocolError, ProtocolFault};
@@ -46,6 +48,9 @@ pub enum Error {
     /// The call of a tool cannot be bound to a decision. Found before anybody is asked.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// An approval by a person is not there, or lets no call run, or not this one.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     /// The service answered, and the answer is a refusal or a failure.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -330,9 +335,14 @@ impl Error {
         self.as_api().is_some_and(ApiError::is_unauthorized)
     }
 
-    /// Authenticated, but not permitted: status 403, [`Error::Denied`], or a permission that was denied.
+    /// Authenticated, but not permitted: status 403, [`Error::Denied`], or a permission or an approval that was denied.
     pub fn is_forbidden(&self) -> bool {
-        let denied = matches!(self, Error::Denied { .. } | Error::Permission(PermissionError::Denied { .. }));
+        let denied = matches!(
+            self,
+            Error::Denied { .. }
+                | Error::Permission(PermissionError::Denied { .. })
+                | Error::Approval(ApprovalError::Denied { .. })
+        );
         denied || self.status() == Some(403)
     }
 

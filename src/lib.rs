@@ -160,6 +160,28 @@ pub mod aauth {
     pub use crate::profile::*;
 }
 
+pub mod approvals {
+    //! Approvals by people: a person is asked before the agent acts, and what runs is what the person was shown.
+    //!
+    //! ```
+    //! # #[cfg(feature = "calls")] {
+    //! use lumoauth::approvals::Approval;
+    //! use serde_json::json;
+    //!
+    //! let approval = Approval::for_call("delete_account", &json!({"id": 17}))?.on_behalf_of("alice@example.com");
+    //! assert_eq!(approval.reason(), r#"delete_account {"id":17}"#);
+    //! # }
+    //! # Ok::<(), lumoauth::Error>(())
+    //! ```
+
+    pub use crate::error::{ApprovalError, NotDeliveredReason};
+    pub use crate::operations::{
+        Approval, ApprovalState, ApprovalStatus, Approver, CreatedApproval, Impact, NotDelivered,
+        PendingApproval,
+    };
+    pub use crate::session::{ApprovalOutcome, ApprovalProof, DeniedApproval};
+}
+
 pub mod jit {
     //! Permissions just in time: what an agent does when it may not simply act.
     //!
@@ -239,8 +261,8 @@ pub use client::asynchronous;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use client::blocking::{
-    Agent, AgentBuilder, Authz, Cancel, Client, ClientBuilder, DelegationChain, McpServer, MemoryStore,
-    Signer, Transport,
+    Agent, AgentBuilder, Approvals, Authz, Cancel, Client, ClientBuilder, DelegationChain, McpServer,
+    MemoryStore, Signer, Transport,
 };
 #[cfg(all(feature = "blocking", feature = "verify"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "verify"))))]

@@ -4,6 +4,7 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]
 pub mod aauth;
 mod agents;
+mod approvals;
 mod ask;
 pub mod authz;
 mod consent;
@@ -25,6 +26,12 @@ mod token;
 
 pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
+};
+#[cfg(feature = "calls")]
+pub(crate) use approvals::OwnRun;
+pub use approvals::{
+    Approval, ApprovalState, ApprovalStatus, Approver, CreatedApproval, GetApproval, Impact, NotDelivered,
+    PendingApproval, RequestApproval, WaitForApproval,
 };
 pub use ask::Ask;
 pub(crate) use consent::check_redirect_uri;

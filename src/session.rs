@@ -5,6 +5,7 @@
 
 #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
 mod access;
+mod approvals;
 mod attach;
 mod bulk;
 mod call;
@@ -32,6 +33,9 @@ use http::Uri;
 use http::header::HeaderValue;
 
 pub use access::{Access, StoreAnswer, StoreRequest};
+#[cfg(feature = "calls")]
+pub use approvals::ClaimedRun;
+pub use approvals::{ApprovalOutcome, ApprovalProof, Approvals, DeniedApproval};
 pub use call::Call;
 pub use given::{Given, Giver};
 #[cfg(feature = "aauth")]

@@ -86,6 +86,14 @@ impl ToolCall {
         ToolCall::checked(tool.into(), arguments)
     }
 
+    /// The call of a canonical text of ours; none for any other text.
+    pub(crate) fn from_canonical(canonical: &str) -> Option<Self> {
+        let mut whole = json::parse(canonical.as_bytes()).ok()?;
+        let tool = whole.get("tool")?.as_str()?.to_owned();
+        let arguments = whole.get_mut("arguments")?.take();
+        ToolCall::new(tool, &arguments).ok().filter(|call| call.canonical == canonical)
+    }
+
     fn checked(tool: String, arguments: Value) -> Result<Self, CallError> {
         if tool.chars().all(char::is_whitespace) {
             return Err(CallError::BadTool("is empty"));

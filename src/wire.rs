@@ -3,6 +3,8 @@
 mod page;
 mod refusal;
 
+pub(crate) use refusal::sent_at;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +74,8 @@ struct Parts {
     body: Zeroizing<Vec<u8>>,
     limits: Limits,
     secrets: Vec<Secret>,
+    /// Its path has something in it that must not be shown.
+    secret_path: bool,
 }
 
 impl Request {
@@ -85,6 +89,7 @@ impl Request {
             body: Zeroizing::new(Vec::new()),
             limits: Limits::default(),
             secrets: Vec::new(),
+            secret_path: false,
         }))
         .header(http::header::ACCEPT, HeaderValue::from_static("application/json"))
         // Nothing here decodes, and what some server or proxy encodes unasked could not be read.
@@ -124,6 +129,12 @@ impl Request {
     #[inline]
     pub fn carries(mut self, secret: &Secret) -> Self {
         self.0.secrets.push(secret.clone());
+        self
+    }
+
+    /// Says that its path has something in it that must not be shown: `Debug` leaves the path out.
+    pub fn with_secret_path(mut self) -> Self {
+        self.0.secret_path = true;
         self
     }
 
@@ -244,10 +255,12 @@ impl From<Request> for http::Request<Vec<u8>> {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { method, url, headers, body, limits, secrets: _ } = &*self.0;
+        let Parts { method, url, headers, body, limits, secrets: _, secret_path } = &*self.0;
+        let shown = without_query(url);
+        let shown = if *secret_path { shown.replacen(url.path(), "/…", 1) } else { shown };
         f.debug_struct("Request")
             .field("method", method)
-            .field("url", &without_query(url))
+            .field("url", &shown)
             .field("headers", &names(headers))
             .field("body_bytes", &body.len())
             .field("limits", limits)

@@ -46,11 +46,11 @@ const IMPORTS: &[(&str, &str)] = &[
     ("store", "crypto error secret"),
     (
         "session",
-        "challenge credentials error json message operation operations origin pkce scopes secret site store time token wire",
+        "challenge credentials error json message operation operations origin pkce scopes secret site store time token tool_call wire",
     ),
     (
         "client",
-        "challenge credentials error mount operation operations origin pkce profile scopes secret session site store time token transport verify wire",
+        "challenge credentials error mount operation operations origin pkce profile scopes secret session site store time token tool_call transport verify wire",
     ),
     (
         "profile",

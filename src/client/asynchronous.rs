@@ -11,6 +11,7 @@ mounted_twice!();
 
 #[cfg(feature = "aauth")]
 mod agent_token;
+mod approved;
 #[cfg(feature = "reqwest")]
 mod built_in;
 mod ended;
@@ -26,6 +27,7 @@ pub use crate::transport::asynchronous::{Io, Transport, from_fn};
 
 pub use crate::store::MemoryStore;
 pub use agent::Agent;
+pub use approvals::Approvals;
 pub use authz::Authz;
 pub use builder::AgentBuilder;
 pub use delegation::DelegationChain;

@@ -4,6 +4,7 @@ mounted_twice!();
 
 #[cfg(feature = "aauth")]
 mod agent_token;
+mod approved;
 #[cfg(feature = "ureq")]
 mod built_in;
 mod cancel;
@@ -20,6 +21,7 @@ pub use crate::transport::blocking::Transport;
 pub use crate::store::MemoryStore;
 use crate::store::blocking::Store;
 pub use agent::Agent;
+pub use approvals::Approvals;
 pub use authz::Authz;
 pub use builder::AgentBuilder;
 pub use cancel::Cancel;

@@ -1,5 +1,6 @@
 //! How people and programs reach the emulator: its builder, what tests do beside requests, the transport in process, HTTP.
 
+pub(crate) mod approvals;
 pub(crate) mod builder;
 pub(crate) mod control;
 pub(crate) mod emulator;

@@ -4,6 +4,7 @@ use super::call::Service;
 
 pub(crate) mod aauth;
 pub(crate) mod agents;
+pub(crate) mod approvals;
 pub(crate) mod ask;
 pub(crate) mod authorize;
 pub(crate) mod authz;
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[&[Service]] = &[
     inspect::SERVICES,
     agents::SERVICES,
     ask::SERVICES,
+    approvals::SERVICES,
     authz::permissions::SERVICES,
     authz::relations::SERVICES,
     authz::policies::SERVICES,

@@ -6,6 +6,7 @@ use super::values::faults::Rule;
 use super::values::seed::Tenant;
 
 pub(crate) mod aauth;
+pub(crate) mod approvals;
 pub(crate) mod clock;
 pub(crate) mod grants;
 pub(crate) mod ids;
@@ -44,6 +45,7 @@ pub(crate) struct World {
     pub tokens: Tokens,
     pub grants: Grants,
     pub aauth: aauth::Store,
+    pub approvals: approvals::Store,
     pub jit: jit::Store,
     pub log: Log,
     pub rules: Vec<Rule>,
@@ -57,6 +59,7 @@ impl World {
             tokens: Tokens::default(),
             grants: Grants::default(),
             aauth: aauth::Store::default(),
+            approvals: approvals::Store::default(),
             jit: jit::Store::default(),
             log: Log::default(),
             rules: Vec::new(),

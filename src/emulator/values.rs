@@ -1,6 +1,7 @@
 //! Values: what everything else in the emulator is told, given and answers with. They hold nothing and serve nobody.
 
 pub(crate) mod answer;
+pub(crate) mod approvals;
 pub(crate) mod error;
 pub(crate) mod faults;
 pub(crate) mod html;

@@ -1,6 +1,6 @@
 //! What to do about an error, in one sentence.
 
-use super::{Error, PermissionError, ProtocolFault, Sent, TransportFault};
+use super::{ApprovalError, Error, PermissionError, ProtocolFault, Sent, TransportFault};
 
 impl Error {
     /// What to do about it. Never contains anything the service or the caller wrote.
@@ -8,6 +8,7 @@ impl Error {
         match self {
             Error::Config(_) => "Correct the setting; nothing was sent.",
             Error::Input(_) => "Correct the argument; the request was not sent.",
+            Error::Approval(error) => approval(error),
             Error::Call(_) => {
                 "Write the arguments so that every program reads the same in them; nobody was asked."
             }
@@ -99,5 +100,23 @@ impl Error {
                 _ => "See the code and the description.",
             },
         }
+    }
+}
+
+fn approval(error: &ApprovalError) -> &'static str {
+    match error {
+        ApprovalError::Denied { .. } => "Do not act: do something else, or talk to the person.",
+        ApprovalError::Expired { .. } => "Ask anew if it is still needed.",
+        ApprovalError::TimedOut { .. } => "Go on waiting, from the text of the approval.",
+        ApprovalError::NotDelivered { .. } => {
+            "Do not act: have the person enrol a device, or ask somebody else."
+        }
+        ApprovalError::OtherCall { .. } => "Do not act: ask anew for the call that is to run now.",
+        ApprovalError::AlreadyRan { .. } => "Nothing is left to do: ask anew if it is to run again.",
+        ApprovalError::OutcomeUnknown { .. } => "Look at what the call was to do before you ask anew.",
+        ApprovalError::NotHere => {
+            "Run it in the process that asked, or give the store that it was asked with."
+        }
+        ApprovalError::NotOfACall => "Ask with Approval::for_call, so that what runs is what was shown.",
     }
 }

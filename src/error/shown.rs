@@ -51,6 +51,7 @@ fn structure(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Error::Store(error) => f.debug_tuple("Store").field(error).finish(),
         Error::Call(error) => f.debug_tuple("Call").field(error).finish(),
         Error::Permission(error) => f.debug_tuple("Permission").field(error).finish(),
+        Error::Approval(error) => f.debug_tuple("Approval").field(error).finish(),
         Error::Cancelled => f.write_str("Cancelled"),
         Error::DeadlineExceeded { operation, total, phase, last } => f
             .debug_struct("DeadlineExceeded")

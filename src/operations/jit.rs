@@ -55,7 +55,7 @@ fn auth(token: Option<&AccessToken>) -> Auth {
 
 /// Names the call in a header, the same over its attempts. Nothing says that the service reads it: what must not happen twice
 /// is not sent twice in any case (`docs/wire.md`, H-once).
-fn named(request: Request, context: &Context<'_>) -> Request {
+pub(super) fn named(request: Request, context: &Context<'_>) -> Request {
     let name = context.attempt_id().and_then(|id| HeaderValue::from_str(&id.to_string()).ok());
     match name {
         Some(name) => request.header(HeaderName::from_static("idempotency-key"), name),

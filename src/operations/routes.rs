@@ -1,9 +1,10 @@
 //! Every route that an operation or a person's browser takes, each beside its operation and all of them here.
 
-use super::{agents, ask, authz, consent, device, discovery, grants, introspect, jit, mcp, token};
+use super::{agents, approvals, ask, authz, consent, device, discovery, grants, introspect, jit, mcp, token};
 use crate::route::Route;
 
 pub use agents::{ME, REGISTER, USERINFO};
+pub use approvals::{CREATE as APPROVAL_CREATE, STATUS as APPROVAL_STATUS};
 pub use ask::ASK;
 pub use consent::AUTHORIZE;
 pub use device::{DEVICE_AUTHORIZATION, PUSHED_AUTHORIZATION};
@@ -36,6 +37,7 @@ const FAMILIES: &[&[Route]] = &[
     device::ROUTES,
     agents::ROUTES,
     ask::ROUTES,
+    approvals::ROUTES,
     jit::ROUTES,
     discovery::ROUTES,
     mcp::ROUTES,

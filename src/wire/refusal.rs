@@ -51,10 +51,13 @@ fn retry_after(response: &Response) -> Option<Duration> {
         return Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
     let at = date(value)?;
-    // The service's own Date is the clock that its Retry-After was written by.
-    let from = response.header(DATE).and_then(date).or(response.received())?;
-    let wait = at.saturating_since(from);
+    let wait = at.saturating_since(sent_at(response)?);
     (!wait.is_zero()).then_some(wait)
+}
+
+/// When an answer was sent: its own `Date`, which is the clock that its other dates were written by, else when it arrived.
+pub(crate) fn sent_at(response: &Response) -> Option<Timestamp> {
+    response.header(DATE).and_then(date).or(response.received())
 }
 
 fn date(value: &str) -> Option<Timestamp> {

@@ -1,4 +1,15 @@
-//! Decisions of people that cannot drift: what they are bound to, and that it runs once.
+//! Decisions of people that cannot drift: what they are bound to, how they are waited for, and that what was approved runs once.
+#![cfg(all(feature = "blocking", feature = "emulator"))]
+#![allow(clippy::print_stdout)] // each guarantee shows its figure
 
-#[cfg(feature = "calls")]
+mod answers;
 mod calls;
+mod cancel;
+mod flows;
+#[cfg(feature = "ureq")]
+mod kills;
+mod polling;
+#[path = "../rounds/mod.rs"]
+mod rounds;
+mod runs;
+mod support;

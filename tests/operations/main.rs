@@ -11,6 +11,7 @@
 //! of success under other statuses and cut at every byte, in both layouts of the site, and looks for `SECRET` in everything
 //! that prints.
 
+mod approvals;
 mod ask;
 mod authz;
 mod harness;
@@ -22,7 +23,7 @@ use std::collections::BTreeSet;
 use harness::{Folder, Vector};
 use lumoauth::embed::operations::routes as constants;
 
-const FAMILIES: &[&[Folder]] = &[ask::FOLDERS, authz::FOLDERS, jit::FOLDERS];
+const FAMILIES: &[&[Folder]] = &[approvals::FOLDERS, ask::FOLDERS, authz::FOLDERS, jit::FOLDERS];
 
 /// Routes that were there before the folders. None is added here; each is taken away with its first folder.
 const WITHOUT: &[&str] = &[

@@ -74,7 +74,8 @@ impl Agent {
     }
 }
 
-fn unless<M>(
+/// Turns a machine until it is done, or the call is to end.
+pub(super) fn unless<M>(
     cancel: &Cancel,
     outside: Outside<'_>,
     transport: &Arc<dyn Transport>,

@@ -9,6 +9,7 @@ use crate::crypto::{KeyPair, base64url, random_bytes};
 use crate::emulator::faces::emulator::Emulator;
 use crate::emulator::state::clock::START;
 use crate::emulator::state::keys::Keys;
+use crate::emulator::values::approvals::ApprovalForms;
 use crate::emulator::values::error::BuildError;
 use crate::emulator::values::jit::JitForms;
 use crate::emulator::values::seed::Tenant;
@@ -54,6 +55,7 @@ pub struct EmulatorBuilder {
     claims: Vec<(String, Value)>,
     cors: bool,
     jit: JitForms,
+    approvals: ApprovalForms,
 }
 
 impl Emulator {
@@ -96,6 +98,7 @@ impl EmulatorBuilder {
             claims: Vec::new(),
             cors: false,
             jit: JitForms::default(),
+            approvals: ApprovalForms::default(),
         }
     }
 
@@ -325,6 +328,7 @@ impl EmulatorBuilder {
             claims: self.claims,
             cors: self.cors,
             jit: self.jit,
+            approvals: self.approvals,
             issuers,
         };
         Emulator::new(self.tenants, site, keys, settings, self.start, random_bytes()?)

@@ -60,6 +60,11 @@ fn moment(call: &Call<'_>, at: Timestamp) -> Value {
     if call.settings.jit.older {
         return json!(at.unix());
     }
+    as_text(at)
+}
+
+/// A point in time as a text (RFC 3339).
+pub(crate) fn as_text(at: Timestamp) -> Value {
     let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(at.unix()));
     time.map_or(Value::Null, |time| json!(rfc3339(&httpdate::fmt_http_date(time))))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::approvals::ApprovalForms;
 use super::jit::JitForms;
 use super::workload::WorkloadIssuer;
 
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub claims: Vec<(String, Value)>,
     /// Pages of other sites may read discovery documents and keys.
     pub cors: bool,
+    /// Which form the answers about approvals have.
+    pub approvals: ApprovalForms,
     /// Which form the answers about permissions just in time have.
     pub jit: JitForms,
     /// The platforms whose tokens are known.

@@ -13,6 +13,8 @@ pub struct UserSeed {
     pub(crate) claims: Vec<(String, Value)>,
     pub(crate) roles: Vec<String>,
     pub(crate) attributes: Vec<(String, Value)>,
+    /// Has a device to be asked on.
+    pub(crate) device: bool,
 }
 
 impl UserSeed {
@@ -26,6 +28,7 @@ impl UserSeed {
             claims: Vec::new(),
             roles: Vec::new(),
             attributes: Vec::new(),
+            device: true,
         }
     }
 
@@ -67,6 +70,12 @@ impl UserSeed {
     /// Sets an attribute that policies may go by.
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.attributes.push((name.into(), value.into()));
+        self
+    }
+
+    /// The user has no device to be asked on: questions of agents become a mail.
+    pub fn without_device(mut self) -> Self {
+        self.device = false;
         self
     }
 
