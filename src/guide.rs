@@ -2,6 +2,7 @@
 //!
 //! - [Coming from Python](python): the vendor's quickstart, and the same in Rust.
 //! - [Acting for a user](delegation): consent, exchange, requests, handing on, revoking.
+//! - [Permissions](permissions): which of the ways to ask when; just in time, and who decides.
 //! - [Stores](stores): state that calls and processes share, and how to write a store.
 //! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
 //! - [AAuth](aauth): an agent with a key of its own.
@@ -22,6 +23,12 @@ pub mod python {}
 #[doc = include_str!("../docs/delegation.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]
 pub mod delegation {}
+
+#[doc = "[delegation.md]: crate::guide::delegation"]
+#[doc = ""]
+#[doc = include_str!("../docs/permissions.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod permissions {}
 
 #[allow(clippy::test_attr_in_doctest)] // the page shows what goes into a test file
 #[doc = include_str!("../docs/stores.md")]

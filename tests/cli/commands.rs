@@ -7,12 +7,12 @@ use std::process::{Child, Command, Output, Stdio};
 use lumoauth::emulator::{Emulator, FaultRule, Served};
 use serde_json::Value;
 
-struct Service {
-    emulator: Emulator,
+pub struct Service {
+    pub emulator: Emulator,
     served: Served,
 }
 
-fn service() -> Service {
+pub fn service() -> Service {
     let emulator = Emulator::demo().unwrap();
     let served = emulator.serve("127.0.0.1:0").unwrap();
     Service { emulator, served }
@@ -31,7 +31,7 @@ impl Service {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         ended(&self.command(arguments).output().unwrap())
     }
 }

@@ -6,5 +6,7 @@ mod cache;
 mod commands;
 mod delegation;
 mod emulator;
+#[cfg(feature = "cli")]
+mod jit;
 #[path = "../rounds/mod.rs"]
 mod rounds;

@@ -2,6 +2,7 @@
 
 pub mod aauth;
 mod delegation;
+pub mod jit;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -169,6 +170,13 @@ pub enum Command {
         signer: aauth::SignerArgs,
         #[command(subcommand)]
         command: aauth::AauthCommand,
+    },
+    /// Ask for permissions just in time. Exit code 0: approved, 3: denied, 5: a person has to decide.
+    ///
+    /// There is no command that decides: an agent that can run programs must not be able to approve itself.
+    Jit {
+        #[command(subcommand)]
+        command: jit::JitCommand,
     },
     /// Run a local LumoAuth, and print the environment that points at it.
     ///

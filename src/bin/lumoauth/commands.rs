@@ -5,6 +5,7 @@ mod about;
 mod cache;
 mod delegate;
 mod emulator;
+mod jit;
 mod request;
 mod state;
 mod text;
@@ -38,6 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Verify { token, issuer, audience } => tokens::verify(settings, token, issuer, audience),
         Command::Decode { token } => tokens::decode(token),
         Command::Aauth { signer, command } => aauth::run(settings, signer, command),
+        Command::Jit { command } => jit::run(settings, command),
         Command::Emulator { seed, log, listen, aauth_key_file, command } => {
             emulator::refuse(settings)?;
             let key_file = aauth_key_file.as_deref();

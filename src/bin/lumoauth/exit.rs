@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lumoauth::Error;
-use lumoauth::error::ConsentError;
+use lumoauth::error::{ConsentError, PermissionError};
 use lumoauth::verify::VerifyError;
 
 /// All went well.
@@ -59,6 +59,7 @@ impl Failure {
             Failure::Token { code, .. } => *code,
             Failure::Local(_) => FAILED,
             Failure::Library(error) if error.is_usage() => USAGE,
+            Failure::Library(Error::Permission(PermissionError::Pending { .. })) => PENDING,
             Failure::Library(Error::Consent(ConsentError::Needed)) => UNAUTHENTICATED,
             Failure::Library(Error::Consent(ConsentError::Refused { .. })) => DENIED,
             Failure::Library(error) if error.is_unauthorized() => UNAUTHENTICATED,
