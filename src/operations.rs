@@ -40,6 +40,7 @@ pub use decision::Decision;
 pub use delegation::{Claimed, Delegation, Revocation, SubAgent, UserSession, UserTimes};
 pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
+pub(crate) use discovery::NO_S256;
 pub use discovery::{GetMetadata, ServerMetadata};
 pub use exchange::{Exchange, ExchangeTokenType};
 pub use grants::{RedeemCode, Refresh, Revoke, TokenHint, TokenSet};

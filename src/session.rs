@@ -18,6 +18,7 @@ mod jit;
 pub(crate) mod keep;
 mod kinds;
 pub(crate) mod part;
+pub(crate) mod places;
 mod resource;
 mod retry;
 mod shared;

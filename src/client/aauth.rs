@@ -216,7 +216,7 @@ impl Client {
         self.run(verify).await
     }
 
-    /// What the issuer says of itself: the tenant's document, or the one at the root if there is none. Read again after
+    /// What the issuer says of itself: the tenant's document, or the one at the root if that is not good. Read again after
     /// an hour, and used for a day while that fails.
     ///
     /// # Errors

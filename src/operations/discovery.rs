@@ -17,14 +17,29 @@ pub const AUTHORIZATION_SERVER: Route =
 pub const JWKS: Route = Route::get("wellknown.jwks", ".well-known/jwks.json");
 pub(super) const ROUTES: &[Route] = &[OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS];
 
-/// Reads the tenant's metadata. `GET .well-known/oauth-authorization-server` behind the tenant's API base, no parts.
+/// No consent is asked for where the code could be used by whoever steals it.
+pub(crate) const NO_S256: ProtocolFault = ProtocolFault::Other("the service does not support PKCE with S256");
+
+/// Reads the tenant's metadata. `GET .well-known/oauth-authorization-server` or `.well-known/openid-configuration` behind the
+/// tenant's API base, no parts. Ask for the first, and for the second upon anything but a good document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GetMetadata(());
+pub struct GetMetadata {
+    openid: bool,
+}
 
 impl GetMetadata {
-    /// Of the tenant.
+    /// Of the tenant (RFC 8414).
     pub const fn new() -> Self {
-        GetMetadata(())
+        GetMetadata { openid: false }
+    }
+
+    /// The same under its other name (OpenID Connect Discovery).
+    pub const fn openid() -> Self {
+        GetMetadata { openid: true }
+    }
+
+    const fn route(self) -> Route {
+        if self.openid { OPENID_CONFIGURATION } else { AUTHORIZATION_SERVER }
     }
 }
 
@@ -32,15 +47,15 @@ impl Operation for GetMetadata {
     type Output = ServerMetadata;
 
     fn terms(&self) -> Terms {
-        Terms::new(AUTHORIZATION_SERVER.name(), Effect::Read, Auth::None).body_limit(1024 * 1024)
+        Terms::new(self.route().name(), Effect::Read, Auth::None).body_limit(1024 * 1024)
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        Ok(context.to(AUTHORIZATION_SERVER))
+        Ok(context.to(self.route()))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<ServerMetadata>, Error> {
-        let mut fields = wire::read(AUTHORIZATION_SERVER.name(), response)?;
+        let mut fields = wire::read(self.route().name(), response)?;
         let issuer = fields.required_text("issuer")?;
         let carries = fields.value("authorization_response_iss_parameter_supported");
         let answers_carry_issuer = match carries {
@@ -53,7 +68,7 @@ impl Operation for GetMetadata {
         };
         let methods = fields.texts("code_challenge_methods_supported")?;
         if !methods.is_empty() && !methods.iter().any(|method| method == "S256") {
-            return Err(fields.fault(ProtocolFault::Other("the service does not support PKCE with S256")));
+            return Err(fields.fault(NO_S256));
         }
         let supports_s256 = !methods.is_empty();
         Ok(Answer::Done(ServerMetadata { issuer, answers_carry_issuer, supports_s256, extra: fields.rest() }))

@@ -8,6 +8,7 @@ mod exchanged;
 mod issuer;
 mod mcp;
 mod permission;
+mod places;
 mod record;
 mod service;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::{Method, StatusCode, Uri};
 
 use super::keys::IssuerKeys;
-use crate::error::{Error, ProtocolError, ProtocolFault, Sent};
+use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::origin::{Origin, absolute};
 use crate::session::part::{Failed, Open, Part, late};
+use crate::session::places::Places;
 use crate::session::{Action, Arrived, Step, nothing_arrived};
 use crate::time::{Deadline, Now};
 use crate::wire::{self, Limits, Request, Response};
@@ -69,11 +70,8 @@ pub(super) struct Fetch {
 
 enum Stage {
     Start,
-    /// The document at this place in the list was asked for, after the places before it had none that is good.
-    Metadata {
-        at: usize,
-        before: Option<Error>,
-    },
+    /// A document was asked for; there are others.
+    Metadata(Places<Uri>),
     Keys,
 }
 
@@ -91,22 +89,18 @@ impl Fetch {
         Ok(Step::Do(Action::Send(Request::new(Method::GET, url).limits(limits))))
     }
 
-    /// Asks at this place, or gives up with what was wrong before it.
+    /// Asks at the next place, or gives up with what was wrong before it.
     fn ask_metadata<T>(
         &mut self,
-        at: usize,
-        before: Option<Error>,
+        mut places: Places<Uri>,
         now: &Now,
         time: &Deadline,
     ) -> Result<Step<T>, Failed> {
-        let url = match &self.place.source {
-            Source::Metadata { documents, .. } => documents.get(at).cloned(),
-            _ => None,
-        };
-        match (url, before) {
-            (Some(_), Some(before)) if time.passed(now) => Err(Failed::open(before, Open::default())),
-            (Some(url), before) => self.send(url, Stage::Metadata { at, before }, now, time),
-            (None, before) => Err(before.unwrap_or_else(no_metadata).into()),
+        let next = places.next();
+        match (next, places.told()) {
+            (Some(_), Some(told)) if time.passed(now) => Err(Failed::open(told, Open::default())),
+            (Some(url), _) => self.send(url, Stage::Metadata(places), now, time),
+            (None, told) => Err(self.failed(told.unwrap_or_else(no_metadata))),
         }
     }
 
@@ -120,30 +114,24 @@ impl Fetch {
 
     fn described<T>(
         &mut self,
-        at: usize,
-        before: Option<Error>,
+        mut places: Places<Uri>,
         response: Result<Response, Error>,
         now: &Now,
         time: &Deadline,
     ) -> Result<Step<T>, Failed> {
-        // Who cannot be reached is not asked for another document.
-        let unreachable = matches!(&response, Err(Error::Transport(error)) if error.sent() == Sent::NotSent);
-        let error = match response.and_then(|response| read_metadata(&response, &self.place.source)) {
+        match response.and_then(|response| read_metadata(&response, &self.place.source)) {
             Ok(url) => {
                 *self.place.found() = Some(url.clone());
                 if time.passed(now) {
                     return Err(Failed::open(late(KEYS, "starting", time), Open::default()));
                 }
-                return self.send(url, Stage::Keys, now, time);
+                self.send(url, Stage::Keys, now, time)
             }
-            Err(error) => error,
-        };
-        // That there is no document says less than what was wrong with one.
-        let told = before.filter(|first| !first.is_not_found()).unwrap_or(error);
-        if unreachable {
-            return Err(self.failed(told));
+            Err(error) => {
+                places.failed(error, |_| true);
+                self.ask_metadata(places, now, time)
+            }
         }
-        self.ask_metadata(at.saturating_add(1), Some(told), now, time)
     }
 
     fn go_on(
@@ -162,9 +150,12 @@ impl Fetch {
             Stage::Start => match (&self.place.source, self.place.known()) {
                 (Source::Given(keys), _) => Ok(Step::Done(Arc::clone(keys))),
                 (_, Some(url)) => self.send(url, Stage::Keys, now, time),
-                (_, None) => self.ask_metadata(0, None, now, time),
+                (Source::Metadata { documents, .. }, None) => {
+                    self.ask_metadata(Places::new(documents.clone()), now, time)
+                }
+                (Source::Url(_), None) => Err(no_metadata().into()),
             },
-            Stage::Metadata { at, before } => self.described(at, before, response, now, time),
+            Stage::Metadata(places) => self.described(places, response, now, time),
             Stage::Keys => {
                 let keys = response.and_then(|response| read_keys(&response));
                 let keys = keys.map_err(|error| self.failed(error))?;

@@ -383,6 +383,27 @@ fn requests_stay_on_the_servers_origin() {
     }
 }
 
+const WITH_S256: &str = r#"{"issuer":"https://issuer.test","code_challenge_methods_supported":["S256"]}"#;
+
+#[test]
+fn what_the_service_says_is_looked_for_under_its_other_name_upon_anything_but_a_good_document() {
+    for (status, body) in [(401, "{}"), (403, "{}"), (404, ""), (405, ""), (200, "<html>"), (503, "{}")] {
+        let service = Server::start(move |request| match request.path() {
+            "/t/acme/api/v1/.well-known/oauth-authorization-server" => Reply::json(status, body),
+            "/t/acme/api/v1/.well-known/openid-configuration" => Reply::json(200, WITH_S256),
+            "/.well-known/oauth-protected-resource/mcp" => {
+                let host = request.header("host").unwrap_or_default();
+                document(&format!("http://{host}/mcp"), "https://issuer.test")
+            }
+            _ => Reply::text(404, ""),
+        });
+        let builder = Agent::builder().base_url(service.url()).tenant("acme");
+        let agent = builder.client_id("a").client_secret("b").build().unwrap();
+        let found = agent.mcp(format!("{}/mcp", service.url()).as_str()).unwrap().discover();
+        assert!(found.is_ok(), "{status} {body}: {found:?}");
+    }
+}
+
 /// S12: an authorization server without S256 is none for MCP.
 #[test]
 fn s12_a_service_without_s256_is_refused() {
@@ -394,6 +415,8 @@ fn s12_a_service_without_s256_is_refused() {
             "/t/acme/api/v1/.well-known/oauth-authorization-server" => {
                 Reply::json(200, format!(r#"{{"issuer":"https://issuer.test"{methods}}}"#))
             }
+            // What another document says does not undo it.
+            "/t/acme/api/v1/.well-known/openid-configuration" => Reply::json(200, WITH_S256),
             "/t/acme/api/v1/mcp" => challenged(401, "Bearer"),
             "/.well-known/oauth-protected-resource/t/acme/api/v1/mcp" => {
                 let host = request.header("host").unwrap_or_default();

@@ -27,7 +27,7 @@ fn public(route: Route) -> Terms {
 }
 
 /// Reads the issuer's description. `GET .well-known/aauth-issuer`, no parts: behind the tenant's API base, or at the root.
-/// Ask for the first, and for the second if the first is not found (`docs/wire.md`, aauth-discovery).
+/// Ask for the first, and for the second upon anything but a good document (`docs/wire.md`, aauth-discovery).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetIssuer {
     root: bool,

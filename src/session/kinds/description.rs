@@ -1,17 +1,17 @@
 //! What resources say of themselves (RFC 9728), read at the places where they may say it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use http::Uri;
 
 use super::super::keep::{Keeper, Kind, Lead, Life, Policy};
-use super::super::part::{Failed, Part, Whose};
-use super::super::retry::ATTEMPTS;
-use super::super::{Arrived, Call, Session, Step};
+use super::super::part::{Failed, Part, ready};
+use super::super::{Arrived, Session, Step};
 use super::document;
+use super::places::Documents;
 use crate::error::{Error, ProtocolError, ProtocolFault};
 use crate::operations::{GetResourceMetadata, ResourceMetadata};
+use crate::origin::Origin;
 use crate::time::{Deadline, Now};
 
 const NAME: &str = "wellknown.oauth_protected_resource";
@@ -47,8 +47,11 @@ impl Kind for Description {
     }
 
     fn fetch(&self, lead: Lead) -> Result<Describe, Error> {
-        let (session, resource) = (self.session.clone(), self.resource.clone());
-        Ok(Describe { session, resource, lead, places: self.places.clone().into(), at: At::Next(None) })
+        let places = self
+            .places
+            .iter()
+            .map(|place| (Origin::of(place), GetResourceMetadata::new(&self.resource, place.clone())));
+        Ok(Describe(Documents::new(&self.session, lead, places, |_| false)))
     }
 
     fn life(&self, _: &Arc<ResourceMetadata>, asked: &Now) -> Life {
@@ -57,20 +60,7 @@ impl Kind for Description {
 }
 
 /// Reads one place after the other until a good document is there.
-pub(crate) struct Describe {
-    session: Session,
-    resource: String,
-    lead: Lead,
-    places: VecDeque<Uri>,
-    at: At,
-}
-
-#[allow(clippy::large_enum_variant)] // one at a time
-enum At {
-    /// On to the next place; with why the last one was none.
-    Next(Option<Error>),
-    Place(Call<GetResourceMetadata>),
-}
+pub(crate) struct Describe(Documents<GetResourceMetadata>);
 
 impl Part for Describe {
     type Output = Arc<ResourceMetadata>;
@@ -78,33 +68,13 @@ impl Part for Describe {
     fn step(
         &mut self,
         now: &Now,
-        mut arrived: Option<Arrived>,
+        arrived: Option<Arrived>,
         time: &Deadline,
     ) -> Result<Step<Self::Output>, Failed> {
-        // There are other places: none is asked twice.
-        let once = Lead { tried: ATTEMPTS.saturating_sub(1), ..self.lead };
-        loop {
-            match &mut self.at {
-                At::Next(last) => match self.places.pop_front() {
-                    Some(place) => {
-                        let get = GetResourceMetadata::new(&self.resource, place);
-                        self.at = At::Place(Call::leading(&self.session, get, once));
-                    }
-                    None => {
-                        let last = last.take().filter(|error| !is_refused(error));
-                        return Err(last.unwrap_or_else(nowhere).into());
-                    }
-                },
-                At::Place(call) => match call.step(now, arrived.take(), time) {
-                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
-                    Ok(Step::Done(metadata)) => return Ok(Step::Done(Arc::new(metadata))),
-                    Err(failed) if matches!(failed.whose, Whose::Open(_)) && !self.lead.early => {
-                        return Err(failed);
-                    }
-                    // Not here, not for everybody, or not a document: perhaps at the next place.
-                    Err(failed) => self.at = At::Next(Some(failed.error)),
-                },
-            }
+        match self.0.step(now, arrived, time) {
+            Ok(step) => Ok(Step::Done(Arc::new(ready!(step)))),
+            Err(failed) if is_refused(&failed.error) => Err(Failed { error: nowhere(), ..failed }),
+            Err(failed) => Err(failed),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::super::keep::{Life, Policy};
 use super::super::part::{Failed, Part, ready};
 use super::super::{Arrived, Step};
+use crate::error::{Error, ProtocolFault};
+use crate::operations::NO_S256;
 use crate::time::{Deadline, Now};
 
 /// A document is read again after this long.
@@ -17,6 +19,13 @@ pub(super) const POLICY: Policy = Policy { soft_pause: Duration::from_secs(30), 
 
 pub(super) fn life(asked: &Now) -> Life {
     Life::between(FRESH, LAST_RESORT, asked)
+}
+
+/// True of what an issuer's document says that is the answer, though another place may say nothing of it: with a field of
+/// the wrong type it says something, and that is not what is allowed.
+pub(super) fn settles(error: &Error) -> bool {
+    let Error::Protocol(error) = error else { return false };
+    matches!(error.fault(), ProtocolFault::Mistyped { .. }) || *error.fault() == NO_S256
 }
 
 /// What a part brings, for many.

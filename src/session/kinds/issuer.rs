@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::keep::{Just, Keep, Keeper, Kind, Lead, Life, Policy};
-use super::super::part::{Failed, Part, Within};
-use super::super::{Arrived, Call, Machine, Session, Step};
+use super::super::part::Within;
+use super::super::{Machine, Session};
 use super::document;
+use super::places::Documents;
 use crate::error::Error;
 use crate::operations::aauth::{GetIssuer, IssuerMetadata};
-use crate::time::{Deadline, Now};
+use crate::time::Now;
 
 /// The whole time, if nothing else is set.
 const TOTAL: Duration = Duration::from_secs(20);
@@ -34,7 +35,7 @@ impl Issuer {
 impl Kind for Issuer {
     type Key = ();
     type Value = Arc<IssuerMetadata>;
-    type Fetch = document::Shared<Read>;
+    type Fetch = document::Shared<Documents<GetIssuer>>;
     const NAME: &'static str = "wellknown.aauth_issuer";
     const PHASE: &'static str = "waiting for another call's reading of the description";
     const POLICY: Policy = document::POLICY;
@@ -48,41 +49,11 @@ impl Kind for Issuer {
     }
 
     fn fetch(&self, lead: Lead) -> Result<Self::Fetch, Error> {
-        let call = Call::leading(&self.0, GetIssuer::scoped(), lead);
-        Ok(document::Shared(Read { session: self.0.clone(), lead, root: false, call }))
+        let places = [GetIssuer::scoped(), GetIssuer::at_root()].map(|place| (None, place));
+        Ok(document::Shared(Documents::new(&self.0, lead, places, document::settles)))
     }
 
     fn life(&self, _: &Arc<IssuerMetadata>, asked: &Now) -> Life {
         document::life(asked)
-    }
-}
-
-/// Reads the tenant's document, and the one at the root if there is none.
-pub(crate) struct Read {
-    session: Session,
-    lead: Lead,
-    root: bool,
-    call: Call<GetIssuer>,
-}
-
-impl Part for Read {
-    type Output = IssuerMetadata;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<IssuerMetadata>, Failed> {
-        match Part::step(&mut self.call, now, arrived, time) {
-            Err(failed) if failed.error.is_not_found() && !self.root => {
-                self.root = true;
-                // Nobody has tried there.
-                let lead = Lead { tried: 0, ..self.lead };
-                self.call = Call::leading(&self.session, GetIssuer::at_root(), lead);
-                Part::step(&mut self.call, now, None, time)
-            }
-            step => step,
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::super::Session;
 use super::super::keep::{Keeper, Kind, Lead, Life, Policy};
-use super::super::{Call, Session};
 use super::document;
+use super::places::Documents;
 use crate::error::Error;
 use crate::operations::{GetMetadata, ServerMetadata};
 use crate::time::Now;
@@ -23,7 +24,7 @@ impl Service {
 impl Kind for Service {
     type Key = ();
     type Value = Arc<ServerMetadata>;
-    type Fetch = document::Shared<Call<GetMetadata>>;
+    type Fetch = document::Shared<Documents<GetMetadata>>;
     const NAME: &'static str = "wellknown.oauth_authorization_server";
     const PHASE: &'static str = "waiting for another call's reading of the metadata";
     const POLICY: Policy = document::POLICY;
@@ -37,7 +38,8 @@ impl Kind for Service {
     }
 
     fn fetch(&self, lead: Lead) -> Result<Self::Fetch, Error> {
-        Ok(document::Shared(Call::leading(&self.session, GetMetadata::new(), lead)))
+        let places = [GetMetadata::new(), GetMetadata::openid()].map(|place| (None, place));
+        Ok(document::Shared(Documents::new(&self.session, lead, places, document::settles)))
     }
 
     fn life(&self, _: &Arc<ServerMetadata>, asked: &Now) -> Life {

@@ -131,6 +131,49 @@ fn every_flow_is_the_same_in_both_mounts() {
 }
 
 #[test]
+fn the_issuers_document_is_looked_for_at_the_next_place_upon_anything_but_a_good_one() {
+    let html = "<!doctype html><title>Sign in</title>";
+    let places: [(u16, &str, usize); 11] = [
+        (401, "{}", 1),
+        (403, "{}", 1),
+        (404, "{}", 1),
+        (405, "", 1),
+        (200, html, 1),
+        (200, "{}", 1),
+        (302, "", 1),
+        (400, html, 1),
+        (500, "{}", 2),
+        (502, html, 2),
+        (503, "{}", 2),
+    ];
+    for (status, body, asked) in places {
+        let world = World::new(move |seen, _| match seen.line.starts_with(&format!("GET {BASE}/")) {
+            true => (status, body.to_owned()),
+            false => (200, r#"{"issuer":"https://root"}"#.to_owned()),
+        });
+        let client = builder().build_with(world.clone()).unwrap();
+        assert_eq!(client.metadata().unwrap().issuer, "https://root", "{status} {body}");
+        let lines: Vec<_> = world.seen().into_iter().map(|seen| seen.line).collect();
+        assert_eq!(lines.len(), asked + 1, "{status}: {lines:?}");
+        assert_eq!(lines.last().unwrap(), "GET https://app.lumoauth.dev/.well-known/aauth-issuer");
+    }
+    // What was wrong with a document says more than that there is none.
+    let world = World::new(|seen, _| match seen.line.starts_with(&format!("GET {BASE}/")) {
+        true => (403, r#"{"error":"forbidden"}"#.to_owned()),
+        false => (404, "{}".to_owned()),
+    });
+    let client = builder().build_with(world.clone()).unwrap();
+    assert_eq!(client.metadata().unwrap_err().code(), Some("forbidden"));
+    // Who cannot be reached is not asked elsewhere, and a document that says something odd is the answer.
+    for (status, body, requests) in [(0, "", 2), (200, r#"{"issuer":5}"#, 1)] {
+        let world = World::new(move |_, _| (status, body.to_owned()));
+        let client = builder().build_with(world.clone()).unwrap();
+        assert!(client.metadata().is_err());
+        assert_eq!(world.seen().len(), requests, "{status}");
+    }
+}
+
+#[test]
 fn a_resource_signs_with_the_name_of_its_key() {
     let world = World::new(service);
     let builder = lumoauth::aauth::Client::builder().tenant("acme").key(key()).resource(API);

@@ -298,7 +298,10 @@ fn service() -> Kind<Mounted> {
     Kind {
         name: "what the service says of itself",
         source: "src/session/kinds/service.rs",
-        fetches: |hit| hit.path.ends_with("/.well-known/oauth-authorization-server"),
+        fetches: |hit| {
+            hit.path.ends_with("/.well-known/oauth-authorization-server")
+                || hit.path.ends_with("/.well-known/openid-configuration")
+        },
         good: |hit, _| usual(hit),
         before: |_, _| vec![],
         age: 0,
