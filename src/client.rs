@@ -3,8 +3,6 @@
 //! `run.rs`, `agent.rs` and the others of the list below are written once, as async code. `blocking.rs` and `asynchronous.rs`
 //! each mount them beside what they have alone. `cargo fmt` does not see what a macro mounts: format those files by name.
 
-#[cfg(feature = "aauth")]
-mod replays;
 mod token_file;
 
 /// What is written once.

@@ -10,6 +10,8 @@ mod read;
 mod received;
 mod refusal;
 mod replay;
+#[cfg(any(feature = "blocking", feature = "async"))]
+mod replays;
 mod spans;
 mod token;
 mod verify;
@@ -34,5 +36,7 @@ pub use read::{HeaderFault, SignatureInput, parse_agent_auth, parse_content_dige
 pub use received::{IncomingMessage, MessageFault, MessagePolicy, ReceivedMessage};
 pub use refusal::RequestError;
 pub use replay::{MemoryReplayStore, Reservation, Reserved};
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub use replays::SharedReplays;
 pub use token::VerifiedToken;
 pub use verify::{ProvenRequest, RequestCheck, RequestVerifier, TokenCheck, VerifiedRequest, VerifierConfig};

@@ -54,7 +54,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "profile",
-        "challenge claims crypto error json message operations origin pkce scopes secret session time verify",
+        "challenge claims crypto error json message operations origin pkce scopes secret session store time verify",
     ),
     (
         "verify",

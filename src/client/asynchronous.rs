@@ -53,7 +53,7 @@ pub mod aauth {
     pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
     pub use super::request_verifier::Verifier;
-    pub use crate::client::replays::SharedReplays;
+    pub use crate::profile::SharedReplays;
 }
 
 /// What a transport of one's own is tried with: the twin of [`crate::transport`]'s.

@@ -47,5 +47,5 @@ pub mod aauth {
     pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
     pub use super::request_verifier::Verifier;
-    pub use crate::client::replays::SharedReplays;
+    pub use crate::profile::SharedReplays;
 }

@@ -86,10 +86,7 @@ impl Verifier {
         let Some(service) = &self.service else { return Ok(request) };
         let question = VerifyAuthToken::new(bearer(message.headers)?).resource(request.token().audience());
         let told = service.verify_auth_token(question).await;
-        match told.map_err(RequestError::Service)? {
-            Some(told) if request.token().agrees_with(&told) => Ok(request),
-            _ => Err(RequestError::Revoked),
-        }
+        request.confirmed(told.map_err(RequestError::Service)?.as_ref())
     }
 
     /// Verifies a token alone, to look at it. Its bearer is not proven to be its agent.

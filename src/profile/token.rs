@@ -85,7 +85,6 @@ impl VerifiedToken {
 
     /// True if what the service says of a token is about this one: whatever both name must agree, and it must still have every scope
     /// of the token. That it has none is said by an empty scope.
-    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
     pub(crate) fn agrees_with(&self, told: &AuthTokenClaims) -> bool {
         let told_text =
             |own: Option<&str>, told: Option<&str>| own.is_none() || told.is_none() || own == told;

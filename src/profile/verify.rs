@@ -10,6 +10,7 @@ use super::replay::{MemoryReplayStore, Reservation, Reserved};
 use super::token::VerifiedToken;
 use crate::crypto::Algorithm;
 use crate::error::{ConfigError, Error};
+use crate::operations::aauth::AuthTokenClaims;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::{Arrived, Machine, Step};
@@ -389,6 +390,17 @@ impl VerifiedRequest {
     /// When it was signed, by the agent's clock.
     pub fn created(&self) -> crate::time::Timestamp {
         self.created
+    }
+
+    /// Itself, if the service says the same of its token ([`VerifyAuthToken`](crate::embed::operations::aauth::VerifyAuthToken)).
+    ///
+    /// # Errors
+    /// [`RequestError::Revoked`] if it says that the token is not good, or something else of it.
+    pub fn confirmed(self, told: Option<&AuthTokenClaims>) -> Result<Self, RequestError> {
+        match told {
+            Some(told) if self.token.agrees_with(told) => Ok(self),
+            _ => Err(RequestError::Revoked),
+        }
     }
 
     /// Itself, if its token has these scopes: for a route that needs more than the verifier asks of every request.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use self::consent::{Answered, Begin};
 use self::delegated::{Delegated, HandOn};
-use self::end::{Active, Has, Revoked};
+use self::end::{Active, Has, Revoked, RevokedAll};
 use self::kept::Kept;
 use self::request::InName;
 use super::change::{Change, Edit};
@@ -233,6 +233,12 @@ impl Users {
     /// [`Error::Input`] for an empty name.
     pub fn revoke(&self, session: &str) -> Result<impl Machine<Output = Revocation> + Send + use<>, Error> {
         Ok(Within::new(Revoked::new(self, key(session)?, session), self.total()))
+    }
+
+    /// The machine that ends every delegation. All are tried, each within the whole time of a call; the first failure is
+    /// reported.
+    pub fn revoke_all(&self) -> impl Machine<Output = ()> + Send + use<> {
+        RevokedAll::new(self)
     }
 
     /// The machine that finds the sessions that hold a token of their user, sorted. What nobody came back from goes.

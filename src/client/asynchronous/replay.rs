@@ -1,9 +1,8 @@
 //! Where a resource remembers signatures, in the async mount.
 
 use super::Io;
-use crate::client::replays::{self, SharedReplays};
 use crate::error::StoreError;
-use crate::profile::{MemoryReplayStore, Reservation, Reserved};
+use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
 use crate::store::asynchronous::Store;
 use crate::time::Now;
 
@@ -38,8 +37,8 @@ impl<S: Store> ReplayStore for SharedReplays<S> {
         _: &'a Now,
     ) -> Io<'a, Result<Reserved, StoreError>> {
         Box::pin(async move {
-            let (key, keep) = (replays::key(reservation), replays::keep(reservation));
-            replays::reserved(self.store.save_if(&key, None, b"", keep, self.within).await)
+            let (key, keep) = reservation.record();
+            Reserved::of(self.store.save_if(&key, None, b"", keep, self.within).await)
         })
     }
 }

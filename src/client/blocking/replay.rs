@@ -1,8 +1,7 @@
 //! Where a resource remembers signatures, in the blocking mount.
 
-use crate::client::replays::{self, SharedReplays};
 use crate::error::StoreError;
-use crate::profile::{MemoryReplayStore, Reservation, Reserved};
+use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
 use crate::store::Store;
 use crate::time::Now;
 
@@ -24,7 +23,7 @@ impl ReplayStore for MemoryReplayStore {
 
 impl<S: Store> ReplayStore for SharedReplays<S> {
     fn reserve(&self, reservation: &Reservation, _: &Now) -> Result<Reserved, StoreError> {
-        let (key, keep) = (replays::key(reservation), replays::keep(reservation));
-        replays::reserved(self.store.save_if(&key, None, b"", keep, self.within))
+        let (key, keep) = reservation.record();
+        Reserved::of(self.store.save_if(&key, None, b"", keep, self.within))
     }
 }

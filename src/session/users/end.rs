@@ -1,9 +1,10 @@
 //! The sessions that there are, and how they end.
 
 use super::super::change::{Change, Edit, Keys};
-use super::super::part::{Failed, Part, ready};
-use super::super::{Arrived, Call, Step};
+use super::super::part::{Failed, Part, Within, ready};
+use super::super::{Arrived, Call, Machine, Step};
 use super::{Users, read};
+use crate::error::Error;
 use crate::operations::{Revocation, Revoke, TokenHint, UserSession};
 use crate::secret::Secret;
 use crate::store::{Prefix, Shelf, StoreKey};
@@ -78,6 +79,59 @@ impl Part for Revoked {
                 }
                 None => At::Look(Box::new(look(&self.session, self.told.clone(), Vec::new()))),
             };
+        }
+    }
+}
+
+/// Ends every delegation, one after the other.
+pub(super) struct RevokedAll {
+    users: Users,
+    all: Option<Within<All>>,
+    left: Vec<String>,
+    revoking: Option<Within<Revoked>>,
+    first: Option<Error>,
+}
+
+impl RevokedAll {
+    pub(super) fn new(users: &Users) -> Self {
+        let all = Some(Within::new(All::new(), users.total()));
+        RevokedAll { users: users.clone(), all, left: Vec::new(), revoking: None, first: None }
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.first.get_or_insert(error);
+    }
+
+    fn begin(&self, name: &str) -> Result<Within<Revoked>, Error> {
+        Ok(Within::new(Revoked::new(&self.users, super::key(name)?, name), self.users.total()))
+    }
+}
+
+impl Machine for RevokedAll {
+    type Output = ();
+
+    fn step(&mut self, now: &Now, mut arrived: Option<Arrived>) -> Result<Step<()>, Error> {
+        if let Some(all) = &mut self.all {
+            self.left = ready!(all.step(now, arrived.take())?);
+            self.left.reverse();
+            self.all = None;
+        }
+        loop {
+            if let Some(revoking) = &mut self.revoking {
+                match revoking.step(now, arrived.take()) {
+                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    Ok(Step::Done(_)) => {}
+                    Err(error) => self.failed(error),
+                }
+                self.revoking = None;
+            }
+            let Some(name) = self.left.pop() else {
+                return self.first.take().map_or(Ok(Step::Done(())), Err);
+            };
+            match self.begin(&name) {
+                Ok(revoking) => self.revoking = Some(revoking),
+                Err(error) => self.failed(error),
+            }
         }
     }
 }

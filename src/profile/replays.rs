@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::replay::{Reservation, Reserved};
 use crate::error::StoreError;
-use crate::profile::{Reservation, Reserved};
 use crate::store::{Shelf, StoreKey, Version};
 
 /// How long the store may take, if nothing else is said.
@@ -19,8 +19,8 @@ const APART: Duration = Duration::from_secs(60);
 /// be apart. A store that drops such records before their time lets a request be taken twice; one that cannot be asked, or
 /// is full, refuses requests.
 pub struct SharedReplays<S> {
-    pub(super) store: S,
-    pub(super) within: Duration,
+    pub(crate) store: S,
+    pub(crate) within: Duration,
 }
 
 impl<S> SharedReplays<S> {
@@ -35,22 +35,23 @@ impl<S> SharedReplays<S> {
     }
 }
 
-/// The record of a signature. The nonce is a stranger's, so its hash stands in the key.
-pub(super) fn key(reservation: &Reservation) -> StoreKey {
-    StoreKey::new(Shelf::Nonces, ["signatures", &format!("{:032x}", reservation.digest())])
+impl Reservation {
+    /// The record of a signature, and how long it is kept. The nonce is a stranger's, so its hash stands in the key.
+    pub(crate) fn record(&self) -> (StoreKey, Option<Duration>) {
+        let key = StoreKey::new(Shelf::Nonces, ["signatures", &format!("{:032x}", self.digest())]);
+        (key, Some(self.keep().saturating_add(APART)))
+    }
 }
 
-pub(super) fn keep(reservation: &Reservation) -> Option<Duration> {
-    Some(reservation.keep().saturating_add(APART))
-}
-
-/// Only who made the record was the first.
-pub(super) fn reserved(saved: Result<Option<Version>, StoreError>) -> Result<Reserved, StoreError> {
-    match saved {
-        Ok(Some(_)) => Ok(Reserved::First),
-        Ok(None) => Ok(Reserved::Again),
-        Err(error) if error.is_full() => Ok(Reserved::Full),
-        Err(error) => Err(error),
+impl Reserved {
+    /// Only who made the record was the first.
+    pub(crate) fn of(saved: Result<Option<Version>, StoreError>) -> Result<Self, StoreError> {
+        match saved {
+            Ok(Some(_)) => Ok(Reserved::First),
+            Ok(None) => Ok(Reserved::Again),
+            Err(error) if error.is_full() => Ok(Reserved::Full),
+            Err(error) => Err(error),
+        }
     }
 }
 
