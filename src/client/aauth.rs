@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 
@@ -55,6 +56,12 @@ impl Client {
 
     fn from_parts(driver: Driver, holder: KeyHolder, (id, thumbprint): (String, String)) -> Self {
         Client { driver, holder, key: Arc::new(Key { id, thumbprint }) }
+    }
+
+    /// The same client with this whole time for each call, in place of every operation's own.
+    pub fn with_timeout(&self, total: Duration) -> Self {
+        let (session, holder) = (self.driver.session.with_total(total), self.holder.with_total(total));
+        Client { driver: Driver { session, ..self.driver.clone() }, holder, ..self.clone() }
     }
 
     /// The identifier of the agent, or of the resource.

@@ -151,6 +151,11 @@ impl KeyHolder {
         self
     }
 
+    /// A sibling whose calls have this whole time each. They share tokens and renewals.
+    pub fn with_total(&self, total: Duration) -> Self {
+        KeyHolder { session: self.session.with_total(total), ..self.clone() }
+    }
+
     /// The identifier of the agent, or of the resource.
     pub fn identifier(&self) -> &str {
         &self.shared.identifier

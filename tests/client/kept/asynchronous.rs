@@ -14,7 +14,7 @@ use lumoauth::error::{Error, StoreError, TransportError};
 use lumoauth::time::Now;
 use lumoauth::verify::VerifierConfig;
 
-use super::service::{API, AUDIENCE, Service, signed};
+use super::service::{API, AUDIENCE, Service, agents_source, read_agent_token, signed};
 use super::table::{Ended, Failure, Mount, Setup};
 use super::world::World;
 
@@ -59,6 +59,14 @@ impl Wire {
                 Step::Done(output) => return Ok(output),
             }
         }
+    }
+}
+
+/// Asks for agents' tokens over the same wire.
+fn agent_tokens(wire: Wire) -> impl aauth::AgentTokenSource {
+    move || {
+        let wire = wire.clone();
+        async move { read_agent_token(wire.send(agents_source()).await, &wire.0.now()) }
     }
 }
 

@@ -12,7 +12,7 @@ use lumoauth::time::Now;
 use lumoauth::verify::VerifierConfig;
 use lumoauth::{Agent, DelegationChain, TokenVerifier, Transport};
 
-use super::service::{API, AUDIENCE, Service, signed};
+use super::service::{API, AUDIENCE, Service, agents_source, read_agent_token, signed};
 use super::table::{Ended, Failure, Mount, Setup};
 use super::world::World;
 
@@ -56,6 +56,11 @@ impl Wire {
             }
         }
     }
+}
+
+/// Asks for agents' tokens over the same wire.
+fn agent_tokens(wire: Wire) -> impl aauth::AgentTokenSource {
+    move || read_agent_token(wire.send(agents_source()), &wire.0.now())
 }
 
 impl Transport for Wire {

@@ -10,6 +10,8 @@ pub struct Clients {
     pub chain: DelegationChain,
     pub verifier: TokenVerifier,
     pub aauth: aauth::Client,
+    /// An agent whose own token is asked for elsewhere.
+    pub keyed: aauth::Client,
     /// A token that the verifier is to check.
     pub signed: lumoauth::Secret,
 }
@@ -29,6 +31,12 @@ impl Clients {
         let verifier = TokenVerifier::build_with(VerifierConfig::new(API, AUDIENCE), wire.clone()).unwrap();
         let client = aauth::Client::builder().tenant("acme").agent("https://agent.test").agent_token("a.b.c");
         let aauth = client.key(AgentKey::generate().unwrap()).build_with(wire.clone()).unwrap();
-        Clients { wire, agent, chain, verifier, aauth, signed: signed() }
+        let mut builder = aauth::Client::builder().tenant("acme").agent("https://agent.test");
+        if let Some(patience) = setup.patience {
+            builder = builder.timeout(patience).attempt_timeout(patience / 2);
+        }
+        let builder = builder.agent_token_from(agent_tokens(wire.clone()));
+        let keyed = builder.key(AgentKey::generate().unwrap()).build_with(wire.clone()).unwrap();
+        Clients { wire, agent, chain, verifier, aauth, keyed, signed: signed() }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use lumoauth::aauth::AuthToken;
+use lumoauth::embed::operations::aauth::Revoke;
 use lumoauth::http::Method;
-use lumoauth::{ApiRequest, Scopes};
+use lumoauth::{AccessToken, ApiRequest, Scopes, TokenType};
 
 use super::super::service::{EXCHANGE, Hit, mint, reply, usual};
 use super::super::table::{Kind, Late, Promise, Used};
@@ -41,6 +43,8 @@ pub fn kinds() -> Vec<Kind<Mounted>> {
         description(),
         issuer(),
         keys(),
+        agent_token(),
+        renewal(),
     ]
 }
 
@@ -371,4 +375,67 @@ fn keys() -> Kind<Mounted> {
         }),
         ..service()
     }
+}
+
+fn agent_token() -> Kind<Mounted> {
+    Kind {
+        name: "the own token of an agent with a key",
+        source: "src/session/holder/agent_token.rs",
+        fetches: |hit| hit.host == "agents.test",
+        good: super::super::service::agent_token,
+        before: |_, _| vec![],
+        age: 0,
+        get: |c, _| job!(c, c.keyed.agent_token(), |token| token.expose().to_owned()),
+        again: None,
+        soft: 3400,
+        pause: 10,
+        late: Late::Asking(|c: &Clients| {
+            job!(c, c.keyed.with_timeout(SHORT).agent_token(), |token| token.expose().to_owned())
+        }),
+        used: vec![Used {
+            hold: None,
+            call: |c, _, _| job!(c, c.keyed.revoke(Revoke::auth_token("id")), |()| String::new()),
+            uses: |hit| hit.path.ends_with("/aauth/token/revoke"),
+            token: |hit| hit.agent_auth.clone(),
+            refuse: || reply(401, r#"{"error":"authentication_required"}"#),
+            most: 2,
+        }],
+        partly: &[],
+        not: &[(Promise::T3, ONE), (Promise::T10, ONE)],
+    }
+}
+
+fn renewal() -> Kind<Mounted> {
+    Kind {
+        name: "the renewal of a token for a resource",
+        source: "src/session/holder/renewal.rs",
+        fetches: |hit| hit.json["request_type"] == "refresh",
+        good: super::super::service::renewed,
+        before: |c, _| vec![job!(c, c.keyed.agent_token(), |token| format!("{token:?}"))],
+        age: 0,
+        get: renew,
+        // What came of it is for those who were there: each call by itself is a renewal.
+        again: Some(renew),
+        late: Late::Asking(|_| unreachable!("it does not take part")),
+        used: vec![],
+        partly: &[],
+        not: &[
+            (Promise::T4, "what comes of it is for those who wait: nothing is held that could be due"),
+            (Promise::T6, "each call is a renewal with a resource token of its own: the callers pace them"),
+            (Promise::T8, "who shows a refresh token that is refused has to ask for authorization anew"),
+            (Promise::T9, "nothing is held that could be dropped"),
+            (
+                Promise::T11,
+                "a refresh token that may have been sent is not sent again: who waits is told that nobody knows",
+            ),
+        ],
+        ..agent_token()
+    }
+}
+
+fn renew(c: &Clients, key: u32) -> Job {
+    let (wall, lifetime) = (lumoauth::time::Timestamp::from_unix(1_750_000_000), Duration::from_secs(1));
+    let access = AccessToken::new("old".into(), TokenType::Bearer, Scopes::none(), wall, lifetime);
+    let token = AuthToken::new(access).refresh(k(key));
+    job!(c, c.keyed.refresh(&token, "r.s.t"), |token| token.auth_token().expose().to_owned())
 }

@@ -12,6 +12,7 @@ impl<M: Mount> Kind<M> {
         self.on(&mount, move |hit| if std::mem::take(&mut first) { hang() } else { good(hit, "3600") });
         let (leader, longest, fetches) = match self.late {
             Late::Short(call) => (call(&clients), 250, 2),
+            Late::Asking(call) => (call(&clients), 10_100, 2),
             Late::Saving(call) => {
                 mount.world().slow_saves(Duration::from_millis(200), false);
                 (call(&clients), 250, 1)

@@ -7,9 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::Secret;
+use lumoauth::aauth::AgentToken;
 use lumoauth::crypto::KeyPair;
 use lumoauth::embed::wire::{Request, Response};
-use lumoauth::error::{TransportError, TransportFault};
+use lumoauth::error::{ConfigError, TransportError, TransportFault};
 use lumoauth::http::header::AUTHORIZATION;
 use lumoauth::http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -31,6 +32,9 @@ pub struct Hit {
     pub path: String,
     pub form: HashMap<String, String>,
     pub bearer: String,
+    /// What an agent with a key shows.
+    pub agent_auth: String,
+    pub json: serde_json::Value,
 }
 
 impl Hit {
@@ -137,6 +141,7 @@ impl Service {
     pub fn answer(&mut self, request: &Request) -> Reply {
         let url = request.url();
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let agent_auth = request.headers().get("agent-auth").and_then(|value| value.to_str().ok());
         self.hits += 1;
         let mut hit = Hit {
             count: 0,
@@ -145,6 +150,8 @@ impl Service {
             path: url.path().to_owned(),
             form: form_urlencoded::parse(request.body()).into_owned().collect(),
             bearer: header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned(),
+            agent_auth: agent_auth.unwrap_or_default().to_owned(),
+            json: serde_json::from_slice(request.body()).unwrap_or_default(),
         };
         let limit = request.attempt_limits().total;
         assert!(!limit.is_zero(), "an attempt without time");
@@ -197,9 +204,41 @@ fn document(hit: &Hit) -> Reply {
             let scope = hit.bearer.split('|').nth(1).unwrap_or_default();
             reply(200, &json!({"sub": "agt_1", "capabilities": [format!("can-{scope}")]}).to_string())
         }
+        path if path.ends_with("/aauth/token/revoke") => reply(200, r#"{"revoked":true}"#),
+        _ if hit.host == "agents.test" => agent_token(hit, DAY),
         _ if hit.host == "described.test" && !hit.bearer.contains("wide") => reply(401, "{}"),
         _ => reply(200, &hit.bearer),
     }
+}
+
+/// What a source of agents' tokens says.
+pub fn agent_token(hit: &Hit, expires_in: &str) -> Reply {
+    reply(200, &format!(r#"{{"agent_token":"agent.token.{}","expires_in":{expires_in}}}"#, hit.number))
+}
+
+/// A token for a resource that was renewed.
+pub fn renewed(hit: &Hit, expires_in: &str) -> Reply {
+    let whose = hit.json["refresh_token"].as_str().unwrap_or_default();
+    reply(200, &format!(r#"{{"auth_token":"new-{whose}-{}","expires_in":{expires_in}}}"#, hit.number))
+}
+
+/// Where agents' tokens are.
+pub fn agents_source() -> Request {
+    Request::new(lumoauth::http::Method::GET, "https://agents.test/token".parse().unwrap())
+}
+
+/// What a source of agents' tokens reads in an answer, with any lifetime there is.
+pub fn read_agent_token(
+    answer: Result<Response, TransportError>,
+    now: &lumoauth::time::Now,
+) -> Result<AgentToken, lumoauth::Error> {
+    let unavailable = || ConfigError::Unavailable("the source of agents' tokens says nothing of use");
+    let answer = answer.map_err(lumoauth::Error::Transport)?;
+    let said: serde_json::Value = serde_json::from_slice(answer.body()).map_err(|_| unavailable())?;
+    let token = said["agent_token"].as_str().filter(|_| answer.status() == 200).ok_or_else(unavailable)?;
+    let seconds = said["expires_in"].as_f64().unwrap_or_default().max(0.0);
+    let lifetime = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    Ok(AgentToken::new(token, now.wall, lifetime))
 }
 
 fn key() -> &'static KeyPair {

@@ -150,6 +150,8 @@ pub enum Late<M: Mount> {
     Short(fn(&M::Clients) -> M::Job),
     /// The same, and the store takes longer than that to save that the fetch begins.
     Saving(fn(&M::Clients) -> M::Job),
+    /// It has little, and whoever is asked cannot be stopped.
+    Asking(fn(&M::Clients) -> M::Job),
     /// What is asked before, with these requests, takes its time.
     Behind(fn(&Hit) -> bool),
 }
