@@ -1,6 +1,7 @@
 //! The arguments. No `Debug`: tokens may be among them.
 
 pub mod aauth;
+pub mod approve;
 mod delegation;
 pub mod jit;
 
@@ -94,6 +95,11 @@ pub enum Command {
         /// Print the whole decision as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Ask a person to approve what the agent is about to do, and wait for the decision.
+    Approve {
+        #[command(subcommand)]
+        command: approve::ApproveCommand,
     },
     /// Print the agent's own record.
     Info {

@@ -2,6 +2,7 @@
 
 mod aauth;
 mod about;
+mod approve;
 mod cache;
 mod delegate;
 mod emulator;
@@ -27,6 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Ask { action, context, context_json, json } => {
             about::ask(settings, action, context, context_json.as_deref(), *json)
         }
+        Command::Approve { command } => approve::run(settings, command),
         Command::Info { json } => about::info(settings, *json),
         Command::Identity { json } => about::identity(settings, *json),
         Command::Capability { name } => about::capability(settings, name),

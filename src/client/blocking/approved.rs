@@ -38,7 +38,7 @@ impl Approvals {
     /// assert_eq!(paid, Some(100));
     /// assert!(approvals.run(&proof, &call, |_| ()).is_err());
     /// # }
-    /// # Ok::<(), lumoauth::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
