@@ -214,3 +214,55 @@ fn the_emulator_prints_an_environment_that_works() {
     let output = bare().envs(environment).args(["ask", "read_document"]).output().unwrap();
     assert_eq!(ended(&output).0, 0);
 }
+
+#[test]
+fn a_person_is_asked_and_exit_codes_say_what_came_of_it() {
+    use lumoauth::emulator::Delivery;
+
+    let service = service();
+    let request = [
+        "approve",
+        "request",
+        "--on-behalf-of",
+        "alice",
+        "--tool",
+        "pay",
+        "--arguments",
+        r#"{"amount":100}"#,
+    ];
+    for (yes, code) in [(true, 0), (false, 3)] {
+        let (asked, text, err) = service.run(&request);
+        assert_eq!((asked, err.as_str()), (5, ""));
+        let people = service.emulator.asked_people();
+        assert_eq!(people[0].reason, r#"pay {"amount":100}"#);
+        let (waits, out, _) = service.run(&["approve", "wait", text.trim(), "--within", "0"]);
+        assert_eq!(waits, 5, "{out}");
+        match yes {
+            true => service.emulator.person_approves(&people[0].token).unwrap(),
+            false => service.emulator.person_denies(&people[0].token).unwrap(),
+        }
+        let (ended, out, err) = service.run(&["approve", "wait", text.trim()]);
+        assert_eq!((ended, err.as_str()), (code, ""), "{out}");
+        let said: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(said["status"], if yes { "approved" } else { "denied" });
+        assert!(said["call_sha256"].is_string());
+        assert!(!out.contains(people[0].token.expose()));
+    }
+    service.emulator.decide_approvals(Delivery::Mailed);
+    let (code, out, err) = service.run(&request);
+    assert!(code == 1 && out.is_empty() && err.contains("nobody was asked"), "{code} {out} {err}");
+    // What programs do not agree on, and half of a question, are mistakes of the caller.
+    for bad in [
+        vec!["--tool", "pay", "--arguments", r#"{"a":1,"a":2}"#],
+        vec!["--tool", "pay"],
+        vec!["--reason", "x"],
+        vec![],
+    ] {
+        let arguments = [&["approve", "request", "--on-behalf-of", "alice"][..], &bad].concat();
+        assert_eq!(service.run(&arguments).0, 2, "{bad:?}");
+    }
+    // Nothing here approves.
+    for word in ["approve", "yes", "deny"] {
+        assert_eq!(service.run(&["approve", word]).0, 2);
+    }
+}

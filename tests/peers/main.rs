@@ -6,6 +6,7 @@
 #![cfg(all(feature = "ureq", feature = "aauth", feature = "emulator"))]
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
+mod approvals;
 mod child;
 mod device;
 #[path = "../hostile/mod.rs"]

@@ -119,12 +119,34 @@ def agent(request):
     }
 
 
+def approvals(request):
+    """One call of the SDK's approvals; what it raises for a person who was not asked is an answer."""
+    from lumoauth import LumoAuthAgent, LumoAuthApprovalNotDeliveredError
+
+    own = LumoAuthAgent(
+        base_url=request["base_url"],
+        org_id=request["org_id"],
+        client_id=request["client_id"],
+        client_secret=request["client_secret"],
+    )
+    own.authenticate()
+    named = request["named"]
+    try:
+        if request["name"] == "get_status":
+            answer = own.approvals.get_status(named["token"])
+        else:
+            answer = getattr(own.approvals, request["name"])(**named)
+    except LumoAuthApprovalNotDeliveredError as error:
+        return {"answer": {"reason": error.reason}}
+    return {"answer": answer if isinstance(answer, dict) else vars(answer)}
+
+
 def step(request):
     """One step of the SDK's AAuth client, by its name and arguments."""
     return {"answer": getattr(client(request), request["name"])(*request["arguments"], **request.get("named", {}))}
 
 
-COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, step)}
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step)}
 
 for line in sys.stdin:
     asked = json.loads(line)
