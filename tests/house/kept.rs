@@ -12,7 +12,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ),
     ("src/session/holder/renewal.rs", "it is for those alone who were there: tests/aauth/client/renewal.rs"),
     ("src/session/kinds/decision.rs", "its row comes with its client"),
-    ("src/session/kinds/permission.rs", "its row comes with its client"),
 ];
 
 #[test]

@@ -45,6 +45,7 @@ pub fn kinds() -> Vec<Kind<Mounted>> {
         keys(),
         agent_token(),
         renewal(),
+        permission(),
     ]
 }
 
@@ -438,4 +439,52 @@ fn renew(c: &Clients, key: u32) -> Job {
     let access = AccessToken::new("old".into(), TokenType::Bearer, Scopes::none(), wall, lifetime);
     let token = AuthToken::new(access).refresh(k(key));
     job!(c, c.keyed.refresh(&token, "r.s.t"), |token| token.auth_token().expose().to_owned())
+
+/// The token of a request that was approved.
+fn permission() -> Kind<Mounted> {
+    const ONCE: &str = "it is taken once, used until it is over, and never asked for again";
+    Kind {
+        name: "the token of a permission",
+        source: "src/session/kinds/permission.rs",
+        fetches: |hit| hit.path.contains("/jit/request/") && hit.path.ends_with("/token"),
+        good: |hit, lifetime| {
+            let id = hit.path.split('/').rev().nth(1).unwrap_or_default();
+            reply(200, &format!(r#"{{"access_token":"for-{id}-{}","expires_in":{lifetime}}}"#, hit.number))
+        },
+        before: |c, _| vec![job!(c, c.agent.access_token(), |token| format!("{token:?}"))],
+        age: 0,
+        get: |c, key| {
+            job!(c, c.agent.jit().token(&approved(&k(key))), |token| token.secret().expose().to_owned())
+        },
+        again: None,
+        soft: 0,
+        pause: 0,
+        late: Late::Short(|c: &Clients| {
+            job!(c, c.agent.with_timeout(SHORT).jit().token(&approved(&k(0))), |token| format!("{token:?}"))
+        }),
+        used: vec![],
+        partly: &[],
+        not: &[
+            (Promise::T4, "it is not renewed early, because there is no other token"),
+            (Promise::T5, "whatever may have taken effect is not asked for again, however long ago that was"),
+            (Promise::T8, ONCE),
+            (Promise::T9, ONCE),
+            (Promise::T10, "one that was pushed out is not asked for again"),
+            (Promise::T11, "a request that a lost leader had sent is not sent again"),
+        ],
+    }
+}
+
+fn approved(id: &str) -> lumoauth::jit::Approved {
+    use lumoauth::embed::{
+        operation::{Answer, Operation},
+        operations::GetPermission,
+        wire::Response,
+    };
+    let body = r#"{"status":"approved"}"#;
+    let answer = Response::new(lumoauth::http::StatusCode::OK, lumoauth::http::HeaderMap::new(), body);
+    match GetPermission::new(id).response(&answer).unwrap() {
+        Answer::Done(permission) => permission.require().unwrap(),
+        Answer::Again(_) => unreachable!("one question has one answer"),
+    }
 }
