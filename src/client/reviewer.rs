@@ -38,7 +38,14 @@ impl Reviewer {
         let transport: Arc<dyn Transport> = Arc::new(transport);
         let token = reviewers_token(user_token.into(), transport.glance()?.wall)?;
         let session = Session::new(Settings::new(site.clone()));
-        let driver = Driver { session, transport, givers: Default::default(), signer: None, store: None, tokens: None };
+        let driver = Driver {
+            session,
+            transport,
+            givers: Default::default(),
+            signer: None,
+            store: None,
+            tokens: None,
+        };
         Ok(Reviewer { driver, token })
     }
 }

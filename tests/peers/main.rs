@@ -11,6 +11,7 @@ mod child;
 mod device;
 #[path = "../hostile/mod.rs"]
 mod hostile;
+mod jit;
 mod keys;
 mod oidc;
 mod python;

@@ -146,7 +146,39 @@ def step(request):
     return {"answer": getattr(client(request), request["name"])(*request["arguments"], **request.get("named", {}))}
 
 
-COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step)}
+def jit(request):
+    """The SDK's walk through permissions just in time, with its calls of the file in between."""
+    from lumoauth import JITContext, LumoAuthAgent
+
+    own = LumoAuthAgent(
+        base_url=request["base_url"],
+        org_id=request["org_id"],
+        client_id=request["client_id"],
+        client_secret=request["client_secret"],
+    )
+    own.authenticate()
+    context = JITContext(own)
+    task = context.create_task(name="clean up", task_type="analysis")
+    details = {"type": "file_access", "actions": ["read"], "identifier": "q3.pdf"}
+    asked = context.request_permission(details, justification="to read it", wait_for_approval=False)
+    waiting = context.request_permission({**details, "actions": ["delete"]}, wait_for_approval=True, poll_timeout=0)
+    token = context.get_token(asked["request_id"])
+    url = request["base_url"] + request["file"]
+    called = context.call(token, "GET", url).status_code
+    escalated = context.call_with_escalation("GET", url).status_code if request["escalate"] else None
+    context.evaluate_task(result="failed", notes="no such file")
+    done = context.complete_task()
+    return {
+        "task": task,
+        "status": asked["status"],
+        "waiting": waiting["status"],
+        "called": called,
+        "escalated": escalated,
+        "done": done,
+    }
+
+
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit)}
 
 for line in sys.stdin:
     asked = json.loads(line)

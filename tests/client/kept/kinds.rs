@@ -439,6 +439,7 @@ fn renew(c: &Clients, key: u32) -> Job {
     let access = AccessToken::new("old".into(), TokenType::Bearer, Scopes::none(), wall, lifetime);
     let token = AuthToken::new(access).refresh(k(key));
     job!(c, c.keyed.refresh(&token, "r.s.t"), |token| token.auth_token().expose().to_owned())
+}
 
 /// The token of a request that was approved.
 fn permission() -> Kind<Mounted> {
