@@ -41,8 +41,8 @@ pub use values::error::BuildError;
 pub use values::faults::{FaultRule, FaultRuleError};
 pub use values::jit::{JitChallenge, JitForms};
 pub use values::seed::{
-    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, ApiKeySeed, AuthLevel, BudgetSeed, McpServerSeed, Tenant,
-    UserSeed,
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, ApiKeySeed, AuthLevel, BudgetSeed, ConnectionSeed,
+    McpServerSeed, Tenant, UserSeed,
 };
 pub use values::settings::{AAuthWire, AuthzWire};
 pub use values::workload::WorkloadIssuer;

@@ -17,6 +17,7 @@
 //! | ask what an agent may do, call the service in its name | [`Agent`]; what comes back: [`Decision`], [`AgentInfo`], [`Identity`], [`Budget`], [`Response`] |
 //! | decide in a service, with a user's token or an API key | [`Client`] |
 //! | have code that cannot run unasked | `agent.guard::<ReadDocument>()`: [`guarded_actions!`], [`Allowed`], [`AllowedDynamic`] |
+//! | get a token for somebody else's service out of the vault | [`Agent::vault_token`]: [`GetVaultToken`], [`VaultToken`] |
 //! | check permissions, relations, policies | [`Authz`]; [`CheckPermission`], [`Tuple`], [`CheckPolicy`], [`Evaluate`]; many at once: [`Answers`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
 //! | keep users' sessions where several processes find them | [`DelegationChain::store`], [`store`] |
@@ -277,8 +278,9 @@ pub use operations::authz::{
     Evaluate, EvaluateAll, RelationTree, Subject, Tuple,
 };
 pub use operations::{
-    AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, Budget, BudgetLimit, Decision, Delegation,
-    GuardedAction, Identity, McpToken, Register, Registration, ResourceMetadata,
+    AgentCard, AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, Budget, BudgetLimit, Connection,
+    Decision, Delegation, GetVaultToken, GuardedAction, Identity, McpToken, Register, Registration,
+    ResourceMetadata, VaultToken,
 };
 pub use origin::Origin;
 pub use pkce::Pkce;

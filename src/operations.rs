@@ -22,7 +22,9 @@ mod proof;
 mod raw;
 pub mod routes;
 mod signed;
+mod standing;
 mod token;
+mod vault;
 
 pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
@@ -59,5 +61,9 @@ pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata
 pub use proof::{Allowed, AllowedDynamic, GuardedAction};
 pub use raw::ApiRequest;
 pub use signed::Signed;
+pub use standing::{
+    AgentCard, Attest, Attested, AuthorizeTool, CardVerdict, GetAgentCard, Identified, VerifyAgentCard,
+};
 pub use token::ClientCredentials;
 pub(crate) use token::bearer;
+pub use vault::{Connection, ConnectionPage, GetVaultToken, ListConnections, VaultToken};

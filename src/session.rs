@@ -54,7 +54,7 @@ use crate::error::{ConfigError, Error, SignerError, StoreError, TransportError, 
 use crate::operation::Operation;
 #[cfg(feature = "aauth")]
 use crate::operations::aauth::IssuerMetadata;
-use crate::operations::{AgentInfo, Decision, ResourceMetadata, ServerMetadata};
+use crate::operations::{AgentInfo, Decision, ResourceMetadata, ServerMetadata, VaultToken};
 use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::site::Site;
@@ -63,7 +63,7 @@ use crate::token::AccessToken;
 use crate::wire::{Request, Response};
 use identity::{Identity, Owner, TokenKey};
 use keep::{Keeper, MOST_KEPT, Slot};
-use kinds::{DecisionKey, Granted, LONGEST_DECISION, McpKey, PermissionKey, RecordKey};
+use kinds::{DecisionKey, Granted, LONGEST_DECISION, McpKey, PermissionKey, RecordKey, VaultKey};
 use retry::Quota;
 
 /// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
@@ -306,6 +306,7 @@ struct Shared {
     descriptions: Keeper<(String, Vec<Uri>), Arc<ResourceMetadata>>,
     records: Keeper<RecordKey, Arc<AgentInfo>>,
     decisions: Keeper<DecisionKey, Decision>,
+    vault: Keeper<VaultKey, VaultToken>,
     permissions: Keeper<PermissionKey, Arc<Granted>>,
     /// Requests whose token was asked for.
     taken: jit::Once,
@@ -333,6 +334,7 @@ impl Session {
             descriptions: Keeper::bounded(most),
             records: Keeper::bounded(most),
             decisions: Keeper::bounded(most),
+            vault: Keeper::bounded(most),
             #[cfg(feature = "aauth")]
             issuer: Keeper::bounded(most),
             quota: Quota::default(),
@@ -425,6 +427,7 @@ impl Session {
         self.shared.mcp.clear();
         self.shared.records.clear();
         self.shared.decisions.clear();
+        self.shared.vault.clear();
         self.shared.permissions.clear();
     }
 

@@ -360,6 +360,8 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("Evaluate", "context", "as above"),
     ("Attributes", "values", "an output: attributes that policies go by, not credentials"),
     ("AttributeDefinition", "extra", "an output, as above"),
+    ("Connection", "extra", "an output: what the vault says of a connection, never a token"),
+    ("AgentCard", "card", "a published card"),
     ("Settings", "user_agent", "sent to everybody; holds the product's name only"),
 ];
 

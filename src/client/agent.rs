@@ -13,10 +13,7 @@ use super::{dual, example};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
-use crate::operations::{
-    AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, Budget, Decision, GetIdentity, GuardedAction,
-    Identity, McpToken, Register, Registration,
-};
+use crate::operations::{AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, AuthorizeTool, Budget, ConnectionPage, Decision, GetIdentity, GetVaultToken, GuardedAction, Identity, ListConnections, McpToken, Register, Registration, VaultToken};
 use crate::scopes::Scopes;
 use crate::session::Session;
 use crate::token::AccessToken;
@@ -321,6 +318,35 @@ impl Agent {
     /// another call.
     pub async fn revoke_shared_tokens(&self) -> Result<usize, Error> {
         self.driver.turn(self.driver.session.revoke_shared_tokens()?).await
+    }
+
+    /// May the agent use this tool of this MCP server, by its own token? A denial is a value.
+    ///
+    #[doc = example!("assert!(agent.authorize_tool(\"my-mcp-server\", \"search_web\")", "?.allowed());\nassert!(!agent.authorize_tool(\"my-mcp-server\", \"drop_tables\")", "?.allowed());")]
+    ///
+    /// # Errors
+    /// As [`Agent::ask`].
+    pub async fn authorize_tool(&self, server: &str, tool: &str) -> Result<Decision, Error> {
+        self.driver.run(AuthorizeTool::new(server, tool)).await
+    }
+
+    /// The agent's connections to the services of others, for which the vault has tokens; the first page.
+    ///
+    /// # Errors
+    /// All that a call can end with.
+    pub async fn connections(&self) -> Result<ConnectionPage, Error> {
+        self.driver.run(ListConnections::new()).await
+    }
+
+    /// A token out of the vault for a connection, held until it ends (a minute if that is not said). It is good at somebody else's
+    /// service: the library attaches it to no request, and sends it to nobody.
+    ///
+    #[doc = example!("let token = agent.vault_token(GetVaultToken::new(\"conn_github\").user(\"alice\"))", "?;\nassert!(token.scopes().contains(\"repo\"));\nassert!(!format!(\"{token:?}\").contains(token.secret().expose()));")]
+    ///
+    /// # Errors
+    /// [`Error::Api`] with the vault's code, such as `grant_not_found`, and all that a call can end with.
+    pub async fn vault_token(&self, wanted: impl Into<GetVaultToken> + Send) -> Result<VaultToken, Error> {
+        self.driver.turn(self.driver.session.vault_token(wanted.into())).await
     }
 
     /// Runs any operation: one of [`crate::embed::operations`], or one of yours.

@@ -20,7 +20,9 @@ pub(crate) mod jit;
 pub(crate) mod mcp;
 pub(crate) mod page;
 pub(crate) mod redeem;
+pub(crate) mod standing;
 pub(crate) mod token;
+pub(crate) mod vault;
 pub(crate) mod workload;
 
 /// Every service. Of two that fit a path the first answers.
@@ -36,6 +38,8 @@ pub(crate) const ALL: &[&[Service]] = &[
     authz::relations::SERVICES,
     authz::policies::SERVICES,
     authz::evaluation::SERVICES,
+    vault::SERVICES,
+    standing::SERVICES,
     discovery::SERVICES,
     mcp::SERVICES,
     documents::SERVICES,

@@ -1,6 +1,6 @@
 //! What changes while the emulator runs, one store a file. No store knows who serves from it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::values::faults::Rule;
 use super::values::seed::Tenant;
@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub jit: jit::Store,
     pub log: Log,
     pub rules: Vec<Rule>,
+    /// Codes that the vault refuses with next, by connection.
+    pub vault_refusals: HashMap<String, VecDeque<String>>,
     pub windows: HashMap<(usize, bool), Window>,
 }
 
@@ -63,6 +65,7 @@ impl World {
             jit: jit::Store::default(),
             log: Log::default(),
             rules: Vec::new(),
+            vault_refusals: HashMap::new(),
             windows: HashMap::new(),
         }
     }

@@ -1,6 +1,9 @@
 //! Every route that an operation or a person's browser takes, each beside its operation and all of them here.
 
-use super::{agents, approvals, ask, authz, consent, device, discovery, grants, introspect, jit, mcp, token};
+use super::{
+    agents, approvals, ask, authz, consent, device, discovery, grants, introspect, jit, mcp, standing, token,
+    vault,
+};
 use crate::route::Route;
 
 pub use agents::{ME, REGISTER, USERINFO};
@@ -15,7 +18,9 @@ pub use jit::{
     APPROVE, DENY, PENDING, REQUEST, REQUEST_STATUS, REQUEST_TOKEN, TASK, TASK_COMPLETE, TASK_EVALUATE,
 };
 pub use mcp::PROTECTED_RESOURCE;
+pub use standing::{AGENT_CARD, AGENT_CARD_VERIFY, ATTEST, MCP_AUTHORIZE};
 pub use token::TOKEN;
+pub use vault::{CONNECTION_TOKEN, CONNECTIONS};
 
 /// The routes of permissions, relations and policies.
 pub mod permissions {
@@ -41,6 +46,8 @@ const FAMILIES: &[&[Route]] = &[
     jit::ROUTES,
     discovery::ROUTES,
     mcp::ROUTES,
+    standing::ROUTES,
+    vault::ROUTES,
 ];
 
 /// All of them.

@@ -11,6 +11,7 @@ mod permission;
 mod places;
 mod record;
 mod service;
+mod vault;
 
 pub(crate) use decision::{DecisionKey, LONGEST as LONGEST_DECISION};
 pub(crate) use description::Description;
@@ -21,3 +22,4 @@ pub(crate) use mcp::{Mcp, McpKey};
 pub(crate) use permission::{Granted, PermissionKey, PermissionToken, Permitted, PermittedRequest};
 pub(crate) use record::RecordKey;
 pub(crate) use service::Service;
+pub(crate) use vault::VaultKey;

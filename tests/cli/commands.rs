@@ -67,6 +67,33 @@ fn ask_says_it_by_exit_code_and_on_standard_output_alone() {
 }
 
 #[test]
+fn checks_say_it_by_exit_code_and_the_vault_gives_a_token() {
+    let service = service();
+    for (arguments, expected) in [
+        (&["check", "permission", "document.read"][..], 0),
+        (&["check", "permission", "user.delete", "--context", "a=b"], 3),
+        (&["check", "relation", "document:doc-123", "viewer", "agent:research-bot"], 0),
+        (&["check", "relation", "document:doc-123", "owner", "agent:research-bot"], 3),
+        (&["check", "policy", "read", "document:doc-123"], 0),
+        (&["check", "policy", "delete", "document", "--environment", "a=b"], 3),
+        // Without the right to, nobody else is asked about.
+        (&["check", "permission", "document.read", "--user", "alice"], 3),
+        (&["check", "relation", "document", "viewer", "user:alice"], 2),
+    ] {
+        let (code, out, err) = service.run(arguments);
+        assert_eq!(code, expected, "{arguments:?}: {out} {err}");
+    }
+    let (code, out, _) = service.run(&["check", "policy", "read", "document:doc-123", "--json"]);
+    let decision: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &decision["matchedPolicies"][0]["name"]), (0, &Value::from("published documents")));
+    let (code, out, _) = service.run(&["vault", "token", "conn_github", "--user", "alice", "--json"]);
+    let token: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &token["scope"]), (0, &Value::from("repo")), "{out}");
+    let (code, out, err) = service.run(&["vault", "token", "conn_github"]);
+    assert!(code == 1 && out.is_empty() && err.contains("grant_not_found"), "{code}: {err}");
+}
+
+#[test]
 fn the_agent_about_itself() {
     let service = service();
     let (code, out, _) = service.run(&["info", "--json"]);

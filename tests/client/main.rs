@@ -22,4 +22,6 @@ mod rate;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod sharing;
+#[cfg(all(feature = "blocking", feature = "emulator"))]
+mod vault;
 mod workload;

@@ -12,6 +12,10 @@ const WITHOUT: &[(&str, &str)] = &[
     ),
     ("src/session/holder/renewal.rs", "it is for those alone who were there: tests/aauth/client/renewal.rs"),
     ("src/session/kinds/decision.rs", "its row comes with its client"),
+    (
+        "src/session/kinds/vault.rs",
+        "a call of one operation, as the rows of tokens for MCP servers: tests/client/vault.rs",
+    ),
 ];
 
 #[test]

@@ -17,13 +17,15 @@ mod authz;
 mod harness;
 mod jit;
 mod routes;
+mod standing;
 
 use std::collections::BTreeSet;
 
 use harness::{Folder, Vector};
 use lumoauth::embed::operations::routes as constants;
 
-const FAMILIES: &[&[Folder]] = &[approvals::FOLDERS, ask::FOLDERS, authz::FOLDERS, jit::FOLDERS];
+const FAMILIES: &[&[Folder]] =
+    &[approvals::FOLDERS, ask::FOLDERS, authz::FOLDERS, jit::FOLDERS, standing::FOLDERS];
 
 /// Routes that were there before the folders. None is added here; each is taken away with its first folder.
 const WITHOUT: &[&str] = &[

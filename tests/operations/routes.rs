@@ -66,3 +66,29 @@ fn the_page_says_of_every_route_what_became_of_it() {
         assert!(what.len() > 5, "{name}: say why there is no operation");
     }
 }
+
+/// The codes that the service documents for OAuth, agents, exchanges, permissions, registration, REST, polls, discovery, AAuth,
+/// approvals and the vault.
+const CODES: &str = "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope \
+    access_denied server_error temporarily_unavailable invalid_token insufficient_scope invalid_target \
+    unsupported_token_type delegation_not_allowed budget_exceeded capability_denied workload_identity_failed \
+    delegation_depth_exceeded MISSING_PERMISSION INVALID_PERMISSIONS MISSING_FIELDS ZANZIBAR_CHECK_FAILED CHECK_FAILED \
+    LIST_FAILED INSUFFICIENT_PERMISSIONS SUBJECT_NOT_FOUND invalid_redirect_uri registration_not_allowed \
+    invalid_client_metadata resource_not_found duplicate_resource validation_error rate_limit_exceeded tenant_not_found \
+    permission_denied authorization_pending slow_down expired_token invalid_tenant not_applicable not_found \
+    authorization_required authentication_required invalid_signature no_enrolled_device test_token_not_accepted \
+    agent_token_required cross_tenant delegation_not_permitted agent_not_allowed connection_disabled connection_not_found \
+    grant_not_found grant_revoked grant_expired refresh_failed rate_limited refresh_in_progress provider_unavailable \
+    invalid_user_id attestation_rejected access_policy_denied";
+
+#[test]
+fn every_code_of_the_service_has_a_line_in_the_page_of_errors() {
+    let page = include_str!("../../docs/errors.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let listed = |code: &str| {
+        let first = |row: &&str| row[2..].split(" | ").next().unwrap().contains(&format!("`{code}`"));
+        rows.iter().any(first)
+    };
+    let missing: Vec<&str> = CODES.split_whitespace().filter(|code| !listed(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -2,6 +2,7 @@
 
 pub mod aauth;
 pub mod approve;
+pub mod check;
 mod delegation;
 pub mod jit;
 
@@ -100,6 +101,16 @@ pub enum Command {
     Approve {
         #[command(subcommand)]
         command: approve::ApproveCommand,
+    },
+    /// Check a permission, a relation or a policy. Exit code 0: allowed, 3: denied.
+    Check {
+        #[command(subcommand)]
+        command: check::CheckCommand,
+    },
+    /// Tokens out of the vault, for the services of others.
+    Vault {
+        #[command(subcommand)]
+        command: check::VaultCommand,
     },
     /// Print the agent's own record.
     Info {

@@ -4,6 +4,7 @@ mod aauth;
 mod about;
 mod approve;
 mod cache;
+mod check;
 mod delegate;
 mod emulator;
 mod jit;
@@ -29,6 +30,8 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
             about::ask(settings, action, context, context_json.as_deref(), *json)
         }
         Command::Approve { command } => approve::run(settings, command),
+        Command::Check { command } => check::check(settings, command),
+        Command::Vault { command } => check::vault(settings, command),
         Command::Info { json } => about::info(settings, *json),
         Command::Identity { json } => about::identity(settings, *json),
         Command::Capability { name } => about::capability(settings, name),

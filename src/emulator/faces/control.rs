@@ -183,6 +183,14 @@ impl Emulator {
         self.token_count(TokenKind::Refresh)
     }
 
+    /// Has the vault refuse this connection's next request with this code, as `grant_revoked` or `refresh_in_progress`; several one
+    /// after the other.
+    pub fn refuse_connection(&self, connection: &str, code: &str) {
+        let mut guard = self.state();
+        let codes = guard.world.vault_refusals.entry(connection.to_owned()).or_default();
+        codes.push_back(code.to_owned());
+    }
+
     /// The platform of this issuer URL, with the key that the emulator trusts.
     pub fn workload_issuer(&self, issuer: &str) -> Option<&WorkloadIssuer> {
         self.0.settings.issuers.iter().find(|own| own.issuer() == issuer)

@@ -56,7 +56,7 @@ fn seconds(body: &Map<String, Value>, field: &str) -> Result<Option<u64>, Answer
 }
 
 /// A point in time, as the forms in use write it.
-fn moment(call: &Call<'_>, at: Timestamp) -> Value {
+pub(crate) fn moment(call: &Call<'_>, at: Timestamp) -> Value {
     if call.settings.jit.older {
         return json!(at.unix());
     }

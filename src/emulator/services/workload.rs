@@ -57,7 +57,7 @@ pub(crate) fn exchange(
 }
 
 /// The claims of a token that one of the issuers has signed and that is valid now (RFC 7519 section 7.2).
-fn verified(call: &Call<'_>, text: &str) -> Result<Map<String, Value>, Answer> {
+pub(crate) fn verified(call: &Call<'_>, text: &str) -> Result<Map<String, Value>, Answer> {
     let parts = Jws::read(text).ok_or_else(|| failed("The token is not a signed JWT"))?;
     let named = parts.claims.get("iss").and_then(Value::as_str);
     let issuer = call.settings.issuers.iter().find(|own| Some(own.issuer()) == named);
@@ -83,7 +83,7 @@ fn verified(call: &Call<'_>, text: &str) -> Result<Map<String, Value>, Answer> {
     Ok(parts.claims)
 }
 
-fn is_for(claims: &Map<String, Value>, seed: &WorkloadSeed) -> bool {
+pub(crate) fn is_for(claims: &Map<String, Value>, seed: &WorkloadSeed) -> bool {
     let is = |name: &str, value: &str| claims.get(name).and_then(Value::as_str) == Some(value);
     let audience = match claims.get("aud") {
         Some(Value::String(one)) => *one == seed.audience,

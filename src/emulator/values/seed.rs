@@ -12,6 +12,7 @@ mod authz;
 mod demo;
 mod mcp;
 mod people;
+mod vault;
 
 pub(crate) use aauth::PublicKey;
 pub use aauth::{AAuthAgentSeed, AAuthResourceSeed, AuthLevel};
@@ -19,6 +20,7 @@ pub use authz::ApiKeySeed;
 pub use mcp::McpServerSeed;
 pub use people::UserSeed;
 pub(crate) use people::{Consent, MAY_REVIEW, STANDARD_SCOPES, is_standard};
+pub use vault::ConnectionSeed;
 
 /// The reason of a denial for want of a capability.
 pub(crate) const INSUFFICIENT_PERMISSIONS: &str = "insufficient_permissions";
@@ -36,6 +38,7 @@ pub struct Tenant {
     pub(crate) aauth_agents: Vec<AAuthAgentSeed>,
     pub(crate) aauth_resources: Vec<AAuthResourceSeed>,
     pub(crate) api_keys: Vec<ApiKeySeed>,
+    pub(crate) connections: Vec<ConnectionSeed>,
     /// Role to permissions.
     pub(crate) permissions: BTreeMap<String, Vec<String>>,
     /// Object, relation, subject.
@@ -63,6 +66,7 @@ impl Tenant {
             aauth_agents: Vec::new(),
             aauth_resources: Vec::new(),
             api_keys: Vec::new(),
+            connections: Vec::new(),
             permissions: BTreeMap::new(),
             tuples: Vec::new(),
             policies: Vec::new(),
@@ -128,6 +132,12 @@ impl Tenant {
     /// Adds an API key. The user who made it must be one of the tenant's.
     pub fn api_key(mut self, key: ApiKeySeed) -> Self {
         self.api_keys.push(key);
+        self
+    }
+
+    /// Adds a connection to somebody else's service. Ids are unique within a tenant.
+    pub fn connection(mut self, connection: ConnectionSeed) -> Self {
+        self.connections.push(connection);
         self
     }
 

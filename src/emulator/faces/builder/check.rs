@@ -190,6 +190,16 @@ fn check_servers(tenant: &Tenant) -> Result<(), BuildError> {
 }
 
 fn check_rules(tenant: &Tenant) -> Result<(), BuildError> {
+    let mut ids = BTreeSet::new();
+    for connection in &tenant.connections {
+        if !is_plain(&connection.id) {
+            return Err(bad("connection", &connection.id, "an id has letters, digits and -_.~ only"));
+        }
+        if !ids.insert(connection.id.as_str()) {
+            return Err(twice("connection", &connection.id));
+        }
+        words("scope", &connection.scopes)?;
+    }
     for (object, relation, subject) in &tenant.tuples {
         let problem =
             "it must be a type and an id, as document:1; a subject may have a relation, as group:eng#member";

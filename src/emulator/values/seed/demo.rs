@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, ApiKeySeed, BudgetSeed, INSUFFICIENT_PERMISSIONS,
-    McpServerSeed, Tenant, UserSeed,
+    AAuthAgentSeed, AAuthResourceSeed, AgentSeed, ApiKeySeed, BudgetSeed, ConnectionSeed,
+    INSUFFICIENT_PERMISSIONS, McpServerSeed, Tenant, UserSeed,
 };
 
 impl Tenant {
@@ -77,6 +77,7 @@ impl Tenant {
                     .required_scopes(["read:documents"]),
             )
             .api_key(ApiKeySeed::new("alice").scopes(["admin"]))
+            .connection(ConnectionSeed::new("conn_github", "github").scopes(["repo"]).user("alice"))
             .role("editor", ["document.read", "document.write"])
             .role("viewer", ["document.read"])
             .relation("folder:reports", "editor", "user:alice")
