@@ -137,6 +137,12 @@ pub enum ConfigError {
         /// Where to set it.
         hint: &'static str,
     },
+    /// Several required settings are missing.
+    #[error("{} are missing: set them in the environment or on the builder", .settings.join(", "))]
+    SeveralMissing {
+        /// Their names, each with its variable.
+        settings: Vec<&'static str>,
+    },
     /// The base URL (or another URL among the settings) cannot be used.
     #[error("{setting} is not usable: {problem}")]
     BadUrl {
@@ -265,6 +271,11 @@ pub enum ConsentError {
     /// The answer has no code.
     #[error("the answer has no code")]
     NoCode,
+    /// What was given is no URL but perhaps the code out of one.
+    #[error(
+        "this is no URL with an answer in it: hand over the whole URL, or a bare code to handle_consent_callback"
+    )]
+    NoUrl,
     /// A parameter is there twice.
     #[error("the answer has {parameter} twice")]
     Twice {

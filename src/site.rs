@@ -50,6 +50,11 @@ impl Site {
     /// a path segment.
     pub fn new(base_url: &str, layout: Layout) -> Result<Self, ConfigError> {
         let (origin, prefix) = parse_base("base_url", base_url)?;
+        if is_of_tenant(&prefix) {
+            let problem = "it goes on to a tenant or its API: give the part before /t/, /orgs/ or /api/v1, and the tenant by itself \
+                           (tenant, LUMOAUTH_TENANT)";
+            return Err(ConfigError::BadUrl { setting: "base_url", problem });
+        }
         let slug = |name: &'static str, hint: &'static str, slug: &str| {
             if slug.is_empty() {
                 return Err(ConfigError::Missing { setting: name, hint });
@@ -147,7 +152,10 @@ impl Site {
             return if origin == self.origin {
                 Ok(url)
             } else {
-                Err(InputError::new("path", "is a URL on another origin than the service's"))
+                Err(InputError::new(
+                    "path",
+                    "is a URL on another origin than the service's: a client reaches it if its builder names it with allow_origin",
+                ))
             };
         }
         let checked = path_and_query("path", path)?;
@@ -209,6 +217,17 @@ impl fmt::Debug for Site {
             .field("api", api)
             .finish()
     }
+}
+
+/// True for the path of a tenant, or of an API: what the site adds by itself.
+fn is_of_tenant(prefix: &str) -> bool {
+    let mut last = prefix.rsplit('/');
+    let rest = match (last.next(), last.next()) {
+        (Some("v1"), Some("api")) => return true,
+        (Some(_), Some("t" | "orgs")) => last.next(),
+        _ => None,
+    };
+    rest.is_some()
 }
 
 #[cfg(test)]

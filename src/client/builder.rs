@@ -304,8 +304,25 @@ impl AgentBuilder {
 
     /// The settings, checked.
     fn settings(&self) -> Result<Settings, ConfigError> {
+        self.all_there()?;
         let settings = self.connection()?;
         Ok(self.identified(settings)?.client_auth(self.client_auth).scopes(&self.scopes))
+    }
+
+    /// Says all that is missing at once, where it is more than one thing.
+    fn all_there(&self) -> Result<(), ConfigError> {
+        let unset = |text: Option<&str>| text.is_none_or(str::is_empty);
+        let is_known = self.public || self.workload.is_some() || self.agent_key.is_some();
+        let secret = self.client_secret.as_ref().map(Secret::expose);
+        let settings: Vec<_> = [
+            (self.layout.is_none(), "tenant (LUMOAUTH_TENANT)"),
+            (!is_known && unset(self.client_id.as_deref()), "client_id (AGENT_CLIENT_ID)"),
+            (!is_known && unset(secret), "client_secret (AGENT_CLIENT_SECRET)"),
+        ]
+        .into_iter()
+        .filter_map(|(is_missing, setting)| is_missing.then_some(setting))
+        .collect();
+        if settings.len() > 1 { Err(ConfigError::SeveralMissing { settings }) } else { Ok(()) }
     }
 
     /// Where the service is and how it is reached, checked; who the client is left out.

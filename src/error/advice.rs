@@ -1,6 +1,6 @@
 //! What to do about an error, in one sentence.
 
-use super::{ApprovalError, Error, PermissionError, ProtocolFault, Sent, TransportFault};
+use super::{ApprovalError, ConsentError, Error, PermissionError, ProtocolFault, Sent, TransportFault};
 
 impl Error {
     /// What to do about it. Never contains anything the service or the caller wrote.
@@ -20,6 +20,9 @@ impl Error {
             {
                 "Something between here and the service mixes up answers: do not act, and look for a proxy or cache."
             }
+            Error::Protocol(error) if matches!(error.fault(), ProtocolFault::Misfit { .. }) => {
+                "Read the answer into a type that fits it; if the answer is a surprise, see who answers in the service's place."
+            }
             Error::Protocol(error) if matches!(error.fault(), ProtocolFault::Other(_)) => {
                 "See what the message says is wrong with the answer."
             }
@@ -38,6 +41,12 @@ impl Error {
                 "Check the file or the source that the workload token comes from: its path, its permissions, its content."
             }
             Error::Signer(_) => "Give the client the signer of its key, and look after where the key lives.",
+            Error::Consent(ConsentError::Needed) => {
+                "Send the user to a new consent URL (consent_url), and hand what comes back to handle_callback_url."
+            }
+            Error::Consent(ConsentError::NoUrl) => {
+                "Give it what the browser came back with, from https:// to the end."
+            }
             Error::Consent(_) => "Start the consent anew with a new consent URL.",
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."

@@ -68,6 +68,17 @@ impl TransportError {
         self
     }
 
+    /// The same error, said of the place that the connection was to lead to.
+    #[cfg(any(feature = "ureq", feature = "reqwest"))]
+    pub(crate) fn towards(mut self, host: &str, port: u16) -> Self {
+        if self.sent == Sent::NotSent
+            && matches!(self.fault, TransportFault::Connect | TransportFault::Tls | TransportFault::Timeout)
+        {
+            self.message = format!("{host}:{port}: {}", self.message);
+        }
+        self
+    }
+
     /// Cleaned of secrets. A source cannot be cleaned: one that shows a secret is left out.
     pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
         self.message = redactor.clean(&self.message);

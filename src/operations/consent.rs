@@ -131,6 +131,9 @@ impl Callback {
     /// # Errors
     /// [`ConsentError::Twice`] if a parameter that counts is there twice (RFC 6749 section 3.1).
     pub fn read(url: &str) -> Result<Self, ConsentError> {
+        if !url.contains(['?', '=']) {
+            return Err(ConsentError::NoUrl);
+        }
         let (place, query) = url.split_once('?').map_or(("", url), |(place, query)| (place, query));
         let query = query.split('#').next().unwrap_or_default();
         let mut found: [(&'static str, Option<String>); 5] =

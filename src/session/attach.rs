@@ -130,7 +130,9 @@ pub(super) fn unattached<O: Operation>(
         Auth::Token(own) if own.resource().is_some() => {
             "is on another origin than the resource that the token is for"
         }
-        _ => "is on an origin that was not allowed when the client was built",
+        _ => {
+            "is on an origin that the token may not go to: name it with allow_origin when the client is built, if it may"
+        }
     };
     Err(InputError::new("path", problem).into())
 }

@@ -182,7 +182,8 @@ impl Transport for UreqTransport {
         } else {
             self.run(head.map(|()| body.as_slice()), &limits, direct)
         };
-        let (parts, body) = answer.map_err(failed)?.into_parts();
+        let answer = answer.map_err(|error| failed(error).towards(target.host(), target.port()));
+        let (parts, body) = answer?.into_parts();
         let mut body = read(&attempting, body, &limits)?;
         Ok(Response::new(parts.status, parts.headers, std::mem::take(&mut *body)))
     }

@@ -60,7 +60,10 @@ fn settings_are_checked_when_the_client_is_built() {
         (builder().user_agent("a\nb"), "user_agent has a character"),
         (builder().allow_origin("http://api.example.com"), "origin is http"),
         (builder().allow_origin("api.example.com"), "https://"),
-        (Agent::builder(), "tenant is missing"),
+        (
+            Agent::builder(),
+            "tenant (LUMOAUTH_TENANT), client_id (AGENT_CLIENT_ID), client_secret (AGENT_CLIENT_SECRET) are missing",
+        ),
     ] {
         let error = config(builder).to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
@@ -169,7 +172,9 @@ fn odd_lifetimes_are_errors_or_bounded() {
 fn a_missing_environment_names_the_variable() {
     // The environment of this test has none of them set; setting some would race with other tests.
     let error = Agent::from_env().unwrap_err();
-    assert!(matches!(error, Error::Config(ConfigError::Missing { .. })), "{error:?}");
-    assert!(error.to_string().contains("LUMOAUTH_TENANT"), "{error}");
+    assert!(matches!(error, Error::Config(ConfigError::SeveralMissing { .. })), "{error:?}");
+    for name in ["LUMOAUTH_TENANT", "AGENT_CLIENT_ID", "AGENT_CLIENT_SECRET"] {
+        assert!(error.to_string().contains(name), "{error}");
+    }
     assert!(error.is_usage());
 }

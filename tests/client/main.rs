@@ -18,6 +18,8 @@ mod keys;
 #[cfg(all(feature = "async", feature = "emulator"))]
 mod linear;
 mod mcp;
+#[cfg(all(feature = "ureq", feature = "emulator"))]
+mod mistakes;
 mod rate;
 #[path = "../rounds/mod.rs"]
 mod rounds;

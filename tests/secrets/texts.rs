@@ -284,7 +284,7 @@ fn s1_no_public_type_shows_a_secret() {
         serde_json::to_string(&agent.register("bot").unwrap()),
     ];
     outputs.into_iter().for_each(|output| show("serde", output.unwrap()));
-    let raw = ApiRequest::post("x").header("X-Api-Key", SECRET).query("q", SECRET).body("text/plain", TOKEN);
+    let raw = ApiRequest::post("x").header("X-Secret", SECRET).query("q", SECRET).body("text/plain", TOKEN);
     show("ApiRequest", shown(&raw));
     show("ApiRequest", shown(ApiRequest::get(format!("/x?key={SECRET}"))));
     show("Response", shown(agent.run(raw).unwrap()));

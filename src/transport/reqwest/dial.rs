@@ -82,7 +82,7 @@ impl Dial {
             // The address may be old.
             Err(_) => self.names.forget(via.map_or(origin.host(), Via::host)),
         }
-        opened
+        opened.map_err(|error| error.towards(origin.host(), origin.port()))
     }
 
     async fn steps(

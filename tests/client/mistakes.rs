@@ -1,0 +1,86 @@
+//! What people do wrong first, and the exact text that they see: as the command line prints it, and as a `main` that returns the error does.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use lumoauth::emulator::{AgentSeed, Emulator, Served, Tenant, UserSeed};
+use lumoauth::http::Method;
+use lumoauth::verify::VerifierConfig;
+use lumoauth::{Agent, AgentBuilder, ApiRequest, DelegationChain, TokenVerifier};
+
+const REDIRECT: &str = "https://app.test/callback";
+
+fn world() -> (Emulator, Served) {
+    let agent =
+        AgentSeed::new("agt_1").secret("s3cret").capabilities(["read_document"]).redirect_uri(REDIRECT);
+    let tenant = Tenant::new("acme").agent(agent).user(UserSeed::new("alice").scopes(["read"]));
+    let emulator = Emulator::builder().tenant(tenant).build().unwrap();
+    let served = emulator.serve("127.0.0.1:0").unwrap();
+    (emulator, served)
+}
+
+fn agent(url: &str) -> AgentBuilder {
+    Agent::builder()
+        .base_url(url)
+        .tenant("acme")
+        .client_id("agt_1")
+        .client_secret("s3cret")
+        .timeout(Duration::from_secs(5))
+}
+
+/// The text of `{:?}`, with what differs from run to run left out.
+fn seen(error: impl Debug, url: &str) -> String {
+    format!("{error:?}").replace(url, "URL").replace(url.trim_start_matches("http://"), "HOST")
+}
+
+#[test]
+fn what_people_do_wrong_first_is_told_in_words_that_help() {
+    let (_emulator, served) = world();
+    let url = served.url();
+    let good = agent(url).build().unwrap();
+    let chain = DelegationChain::new(&good, REDIRECT).unwrap();
+    let token = good.access_token().unwrap();
+    let issuer = format!("{url}/t/acme/api/v1");
+    let verify = |issuer: &str, audience: &str| {
+        let config = VerifierConfig::new(issuer, audience);
+        TokenVerifier::new(config).unwrap().verify(token.secret()).unwrap_err()
+    };
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code)]
+    struct Mine {
+        sub: u64,
+    }
+    let cases: Vec<(&str, String)> = vec![
+        (
+            "wrong secret",
+            seen(agent(url).client_secret("another").build().unwrap().ask("read_document").unwrap_err(), url),
+        ),
+        (
+            "wrong tenant",
+            seen(agent(url).tenant("other").build().unwrap().ask("read_document").unwrap_err(), url),
+        ),
+        ("tenant's URL as base URL", seen(agent(&format!("{url}/t/acme/api/v1")).build().unwrap_err(), url)),
+        ("nothing set", seen(Agent::builder().build().unwrap_err(), url)),
+        (
+            "one variable missing",
+            seen(Agent::builder().tenant("acme").client_id("agt_1").build().unwrap_err(), url),
+        ),
+        ("http to a foreign host", seen(agent("http://lumoauth.example.com").build().unwrap_err(), url)),
+        ("foreign origin", seen(good.run(ApiRequest::get("https://other.example.com/x")).unwrap_err(), url)),
+        ("bare code", seen(chain.handle_callback_url("s", "c0de").unwrap_err(), url)),
+        ("no consent", seen(chain.exchange("s", ["read"]).unwrap_err(), url)),
+        ("wrong audience", seen(verify(&issuer, "https://api.example.com"), url)),
+        ("wrong issuer", seen(verify(&format!("{url}/t/other/api/v1"), "agt_1"), url)),
+        ("unknown scope", seen(good.authenticate(["never:heard"]).unwrap_err(), url)),
+        (
+            "unreachable host",
+            seen(agent("http://127.0.0.1:1").build().unwrap().ask("read_document").unwrap_err(), url),
+        ),
+        (
+            "JSON that does not fit",
+            seen(good.request(Method::GET, "agents/me").unwrap().json::<Mine>().unwrap_err(), url),
+        ),
+    ];
+    let text: String = cases.iter().map(|(name, text)| format!("-- {name}\n{text}\n")).collect();
+    assert_eq!(text, include_str!("mistakes.txt"), "{text}");
+}
