@@ -129,6 +129,7 @@ impl Route {
     }
 
     /// The pieces of the path between slashes, and of each whether it is an id, by name.
+    #[cfg(feature = "emulator")]
     pub(crate) fn pieces(self) -> impl Iterator<Item = Piece> {
         pieces(self.path)
     }
