@@ -127,12 +127,6 @@ impl Route {
     pub(crate) const fn warm_place(self) -> Option<u8> {
         self.warm
     }
-
-    /// The pieces of the path between slashes, and of each whether it is an id, by name.
-    #[cfg(feature = "emulator")]
-    pub(crate) fn pieces(self) -> impl Iterator<Item = Piece> {
-        pieces(self.path)
-    }
 }
 
 /// The pieces of a path between slashes.

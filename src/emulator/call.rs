@@ -98,7 +98,7 @@ impl Service {
     /// The id in the path, if the path is this service's; empty for services without one. An id is one whole segment.
     pub(crate) fn id<'p>(&self, path: &'p str) -> Option<&'p str> {
         let other = || id_by(pieces(self.route.unprefixed_path()?), path);
-        id_by(self.route.pieces(), path).or_else(other)
+        id_by(pieces(self.route.path()), path).or_else(other)
     }
 }
 
