@@ -10,6 +10,7 @@ mod attach;
 mod bulk;
 mod call;
 mod change;
+mod code;
 mod given;
 #[cfg(feature = "aauth")]
 mod holder;

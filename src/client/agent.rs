@@ -13,7 +13,11 @@ use super::{dual, example};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
-use crate::operations::{AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, AuthorizeTool, Budget, ConnectionPage, Decision, GetIdentity, GetVaultToken, GuardedAction, Identity, ListConnections, McpToken, Register, Registration, VaultToken};
+use crate::operations::{
+    AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, AuthorizeTool, Budget, ConnectionPage, Decision,
+    GetIdentity, GetVaultToken, GuardedAction, Identity, ListConnections, McpToken, Register, Registration,
+    VaultToken,
+};
 use crate::scopes::Scopes;
 use crate::session::Session;
 use crate::token::AccessToken;

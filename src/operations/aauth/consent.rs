@@ -120,6 +120,11 @@ impl Consent {
         !self.used.swap(true, Ordering::SeqCst)
     }
 
+    /// Nothing came of it, and nobody used the code: it is as it was.
+    pub(crate) fn give_back(&self) {
+        self.used.store(false, Ordering::SeqCst);
+    }
+
     /// Names the request at the service.
     pub fn request_token(&self) -> Option<&Secret> {
         self.request_token.as_ref()

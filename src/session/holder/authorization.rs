@@ -1,5 +1,6 @@
 //! Asking for authorization at a resource, and taking the answer that a person came back with.
 
+use super::super::code::{is_unused, outcome};
 use super::super::keep::{Just, Keep};
 use super::super::kinds::Issuer;
 use super::super::part::{Failed, Open, Part, late, ready};
@@ -109,7 +110,14 @@ impl Part for Answered {
                     let redeem = self.consent.accept(callback, Some(&issuer.issuer), required)?;
                     self.at = Answering::Redeem(AsHolder::new(&self.holder, redeem));
                 }
-                Answering::Redeem(call) => return call.step(now, arrived.take(), time),
+                Answering::Redeem(call) => {
+                    return call.step(now, arrived.take(), time).map_err(|failed| {
+                        if is_unused(&failed.error) {
+                            self.consent.give_back();
+                        }
+                        Failed { error: outcome(TOKEN.name(), failed.error), ..failed }
+                    });
+                }
             }
         }
     }

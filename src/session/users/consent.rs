@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::change::{Change, Edit};
+use super::super::code::{is_unused, outcome};
 use super::super::keep::Keep;
 use super::super::kinds::Service;
 use super::super::part::{Failed, Part, ready};
@@ -10,7 +11,7 @@ use super::super::{Arrived, Call, Step};
 use super::end::or_remove;
 use super::kept::{How, Obtained, Save};
 use super::{Users, read};
-use crate::error::{ConsentError, Error, Sent};
+use crate::error::{ConsentError, Error};
 use crate::operation::AttemptId;
 use crate::operations::{Callback, RedeemCode, ServerMetadata, UserSession};
 use crate::scopes::Scopes;
@@ -136,30 +137,7 @@ impl Answered {
             }
             Ok(or_remove(&session, now))
         });
-        At::Release(Box::new(release), Some(Failed { error: outcome(failed.error), ..failed }))
-    }
-}
-
-/// True if the code was not used: it was not sent, or the service had no time for it.
-fn is_unused(error: &Error) -> bool {
-    match error {
-        Error::Api(api) => api.status() == 429 || (api.status() == 503 && api.retry_after().is_some()),
-        Error::Transport(error) => error.sent() == Sent::NotSent,
-        Error::DeadlineExceeded { last, .. } => last.as_deref().is_none_or(is_unused),
-        Error::Config(_) | Error::Input(_) => true,
-        _ => false,
-    }
-}
-
-/// A service that broke over a code may have used it: that is nothing to try again.
-fn outcome(error: Error) -> Error {
-    match &error {
-        Error::Api(api) if api.status() >= 500 && !is_unused(&error) => Error::OutcomeUnknown {
-            operation: "oauth.token",
-            attempt_id: "of the code's trade".to_owned(),
-            source: Box::new(error),
-        },
-        _ => error,
+        At::Release(Box::new(release), Some(Failed { error: outcome("oauth.token", failed.error), ..failed }))
     }
 }
 

@@ -294,3 +294,38 @@ fn f7_what_was_not_sent_is_sent_with_another_signature() {
     assert_eq!((seen.len(), &seen[0].body), (2, &seen[1].body));
     assert_ne!(seen[0].signature, seen[1].signature);
 }
+
+/// A code that the service had no time for is as good as before; one over which it broke may be spent.
+#[test]
+fn a_code_that_the_service_did_not_look_at_can_be_traded_later() {
+    let trades = |refusal: u16| {
+        let world = World::new(move |seen, _| {
+            let trade = seen.body["request_type"].as_str() == Some("code");
+            let first = trade && !FIRST.with(|first| first.replace(true));
+            if first { (refusal, r#"{"error":"x"}"#.to_owned()) } else { service(seen, 0) }
+        });
+        FIRST.with(|first| first.set(false));
+        let client = builder().build_with(world).unwrap();
+        let asked = client.request_authorization(Authorize::new("r.s.t").scopes("read")).unwrap();
+        let Authorization::Consent(consent) = asked else { panic!("a person is asked") };
+        let url = client.consent_url(&consent).unwrap();
+        let state = url.rsplit_once("&state=").unwrap().1.to_owned();
+        let back =
+            format!("https://agent.example/cb?code=c-1&state={state}&iss={}", BASE.replace('/', "%2F"));
+        let first = client.handle_callback_url(&consent, &back).unwrap_err();
+        (first, client.handle_callback_url(&consent, &back))
+    };
+    thread_local! {
+        static FIRST: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    let (first, second) = trades(429);
+    assert!(first.is_rate_limited() && second.is_ok(), "{first:?}, {second:?}");
+    for status in [500, 502, 503, 504] {
+        let (first, second) = trades(status);
+        assert!(
+            matches!(first, Error::OutcomeUnknown { .. }) && !first.is_temporary(),
+            "{status}: {first:?}"
+        );
+        assert!(matches!(second.unwrap_err(), Error::Consent(_)), "{status}");
+    }
+}
