@@ -1,5 +1,6 @@
 //! A change of one record in a store: load it, change it, save it if nobody else did meanwhile; else again after a pause.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -244,11 +245,13 @@ pub(crate) struct Keys {
     prefix: Prefix,
     found: Vec<StoreKey>,
     begun: bool,
+    /// Where every page so far began: one that comes again would not end.
+    pages: HashSet<String>,
 }
 
 impl Keys {
     pub(crate) fn new(prefix: Prefix) -> Self {
-        Keys { prefix, found: Vec::new(), begun: false }
+        Keys { prefix, found: Vec::new(), begun: false, pages: HashSet::new() }
     }
 
     fn list(&self, after: Option<String>, now: &Now, time: &Deadline) -> Step<Vec<StoreKey>> {
@@ -274,6 +277,10 @@ impl Part for Keys {
             Ok(StoreAnswer::Listed(page)) => {
                 self.found.extend(page.keys().iter().cloned());
                 match page.next() {
+                    Some(next) if !self.pages.insert(next.to_owned()) => {
+                        let why = StoreError::corrupt("the store lists the same page again and again");
+                        Err(Error::from(why).into())
+                    }
                     Some(next) if !time.passed(now) => Ok(self.list(Some(next.to_owned()), now, time)),
                     Some(_) => Err(Error::from(contended()).into()),
                     None => Ok(Step::Done(std::mem::take(&mut self.found))),

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) use place::Place;
 pub(super) use place::Sharing;
 
-use self::entry::{Claim, Entry, Rest, life};
+use self::entry::{Claim, Entry, LONGEST_REST, Rest, life};
 use super::change::{Change, Edit};
 use super::keep::{Freshness, Lead, Life, Told};
 use super::part::{Failed, Open, Part, Whose, late};
@@ -30,7 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After a failure that passes nobody sends another request for so long, if the service does not say for how long.
 const REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(60);
 /// How often a store that fails is asked to take a token, and how often it is asked for one.
 const PUBLISHING: u32 = 3;
 const LOOKING: u32 = 2;

@@ -37,7 +37,8 @@ const SWEPT: usize = 4;
 /// on a network, end a call when its time is over; at most eight threads wait for them.
 ///
 /// How long a record is kept is measured by the wall clock, which processes share: set ahead, it ends records early.
-/// The file system must have hard links, and times that are right to a minute. Use one folder for one purpose.
+/// The file system must have hard links, and times that are right to a minute. Use one folder for one purpose. A record has
+/// 32 MiB at most.
 ///
 /// ```
 /// # #[cfg(feature = "blocking")] {
@@ -169,6 +170,7 @@ impl Files {
                 return Ok(None);
             }
             let content = Content::of(key.as_str(), bytes, keep.map(|keep| now.saturating_add(keep)));
+            content.check()?;
             let saved = match (held, &newest) {
                 (Some(held), _) => states::follow(&place.bucket, &place.folder, held, &content)?,
                 // What was there before goes first.

@@ -237,6 +237,45 @@ fn cache_clear_removes_tokens_and_leaves_sessions_of_users() {
     assert_eq!(world.run(&["cache", "clear"]), (0, String::new(), String::new()));
 }
 
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn cache_clear_reaches_every_folder_and_what_is_damaged() {
+    let world = limited();
+    let home = world.folder.join("home");
+    private(&home);
+    let at_home = |mut command: Command| ended(&command.env("HOME", &home).output().unwrap());
+    // One run with the runtime folder, one without it, as from a timer.
+    let first = at_home(cached(&world, &["token"])).1;
+    let second = at_home(world.command(&["token"])).1;
+    assert_ne!(first, second);
+    let parents = std::os::unix::fs::MetadataExt::mode(&home.join(".cache").metadata().unwrap());
+    assert_eq!(parents & 0o777, 0o700, "what is made above it is private too");
+    let revoked = world.emulator.count("oauth.revoke");
+    assert_eq!(at_home(cached(&world, &["cache", "clear", "--revoke"])).0, 0);
+    assert_eq!(world.emulator.count("oauth.revoke") - revoked, 2, "those of both folders");
+    // A damaged file is in nobody's way any more, and a folder that is loose not in the other's.
+    for _ in 0..2 {
+        at_home(cached(&world, &["token"]));
+        at_home(world.command(&["token"]));
+        for file in files(&runtime(&world).join("lumoauth")) {
+            std::fs::write(file, "damaged").unwrap();
+        }
+        let (code, _, said) = at_home(cached(&world, &["-v", "cache", "clear"]));
+        assert!(code == 0 && said.contains("some were damaged"), "{said}");
+        assert_eq!(at_home(cached(&world, &["token"])).1, at_home(cached(&world, &["token"])).1);
+    }
+    at_home(world.command(&["token"]));
+    mode(&runtime(&world).join("lumoauth"), 0o755);
+    let (code, _, said) = at_home(cached(&world, &["cache", "clear"]));
+    assert!(code != 0 && said.contains("chmod 700"), "{said}");
+    assert_eq!(files(&home.join(".cache/lumoauth")), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn a_place_that_others_can_reach_is_not_used() {
     let world = limited();

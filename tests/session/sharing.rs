@@ -288,6 +288,23 @@ fn a_failure_that_passes_is_not_repeated_by_every_process() {
 }
 
 #[test]
+fn no_record_keeps_all_from_asking_for_long() {
+    // A rest of 2 s that begins in a year, one of a year that begins now, and one that never ends.
+    let (now, year) = (1_750_003_600_000_u64, 31_536_000_000_u64);
+    for (at, length, most) in [(now + year, 2_000, 1), (now, year, 67), (u64::MAX, u64::MAX, 1)] {
+        let mut world = World::new(13);
+        world.run(process().token()).unwrap();
+        world.pass(Duration::from_secs(3600));
+        world.shelves.edit(|record| record["rest"] = serde_json::json!({ "at": at, "length": length }));
+        let before = world.monotonic;
+        let call = process().call(read().total(100_000));
+        world.run(call).unwrap_or_else(|error| panic!("{at} {length}: {error}"));
+        let took = world.monotonic - before;
+        assert!(took < Duration::from_secs(most), "{at} {length}: {took:?}");
+    }
+}
+
+#[test]
 fn what_stands_in_a_record_and_is_no_token_is_replaced() {
     for change in ["{}", "[]", "", "{\"version\":2}", "{\"version\":1,\"of\":\"x\"}", "\u{0}"] {
         let (mut world, one) = (World::new(11), process());

@@ -38,6 +38,9 @@ pub(super) struct Claim {
     pub(super) at: Timestamp,
 }
 
+/// The longest that nobody is to ask, whatever a service or a record says.
+pub(super) const LONGEST_REST: Duration = Duration::from_secs(60);
+
 /// A request failed, and so long nobody is to send another.
 #[derive(Clone, Copy)]
 pub(super) struct Rest {
@@ -53,10 +56,14 @@ impl Claim {
 }
 
 impl Rest {
-    /// How much of it is left; never more than its whole length, whatever clocks were set to.
+    /// How much of it is left; never more than its whole length, and nothing if it began so far in the future that a clock
+    /// was wrong: nobody would end it.
     fn left(&self, now: Timestamp) -> Duration {
-        let end = self.at.saturating_add(self.length);
-        end.saturating_since(now).min(self.length)
+        if self.at.saturating_since(now) >= APART {
+            return Duration::ZERO;
+        }
+        let length = self.length.min(LONGEST_REST);
+        self.at.saturating_add(length).saturating_since(now).min(length)
     }
 }
 

@@ -27,9 +27,8 @@ enum At {
 
 impl Revoked {
     pub(super) fn new(users: &Users, session: StoreKey, name: &str) -> Self {
-        // What could not be saved is revoked as well.
-        let kept = users.shared.kept.take(&session);
-        let kept = kept.and_then(|obtained| obtained.tokens.refresh).into_iter().collect();
+        // What could not be saved is revoked as well, and waits on if that fails.
+        let kept = users.shared.kept.refresh_tokens(&session);
         let at = At::Look(Box::new(look(&session, Vec::new(), kept)));
         Revoked { users: users.clone(), session, name: name.to_owned(), told: Vec::new(), at }
     }
@@ -67,6 +66,7 @@ impl Part for Revoked {
                 }
                 At::Revoke(call, token, left) => {
                     ready!(Part::step(&mut **call, now, arrived.take(), time)?);
+                    self.users.shared.kept.revoked(&self.session, token);
                     self.told.push(token.clone());
                     std::mem::take(left)
                 }

@@ -12,10 +12,11 @@ use super::super::{Arrived, Call, Step};
 use super::{Users, read};
 use crate::error::{Error, Unsaved};
 use crate::operations::{Revoke, TokenHint, TokenSet, UserSession};
+use crate::secret::Secret;
 use crate::store::{Record, StoreKey};
 use crate::time::{Deadline, Now};
 
-/// The most sessions that something is kept for; beyond, the oldest is the store's loss.
+/// The most that is kept, of each kind; beyond, what comes is not, and the caller has it from the error alone.
 const MOST: usize = 1024;
 
 /// A user's token, told from every other one without being it.
@@ -31,8 +32,8 @@ const PACE: Duration = Duration::from_secs(1);
 /// What this process knows and no store does.
 #[derive(Default)]
 pub(super) struct Kept {
-    /// Tokens that could not be saved, or not revoked.
-    obtained: Mutex<HashMap<StoreKey, Obtained>>,
+    /// Tokens that could not be saved, or not revoked: of each session all, for one user may consent twice meanwhile.
+    obtained: Mutex<HashMap<StoreKey, Vec<Obtained>>>,
     /// Claims on renewals that stand in the store, and whose refresh token has not been handed to anybody.
     unsent: Mutex<HashMap<UserKey, String>>,
     /// When a session's refresh token was handed out the last time, by the monotonic clock.
@@ -42,14 +43,38 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// The newest tokens that wait to be saved. Whoever takes them saves them, or puts them back.
     pub(super) fn take(&self, session: &StoreKey) -> Option<Obtained> {
-        lock(&self.obtained).remove(session)
+        let mut all = lock(&self.obtained);
+        let of_session = all.get_mut(session)?;
+        let newest = of_session.pop();
+        if of_session.is_empty() {
+            all.remove(session);
+        }
+        newest
+    }
+
+    /// The refresh tokens among what waits to be saved. They stay until they are revoked.
+    pub(super) fn refresh_tokens(&self, session: &StoreKey) -> Vec<Secret> {
+        let all = lock(&self.obtained);
+        let of_session = all.get(session).into_iter().flatten();
+        of_session.filter_map(|obtained| obtained.tokens.refresh.clone()).collect()
+    }
+
+    /// This refresh token was revoked: what came with it need not be saved any more.
+    pub(super) fn revoked(&self, session: &StoreKey, refresh: &Secret) {
+        let mut all = lock(&self.obtained);
+        let Some(of_session) = all.get_mut(session) else { return };
+        of_session.retain(|obtained| obtained.tokens.refresh.as_ref() != Some(refresh));
+        if of_session.is_empty() {
+            all.remove(session);
+        }
     }
 
     fn put(&self, session: StoreKey, obtained: Obtained) {
         let mut all = lock(&self.obtained);
-        if all.len() < MOST {
-            all.insert(session, obtained);
+        if all.values().map(Vec::len).sum::<usize>() < MOST {
+            all.entry(session).or_default().push(obtained);
         }
     }
 

@@ -80,16 +80,17 @@ enum At {
 impl UserToken {
     pub(super) fn new(users: &Users, session: StoreKey) -> Self {
         let began = users.shared.users.newest();
-        let at = match users.shared.kept.take(&session) {
-            Some(obtained) => At::Save(Box::new(Save::new(users, session.clone(), obtained))),
-            None => load(&session),
-        };
+        let at = save_or_load(users, &session);
         UserToken { users: users.clone(), session, began, at }
     }
 }
 
-fn load(session: &StoreKey) -> At {
-    At::Load(Box::new(Change::new(session.clone(), |record, _| Ok(Edit::Leave(read(record)?)))))
+/// What waits to be saved comes first, all of it.
+fn save_or_load(users: &Users, session: &StoreKey) -> At {
+    match users.shared.kept.take(session) {
+        Some(obtained) => At::Save(Box::new(Save::new(users, session.clone(), obtained))),
+        None => At::Load(Box::new(Change::new(session.clone(), |record, _| Ok(Edit::Leave(read(record)?))))),
+    }
 }
 
 impl Part for UserToken {
@@ -105,7 +106,7 @@ impl Part for UserToken {
             match &mut self.at {
                 At::Save(save) => {
                     ready!(save.step(now, arrived.take(), time)?);
-                    self.at = load(&self.session);
+                    self.at = save_or_load(&self.users, &self.session);
                 }
                 At::Load(load) => {
                     let session = match load.step(now, arrived.take(), time)? {

@@ -8,13 +8,18 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 
-/// Makes a folder for this user alone. False if there is one already.
-pub(super) fn make(folder: &Path) -> std::io::Result<bool> {
+/// What makes folders for this user alone.
+fn private() -> DirBuilder {
     #[allow(unused_mut)] // there are no modes elsewhere
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(folder) {
+    builder
+}
+
+/// Makes a folder for this user alone. False if there is one already.
+pub(super) fn make(folder: &Path) -> std::io::Result<bool> {
+    match private().create(folder) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
@@ -27,7 +32,8 @@ pub(super) fn open(folder: &Path) -> Result<Owner, StoreError> {
     let refused = |problem: &str| StoreError::unavailable(format!("{}: {problem}", folder.display()));
     let failed = |error: std::io::Error| refused(&error.to_string());
     if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
+        // For this user alone as well (XDG Base Directory Specification).
+        private().recursive(true).create(parent).map_err(failed)?;
     }
     make(folder).map_err(failed)?;
     let about = std::fs::metadata(folder).map_err(failed)?;

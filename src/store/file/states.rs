@@ -23,6 +23,9 @@ use crate::store::Version;
 /// How many older names stay, without their content. Whoever slept between a look and a link learns from them that it
 /// came too late.
 const OLDER: u64 = 64;
+/// The most bytes of a record with its key; a file that is longer, with all that is noted in it, is none, and is not read.
+const LONGEST: u64 = 32 * 1024 * 1024;
+const NOTES: u64 = 64 * 1024;
 /// How often somebody else may be faster before this process gives up.
 pub(super) const TRIES: usize = 100;
 /// The first word of every state.
@@ -67,6 +70,14 @@ impl Content {
     pub(super) fn of(key: &str, bytes: &[u8], end: Option<Duration>) -> Self {
         let end = end.map(|end| u64::try_from(end.as_millis()).unwrap_or(u64::MAX));
         Content::new(key, bytes, end, false)
+    }
+
+    /// Refuses what would not be read any more.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.0.len() as u64 > LONGEST {
+            return Err(StoreError::full("a record in a file has 32 MiB at most"));
+        }
+        Ok(())
     }
 
     /// Of a state that nobody follows.
@@ -187,6 +198,9 @@ pub(super) fn newest(folder: &Path, own: Owner) -> Result<Option<State>, StoreEr
 fn read(mut file: File, own: Owner) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let about = file.metadata().map_err(|error| failed("read", &error))?;
     own.check(&about)?;
+    if about.len() > LONGEST.saturating_add(NOTES) {
+        return Err(StoreError::corrupt("a file of the store is longer than any record"));
+    }
     // All of it at once: a buffer that grows leaves copies behind.
     let length = usize::try_from(about.len()).unwrap_or_default().saturating_add(1);
     let mut content = Zeroizing::new(Vec::with_capacity(length));

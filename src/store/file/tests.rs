@@ -210,4 +210,11 @@ fn files_that_are_something_else_are_errors() {
         assert_eq!(files.save_if(&key(), Some(version), b"y", None).unwrap_err(), error);
         assert_eq!(files.remove_if(&key(), version).unwrap_err(), error);
     }
+    // A length that nobody could read.
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    let error = files.load(&key()).unwrap_err();
+    assert!(error.is_corrupt() && error.to_string().contains("longer than any record"), "{error}");
+    let (other, long) = (StoreKey::new(Shelf::Sessions, ["long"]), vec![0; 33 << 20]);
+    assert!(files.save_if(&other, None, &long, None).unwrap_err().is_full());
+    assert!(files.load(&other).unwrap().is_none());
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::error::ConsentError;
+use lumoauth::store::{MemoryStore, Page, Prefix, Record, Store, StoreError, StoreKey, Version};
 use lumoauth::{DelegationChain, Error};
 
 use super::support::*;
@@ -175,6 +176,75 @@ fn tokens_that_cannot_be_saved_are_handed_out_and_saved_at_the_next_call() {
     assert_eq!(emulator.count("oauth.token") - before, 3);
     chain.revoke("s1").unwrap();
     assert_eq!(emulator.active_refresh_tokens(), 0);
+}
+
+/// A consent whose tokens the store does not take.
+fn unsaved(emulator: &Emulator, chain: &DelegationChain, store: &Faulty) {
+    store.heal();
+    let back = come_back(emulator, &chain.consent_url("s1", ["read:documents", "offline_access"]).unwrap());
+    // Load, claim, and from then on nothing.
+    store.at(2, usize::MAX, Fault::Fails);
+    let error = chain.handle_callback_url("s1", &back).unwrap_err();
+    assert!(matches!(error, Error::NotSaved { .. }), "{error:?}");
+}
+
+#[test]
+fn tokens_that_wait_to_be_saved_outlive_a_revocation_that_fails_and_a_second_consent() {
+    for consents in 1..=3 {
+        for exchanges in [false, true] {
+            let emulator = emulator();
+            let store = Faulty::new(&emulator);
+            let chain = chain(&emulator).store(store.clone());
+            for _ in 0..consents {
+                unsaved(&emulator, &chain, &store);
+            }
+            chain.revoke("s1").unwrap_err();
+            assert_eq!(emulator.active_refresh_tokens(), consents);
+            store.heal();
+            if exchanges {
+                chain.exchange("s1", []).unwrap();
+                assert_eq!(emulator.active_refresh_tokens(), 1);
+            }
+            chain.revoke("s1").unwrap();
+            assert_eq!(emulator.active_refresh_tokens(), 0, "{consents} consents, exchange {exchanges}");
+        }
+    }
+}
+
+/// A store whose list does not end.
+struct Endless(MemoryStore);
+
+impl Store for Endless {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        self.0.load(key, within)
+    }
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        self.0.save_if(key, version, bytes, keep, within)
+    }
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.0.remove_if(key, version, within)
+    }
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        let page = self.0.keys(prefix, None, within)?;
+        let next = if after == Some("one") { "two" } else { "one" };
+        Ok(Page::new(page.keys().to_vec(), Some(next.to_owned())))
+    }
+}
+
+#[test]
+fn a_list_that_repeats_its_pages_is_an_error_at_once() {
+    let emulator = emulator();
+    let chain = chain(&emulator).store(Endless(MemoryStore::new()));
+    consent(&emulator, &chain, "s1");
+    let Err(Error::Store(error)) = chain.active_sessions() else { panic!("it ended") };
+    assert!(error.is_corrupt(), "{error}");
 }
 
 #[test]

@@ -33,24 +33,29 @@ impl Kept {
     }
 }
 
-/// The first folder that will do, or why there is none.
+/// In the first folder that will do, or why there is none.
 pub(super) fn open(settings: &SettingsArgs, given: Option<&Secret>) -> Result<Kept, String> {
+    let mut why = "neither XDG_RUNTIME_DIR, XDG_CACHE_HOME nor HOME says where".to_owned();
+    for folder in folders() {
+        match FileStore::open(&folder) {
+            Ok(files) => return kept(settings, &folder, files, given),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
+}
+
+/// Sealed if there is a secret that a key can come from.
+fn kept(
+    settings: &SettingsArgs,
+    folder: &Path,
+    files: FileStore,
+    given: Option<&Secret>,
+) -> Result<Kept, String> {
     let secret = match given {
         Some(secret) => Some(secret.clone()),
         None => variable("AGENT_CLIENT_SECRET").and_then(|secret| secret.to_str().map(Secret::from)),
     };
-    let (mut why, mut found) =
-        ("neither XDG_RUNTIME_DIR, XDG_CACHE_HOME nor HOME says where".to_owned(), None);
-    for folder in folders() {
-        match FileStore::open(&folder) {
-            Ok(files) => {
-                found = Some((folder, files));
-                break;
-            }
-            Err(error) => why = error.to_string(),
-        }
-    }
-    let (folder, files) = found.ok_or(why)?;
     let folder = folder.display();
     let secret = if settings.workload_token_file.is_some() { None } else { secret };
     match secret {
@@ -95,21 +100,43 @@ fn is_own(_: &Path) -> bool {
     false
 }
 
-/// `lumoauth cache clear`.
+/// `lumoauth cache clear`: in every folder where runs may have left tokens. One that fails keeps none of the others.
 pub(super) fn clear(settings: &SettingsArgs, revoke: bool) -> Result<Ended, Failure> {
-    if revoke {
-        let secret = secret(settings)?;
-        if let Ok(kept) = open(settings, secret.as_ref()) {
-            let revoked = kept.shared_by(bare(settings, secret)?).build()?.revoke_shared_tokens()?;
-            say(settings, &format!("tokens revoked: {revoked}"));
+    let secret = if revoke { secret(settings)? } else { None };
+    let mut first = None;
+    for folder in folders().into_iter().filter(|folder| folder.is_dir()) {
+        if let Err(failure) = clear_one(settings, &folder, revoke, secret.as_ref()) {
+            first.get_or_insert(failure);
         }
     }
-    for folder in folders().into_iter().filter(|folder| folder.is_dir()) {
-        let files = FileStore::open(&folder).map_err(Error::from)?;
-        let removed = remove(&files).map_err(Error::from)?;
-        say(settings, &format!("records removed from {}: {removed}", folder.display()));
+    first.map_or(Ok(Ended { answer: Vec::new(), code: exit::OK }), Err)
+}
+
+fn clear_one(
+    settings: &SettingsArgs,
+    folder: &Path,
+    revoke: bool,
+    secret: Option<&Secret>,
+) -> Result<(), Failure> {
+    let files = FileStore::open(folder).map_err(Error::from)?;
+    if revoke && let Ok(kept) = kept(settings, folder, files.clone(), secret) {
+        let agent = kept.shared_by(bare(settings, secret.cloned())?).build()?;
+        say(settings, &format!("tokens revoked: {}", agent.revoke_shared_tokens()?));
     }
-    Ok(Ended { answer: Vec::new(), code: exit::OK })
+    match remove(&files) {
+        Ok(removed) => {
+            say(settings, &format!("records removed from {}: {removed}", folder.display()));
+            Ok(())
+        }
+        // What cannot be read has no version by which it could go, and all were to go.
+        Err(error) if error.is_corrupt() => {
+            let help = |_| Failure::from(Error::from(error));
+            std::fs::remove_dir_all(folder.join(Shelf::Tokens.name())).map_err(help)?;
+            say(settings, &format!("all records removed from {}: some were damaged", folder.display()));
+            Ok(())
+        }
+        Err(error) => Err(Error::from(error).into()),
+    }
 }
 
 /// Removes every token, sealed or not.
