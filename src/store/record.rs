@@ -90,7 +90,7 @@ impl fmt::Debug for Record {
 }
 
 /// Some of the keys that were asked for, and where to go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Page {
     keys: Vec<StoreKey>,
     next: Option<String>,
@@ -114,6 +114,14 @@ impl Page {
     }
 }
 
+/// Not where it goes on: that may be the name of a user.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.next.is_some() { ", and more" } else { "" };
+        write!(f, "Page({} keys{more})", self.keys.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +140,14 @@ mod tests {
             assert!(Version::from_bytes(&vec![b'x'; length]).unwrap_err().is_corrupt());
         }
         assert_eq!(format!("{:?}", Version::from_number(258)), "Version(0000000000000102)");
+    }
+
+    #[test]
+    fn a_page_says_no_name() {
+        let keys = vec![StoreKey::new(crate::store::Shelf::Sessions, ["canary"])];
+        let page = Page::new(keys, Some("canary".to_owned()));
+        assert_eq!(format!("{page:?}"), "Page(1 keys, and more)");
+        assert_eq!(format!("{:?}", Page::new(Vec::new(), None)), "Page(0 keys)");
     }
 
     #[test]

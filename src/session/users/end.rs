@@ -113,6 +113,10 @@ impl Machine for RevokedAll {
     fn step(&mut self, now: &Now, mut arrived: Option<Arrived>) -> Result<Step<()>, Error> {
         if let Some(all) = &mut self.all {
             self.left = ready!(all.step(now, arrived.take())?);
+            // Also where the record is gone and tokens still wait to be saved.
+            self.left.extend(self.users.shared.kept.sessions().iter().map(name));
+            self.left.sort_unstable();
+            self.left.dedup();
             self.left.reverse();
             self.all = None;
         }

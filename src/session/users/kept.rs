@@ -54,6 +54,11 @@ impl Kept {
         newest
     }
 
+    /// The sessions for which something waits to be saved.
+    pub(super) fn sessions(&self) -> Vec<StoreKey> {
+        lock(&self.obtained).keys().cloned().collect()
+    }
+
     /// The refresh tokens among what waits to be saved. They stay until they are revoked.
     pub(super) fn refresh_tokens(&self, session: &StoreKey) -> Vec<Secret> {
         let all = lock(&self.obtained);

@@ -211,6 +211,19 @@ fn tokens_that_wait_to_be_saved_outlive_a_revocation_that_fails_and_a_second_con
     }
 }
 
+#[test]
+fn ending_all_ends_what_waits_to_be_saved_for_a_session_that_is_gone() {
+    let emulator = emulator();
+    let store = Faulty::new(&emulator);
+    let (own, other) = (chain(&emulator).store(store.clone()), chain(&emulator).store(store.clone()));
+    unsaved(&emulator, &own, &store);
+    store.heal();
+    other.revoke("s1").unwrap();
+    assert_eq!(emulator.active_refresh_tokens(), 1);
+    own.revoke_all().unwrap();
+    assert_eq!(emulator.active_refresh_tokens(), 0);
+}
+
 /// A store whose list does not end.
 struct Endless(MemoryStore);
 
