@@ -64,6 +64,26 @@ fn a_command_runs_in_the_world_of_the_seed_and_its_code_is_the_answer() {
 }
 
 #[test]
+fn a_seed_says_who_may_do_what() {
+    let check = |arguments: &[&str]| {
+        let given = example();
+        let mut all = vec!["--seed", &given, "--", LUMOAUTH, "check"];
+        all.extend(arguments);
+        emulator(&all)
+    };
+    let (code, out, err) = check(&["policy", "read", "document:1"]);
+    assert!(code == 0 && out.contains("Allowed by policy: published"), "{code} {out} {err}");
+    assert_eq!(check(&["policy", "read", "document:2"]).0, 3);
+    // An agent that may not ask about others is told so: the relation is there, and is not shown to it.
+    let (code, _, err) = check(&["relation", "document:1", "viewer", "user:alice"]);
+    assert!(code == 3 && err.contains("INSUFFICIENT_PERMISSIONS"), "{code} {err}");
+    let text = std::fs::read_to_string(example()).unwrap();
+    let wrong = Seed::new("who.toml", &text.replace("relation = \"parent\"", "relationship = \"parent\""));
+    let (code, _, err) = emulator(&["--seed", wrong.path()]);
+    assert!(code == 2 && err.contains("relationship") && err.contains(", line "), "{code} {err}");
+}
+
+#[test]
 fn json_says_the_same() {
     let text = r#"{"tenant": [{"slug": "acme", "agent": [{"client_id": "agt_a", "secret": "s", "capabilities": ["do_it"]}]}]}"#;
     let seed = Seed::new("same.json", text);

@@ -1,5 +1,7 @@
 //! Seed files: what an emulator starts with, in TOML or JSON. No `Debug`: secrets are among it.
 
+mod authz;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use lumoauth::emulator::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use self::authz::{ApiKeyEntry, ConnectionEntry, RelationEntry, ThingEntry};
 use crate::commands::text::{read_text, usage};
 use crate::exit::Failure;
 
@@ -45,6 +48,12 @@ struct TenantEntry {
     aauth_resource: Option<Vec<AAuthResourceEntry>>,
     deny: Option<BTreeMap<String, String>>,
     scope_group: Option<BTreeMap<String, Vec<String>>>,
+    role: Option<BTreeMap<String, Vec<String>>>,
+    relation: Option<Vec<RelationEntry>>,
+    policy: Option<Vec<Map<String, Value>>>,
+    thing: Option<Vec<ThingEntry>>,
+    api_key: Option<Vec<ApiKeyEntry>>,
+    connection: Option<Vec<ConnectionEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +101,7 @@ struct UserEntry {
     email: Option<String>,
     display_name: Option<String>,
     scopes: Texts,
+    roles: Texts,
     claims: Claims,
 }
 
@@ -238,7 +248,8 @@ impl TenantEntry {
         let tenant =
             each(tenant, self.scope_group, |tenant, (scope, parts)| tenant.scope_group(scope, parts));
         let tenant = each(tenant, self.aauth_agent, |tenant, entry| tenant.aauth_agent(entry.seed()));
-        each(tenant, self.aauth_resource, |tenant, entry| tenant.aauth_resource(entry.seed()))
+        let tenant = each(tenant, self.aauth_resource, |tenant, entry| tenant.aauth_resource(entry.seed()));
+        authz::add(tenant, self.role, self.relation, self.policy, self.thing, self.api_key, self.connection)
     }
 }
 
@@ -277,6 +288,7 @@ impl UserEntry {
         let user = set(UserSeed::new(self.name), self.email, UserSeed::email);
         let user = set(user, self.display_name, UserSeed::display_name);
         let user = set(user, self.scopes, UserSeed::scopes);
+        let user = each(user, self.roles, UserSeed::role);
         each(user, self.claims, |user, (name, value)| user.claim(name, value))
     }
 }
