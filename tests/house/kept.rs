@@ -11,7 +11,10 @@ const WITHOUT: &[(&str, &str)] = &[
         "it comes from the caller's own source: tests/aauth/client/renewal.rs",
     ),
     ("src/session/holder/renewal.rs", "it is for those alone who were there: tests/aauth/client/renewal.rs"),
-    ("src/session/kinds/decision.rs", "its row comes with its client"),
+    (
+        "src/session/kinds/decision.rs",
+        "off unless asked for, never renewed early and never remembered as a failure: tests/client/authz.rs",
+    ),
     (
         "src/session/kinds/vault.rs",
         "a call of one operation, as the rows of tokens for MCP servers: tests/client/vault.rs",
