@@ -5,6 +5,7 @@
 #![doc = "[docs/errors.md#exit-codes]: crate::guide::errors#exit-codes-of-the-command-line"]
 #![doc = "[docs/guarantees.md]: crate::guide::guarantees"]
 #![doc = "[docs/mcp.md]: crate::guide::mcp"]
+#![doc = "[docs/permissions.md]: crate::guide::permissions"]
 #![doc = "[docs/python.md]: crate::guide::python"]
 #![doc = "[docs/SECURITY.md]: crate::guide::security"]
 #![doc = "[docs/stores.md]: crate::guide::stores"]
