@@ -40,7 +40,7 @@ pub(crate) mod asynchronous {
     macro_rules! example {
         ($first:literal $(, $rest:literal)*) => {
             concat!(
-                "```\n# #[cfg(feature = \"emulator\")] {\n# #[allow(unused_imports)]\n# use lumoauth::{Allowed, GetVaultToken, asynchronous::*, emulator::Emulator, guarded_actions};\n",
+                "```\n# #[cfg(feature = \"emulator\")] {\n# #[allow(unused_imports)]\n# use lumoauth::{Allowed, CheckPermission, CheckPermissions, GetVaultToken, Subject, Tuple, http};\n# #[allow(unused_imports)]\n# use lumoauth::{asynchronous::*, emulator::Emulator, guarded_actions};\n",
                 "# let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();\n# runtime.block_on(async {\n",
                 "# let emulator = Emulator::demo()?;\n# let agent = emulator.async_agent()?;\n",
                 $first,

@@ -18,7 +18,7 @@ use crate::operations::authz::{
 /// Every question is about whoever the credential belongs to, unless it names a subject. A denial is a value;
 /// [`Decision::require`] turns it into an error. Anything but a clear answer is an error, never an allow.
 ///
-#[doc = example!("let authz = agent.authz();\nassert!(authz.permission(\"document.read\")", "?.allowed());\n\n// Is the user a viewer of the document, itself or by what it is in?\nlet tuple = Tuple::viewer(\"document:doc-123\", \"user:alice\");\nassert!(authz.relation(tuple)", "?.allowed());")]
+#[doc = example!("let authz = agent.authz();\nassert!(authz.permission(\"document.read\")", "?.allowed());\n\n// Is the agent a viewer of the document, itself or by what the document is in? Nobody said so.\nlet tuple = Tuple::viewer(\"document:doc-123\", \"agent:agt_demo\");\nassert!(!authz.relation(tuple)", "?.allowed());")]
 #[derive(Clone)]
 pub struct Authz {
     driver: Driver,
