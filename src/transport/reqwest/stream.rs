@@ -216,8 +216,9 @@ impl Read for Watched {
         context: &mut Context<'_>,
         mut cursor: ReadBufCursor<'_>,
     ) -> Poll<Result<(), IoError>> {
-        let mut piece = [0; PIECE];
-        let mut buffer = ReadBuf::new(piece.get_mut(..cursor.remaining().min(PIECE)).unwrap_or_default());
+        // Most polls find nothing: what is not read into is not cleared either.
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut buffer = ReadBuf::uninit(piece.get_mut(..cursor.remaining().min(PIECE)).unwrap_or_default());
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
         if !buffer.filled().is_empty() {
             self.flow.pass(buffer.filled())?;
