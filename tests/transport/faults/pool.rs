@@ -15,7 +15,7 @@ fn f8_connections_closed_at_random_moments_are_invisible_to_calls_that_may_be_re
     let server = Server::start(service("tok"));
     let agent = agent(server.url()).build().unwrap();
     let done = AtomicBool::new(false);
-    let mut closed = 0;
+    let (mut between, mut during) = (0, 0);
     std::thread::scope(|scope| {
         let closer = scope.spawn(|| {
             let (mut rng, mut closed) = (Rng::new(8), 0);
@@ -29,16 +29,21 @@ fn f8_connections_closed_at_random_moments_are_invisible_to_calls_that_may_be_re
             }
             closed
         });
+        // How often the closer's thread runs is the machine's affair; these happen on any machine.
+        let mut rng = Rng::new(80);
         for call in 0..CALLS {
+            if rng.below(50) == 0 {
+                between += if rng.below(2) == 0 { server.close_idle() } else { server.reset_idle() };
+            }
             let decision = agent.ask("read").unwrap_or_else(|error| panic!("call {call}: {error:?}"));
             assert!(decision.allowed());
         }
         done.store(true, Ordering::SeqCst);
-        closed = closer.join().unwrap();
+        during = closer.join().unwrap();
     });
     let connections = server.connections();
-    println!("f8: {CALLS} calls, {closed} connections closed under them, {connections} opened, 0 errors");
-    assert!(closed > 100, "only {closed} connections were closed");
+    println!("f8: {CALLS} calls, {between} + {during} connections closed under them, {connections} opened, 0 errors");
+    assert!(between > 100, "only {between} connections were closed");
 }
 
 #[test]
