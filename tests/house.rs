@@ -73,6 +73,8 @@ const IMPORTS: &[(&str, &str)] = &[
 const CORE: usize = 32;
 const DEFAULT: usize = 49;
 const REQWEST: usize = 58;
+const TOWER: usize = 51;
+const AXUM: usize = 60;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -322,6 +324,24 @@ fn the_async_build_brings_no_second_tls_and_nothing_that_changes_what_is_read() 
     }
     assert!(has("hyper") && has("ring"), "the tree was not read");
     assert!(without_build_tools(&tree) <= REQWEST, "{tree:#?}");
+}
+
+#[test]
+fn layers_bring_no_framework_and_extractors_no_server() {
+    let tower = tree(&["--no-default-features", "--features", "tower"]);
+    let axum = tree(&["--no-default-features", "--features", "axum"]);
+    println!("tower {} crates, axum {} crates", without_build_tools(&tower), without_build_tools(&axum));
+    let has =
+        |tree: &BTreeSet<String>, name: &str| tree.iter().any(|line| line.starts_with(&format!("{name} v")));
+    for name in ["axum", "axum-core", "actix-web", "rmcp", "hyper", "tokio", "tower", "ureq", "rustls"] {
+        assert!(!has(&tower, name), "{name} came along");
+    }
+    for name in ["hyper", "tokio", "rmcp", "ureq", "rustls", "tracing"] {
+        assert!(!has(&axum, name), "{name} came along");
+    }
+    assert!(has(&tower, "tower-layer") && has(&axum, "axum"), "the trees were not read");
+    assert!(without_build_tools(&tower) <= TOWER, "{tower:#?}");
+    assert!(without_build_tools(&axum) <= AXUM, "{axum:#?}");
 }
 
 #[test]
