@@ -69,7 +69,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let policy = agent.authz().policy(CheckPolicy::new("document", "read").resource_id("1"))?;
     println!("the policies let it read document 1: {}", policy.allowed());
 
-    // Code that does something asks for the proof.
+    // A line that ends the function unless the answer is yes; code that does something asks for the proof.
+    agent.require("document.read")?;
     println!("\n{}", read("document 1", agent.guard::<ReadDocument>()?));
     // A denial in the words that a model can work with.
     println!("told to the model: {}", agent.ask("user.delete")?.for_model());

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | ask what an agent may do, call the service in its name | [`Agent`]; what comes back: [`Decision`], [`AgentInfo`], [`Identity`], [`Budget`], [`Response`] |
 //! | decide in a service, with a user's token or an API key | [`Client`] |
-//! | have code that cannot run unasked | `agent.guard::<ReadDocument>()`: [`guarded_actions!`], [`Allowed`], [`AllowedDynamic`] |
+//! | have code that cannot run unasked | `agent.require("delete_user")?;`: [`Granted`]; `agent.guard::<ReadDocument>()`: [`guarded_actions!`], [`Allowed`], [`AllowedDynamic`] |
 //! | get a token for somebody else's service out of the vault | [`Agent::vault_token`]: [`GetVaultToken`], [`VaultToken`] |
 //! | check permissions, relations, policies | [`Authz`]; [`CheckPermission`], [`Tuple`], [`CheckPolicy`], [`Evaluate`]; many at once: [`Answers`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
@@ -34,6 +34,8 @@
 //! | build another SDK on this one, or add a step | [`embed`] |
 //! | read more than one type at a time explains | [`guide`] |
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// A line that the documentation shows compiles without a warning in the program it is copied to.
+#![doc(test(attr(allow(unused), deny(unused_must_use, deprecated))))]
 // The documentation names every feature's types; without the features there is nothing to link to.
 #![cfg_attr(
     not(all(

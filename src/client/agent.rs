@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{
     AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, AuthorizeTool, Budget, ConnectionPage, Decision,
-    GetIdentity, GetVaultToken, GuardedAction, Identity, ListConnections, McpToken, Register, Registration,
+    GetIdentity, GetVaultToken, Granted, GuardedAction, Identity, ListConnections, McpToken, Register, Registration,
     VaultToken,
 };
 use crate::scopes::Scopes;
@@ -146,15 +146,14 @@ impl Agent {
         self.driver.run(question).await
     }
 
-    /// Asks, and goes on only if it is allowed: `agent.require("delete_user")?`. The decision has the audit record.
+    /// Asks, and goes on only if it is allowed: `agent.require("delete_user")?;`. What it returns has the audit record, and may be dropped.
     ///
     #[doc = example!("agent.require(\"read_document\")", "?;\nlet refused = agent.require(\"delete_user\")", ".unwrap_err();\nassert!(refused.is_forbidden());")]
     ///
     /// # Errors
     /// [`Error::Denied`] for a denial, and as [`Agent::ask`].
-    pub async fn require(&self, question: impl Into<Ask> + Send) -> Result<Decision, Error> {
-        let decision = self.ask(question).await?;
-        decision.require().map(|()| decision)
+    pub async fn require(&self, question: impl Into<Ask> + Send) -> Result<Granted, Error> {
+        Granted::of(self.ask(question).await?)
     }
 
     /// Asks for an action that is a type ([`guarded_actions!`](crate::guarded_actions)), and gives the proof that the function which

@@ -54,6 +54,15 @@ pub(super) fn echoed(fields: &mut Fields, member: &'static str, own: &str) -> Re
 /// permission, a relation or a policy.
 ///
 /// A denial is a value, not an error; [`Decision::require`] turns it into one. Prints as one line of JSON.
+///
+/// One that nobody looks at is a warning, which this example denies:
+///
+/// ```compile_fail
+/// # #[cfg(not(all(feature = "emulator", feature = "blocking")))] compile_error!("there is no agent to ask");
+/// # let agent = lumoauth::Emulator::demo()?.agent()?;
+/// agent.ask("delete_user")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[must_use = "a decision that nobody looks at allows nothing"]
 pub struct Decision {

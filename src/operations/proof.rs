@@ -115,20 +115,50 @@ impl AllowedDynamic {
         Ok(AllowedDynamic(decision))
     }
 
-    /// Uses it up for this action: the first thing that the code does which does the action.
+    /// Uses it up for this action: the first thing that the code does which does the action, as `proof.use_for("send_mail")?;`.
     ///
     /// # Errors
     /// [`Error::Denied`] if it is the proof of another action.
-    pub fn use_for(self, action: &str) -> Result<Decision, Error> {
-        if self.0.allowed() && self.0.action() == action {
-            return Ok(self.0);
+    pub fn use_for(self, action: &str) -> Result<Granted, Error> {
+        if self.0.action() != action {
+            Decision::denied(action, "the proof is of another action").require()?;
         }
-        Decision::denied(action, "the proof is of another action").require().map(|()| self.0)
+        Granted::of(self.0)
     }
 
     /// The decision behind it, with its audit record.
     pub fn decision(&self) -> &Decision {
         &self.0
+    }
+}
+
+/// What was allowed, with its audit record. The asking is done: it may be kept for the record, or dropped.
+///
+/// ```
+/// # #[cfg(all(feature = "emulator", feature = "blocking"))] {
+/// # let agent = lumoauth::Emulator::demo()?.agent()?;
+/// agent.require("read_document")?;
+/// let granted = agent.require("read_document")?;
+/// println!("read under {}", granted.audit_id().unwrap_or("no record")); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted(Decision);
+
+impl Granted {
+    /// Only of a decision that allows.
+    pub(crate) fn of(decision: Decision) -> Result<Self, Error> {
+        decision.require().map(|()| Granted(decision))
+    }
+
+    /// The decision behind it.
+    pub fn decision(&self) -> &Decision {
+        &self.0
+    }
+
+    /// The service's audit record of it.
+    pub fn audit_id(&self) -> Option<&str> {
+        self.0.audit_id()
     }
 }
 
@@ -153,7 +183,8 @@ mod tests {
         assert!(matches!(Allowed::<Read>::of(allow("Read")), Err(Error::Protocol(_))));
         assert!(matches!(Allowed::<Read>::of(Decision::bare(false, "read")), Err(Error::Denied { .. })));
         let proof = |action| AllowedDynamic::of(allow(action), action).unwrap();
-        assert_eq!(proof("read").use_for("read").unwrap().action(), "read");
+        assert_eq!(proof("read").use_for("read").unwrap().decision().action(), "read");
+        assert!(matches!(Granted::of(Decision::bare(false, "read")), Err(Error::Denied { .. })));
         assert!(
             matches!(proof("read").use_for("write"), Err(Error::Denied { action, .. }) if action == "write")
         );
