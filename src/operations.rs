@@ -58,7 +58,7 @@ pub use jit::{
 };
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
-pub use proof::{Allowed, AllowedDynamic, GuardedAction};
+pub use proof::{Allowed, AllowedDynamic, Granted, GuardedAction};
 pub use raw::ApiRequest;
 pub use signed::Signed;
 pub use standing::{

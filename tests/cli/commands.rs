@@ -94,6 +94,51 @@ fn checks_say_it_by_exit_code_and_the_vault_gives_a_token() {
 }
 
 #[test]
+fn a_service_checks_with_its_key_and_never_with_an_agents_token_beside_it() {
+    let service = service();
+    let key = service.emulator.api_key().unwrap().expose().to_owned();
+    let tokens = || service.emulator.count("oauth.token");
+    let checked = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = bare();
+        command
+            .envs([("LUMOAUTH_URL", service.served.url()), ("LUMOAUTH_TENANT", service.emulator.tenant())]);
+        ended(&command.envs(environment.iter().copied()).arg("check").args(arguments).output().unwrap())
+    };
+    let own = [("LUMOAUTH_API_KEY", key.as_str())];
+    for (arguments, expected) in [
+        (&["permission", "document.read", "--user", "alice"][..], 0),
+        (&["permission", "user.delete", "--agent", "agt_demo"], 3),
+        (&["relation", "document:doc-123", "viewer", "agent:research-bot"], 0),
+        // Policies are not for keys, which is said before anything is sent.
+        (&["policy", "read", "document:doc-123"], 2),
+    ] {
+        let (code, out, err) = checked(&own, arguments);
+        assert_eq!(code, expected, "{arguments:?}: {out} {err}");
+    }
+    // The key alone: a bearer beside it would be refused, and no token was had for one.
+    assert_eq!((tokens(), service.emulator.count_all()), (0, 3));
+
+    // From a file, which wins over an agent of the environment.
+    let file = std::env::temp_dir().join(format!("lumoauth-cli-key-{}", std::process::id()));
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let asked = ["permission", "document.read", "--user", "alice", "--api-key-file", path];
+    let agent = [("AGENT_CLIENT_ID", "agt_demo"), ("AGENT_CLIENT_SECRET", "nonsense")];
+    assert_eq!(checked(&agent, &asked).0, 0);
+    assert_eq!(tokens(), 0);
+    let (code, _, err) = checked(&[], &[&asked[..], &["--client-id", "agt_demo"]].concat());
+    assert!(code == 2 && err.contains("leave out"), "{code} {err}");
+    // An agent of the environment asks for itself, whatever key lies beside it.
+    let mut both = service.command(&["--no-cache", "check", "permission", "document.read"]);
+    assert_eq!(ended(&both.env("LUMOAUTH_API_KEY", &key).output().unwrap()).0, 0);
+    assert_eq!(tokens(), 1);
+    std::fs::remove_file(&file).unwrap();
+    // And nothing at all says what is missing.
+    let (code, _, err) = checked(&[], &["permission", "document.read"]);
+    assert!(code == 2 && err.contains("AGENT_CLIENT_ID"), "{code} {err}");
+}
+
+#[test]
 fn the_agent_about_itself() {
     let service = service();
     let (code, out, _) = service.run(&["info", "--json"]);

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
 mod approvals;
+mod authz;
 mod child;
 mod device;
 #[path = "../hostile/mod.rs"]

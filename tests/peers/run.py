@@ -178,7 +178,25 @@ def jit(request):
     }
 
 
-COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit)}
+def authz(request):
+    """Calls of the SDK's client, each by its family and name; behind the arguments stands which member of the answer is wanted."""
+    from lumoauth import LumoAuth, LumoAuthError
+
+    credential = {"api_key": request["api_key"]} if "api_key" in request else {"token_provider": lambda: request["token"]}
+    own = LumoAuth(base_url=request["base_url"], org_id=request["org_id"], **credential)
+    answers = []
+    for family, name, arguments, named, *members in request["calls"]:
+        try:
+            answer = getattr(getattr(own, family), name)(*arguments, **named)
+        except LumoAuthError as error:
+            answer, members = {"error": type(error).__name__}, []
+        for member in members:
+            answer = answer[member]
+        answers.append(sorted(answer) if isinstance(answer, set) else answer)
+    return {"answers": answers}
+
+
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit, authz)}
 
 for line in sys.stdin:
     asked = json.loads(line)

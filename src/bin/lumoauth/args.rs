@@ -103,7 +103,13 @@ pub enum Command {
         command: approve::ApproveCommand,
     },
     /// Check a permission, a relation or a policy. Exit code 0: allowed, 3: denied.
+    ///
+    /// The agent asks, or a service with an organization's API key: the one in --api-key-file, or in LUMOAUTH_API_KEY where no
+    /// agent is set.
     Check {
+        /// A file that holds the API key of the service that asks, in place of an agent.
+        #[arg(long, global = true, value_name = "FILE")]
+        api_key_file: Option<PathBuf>,
         #[command(subcommand)]
         command: check::CheckCommand,
     },

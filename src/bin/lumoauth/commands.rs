@@ -13,12 +13,14 @@ mod state;
 mod text;
 mod tokens;
 
+use std::path::Path;
 use std::time::Duration;
 
-use lumoauth::{Agent, AgentBuilder, Secret};
+use lumoauth::{Agent, AgentBuilder, Client, Secret};
 
 use crate::args::{Arguments, CacheCommand, Command, SettingsArgs};
 use crate::exit::{Ended, Failure};
+use state::variable;
 use text::{read_text, usage};
 
 /// Runs the command.
@@ -30,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
             about::ask(settings, action, context, context_json.as_deref(), *json)
         }
         Command::Approve { command } => approve::run(settings, command),
-        Command::Check { command } => check::check(settings, command),
+        Command::Check { api_key_file, command } => check::check(settings, api_key_file.as_deref(), command),
         Command::Vault { command } => check::vault(settings, command),
         Command::Info { json } => about::info(settings, *json),
         Command::Identity { json } => about::identity(settings, *json),
@@ -92,17 +94,53 @@ fn alone(settings: &SettingsArgs) -> Result<AgentBuilder, Failure> {
     bare(settings, secret(settings)?)
 }
 
+/// Where the service is, and how it is reached: the settings that all clients have.
+macro_rules! connected {
+    ($builder:expr, $settings:expr) => {{
+        let (mut builder, settings) = ($builder, $settings);
+        if let Some(url) = &settings.url {
+            builder = builder.base_url(url);
+        }
+        if let Some(tenant) = &settings.tenant {
+            builder = builder.tenant(tenant);
+        }
+        if let Some(org) = &settings.org {
+            builder = builder.organization(org);
+        }
+        if let Some(file) = &settings.ca_file {
+            builder = builder.root_certificates(read_text(file)?);
+        }
+        if let Some(timeout) = timeout(settings)? {
+            builder = builder.timeout(timeout);
+        }
+        builder
+    }};
+}
+
+/// The client of a service with an API key: the one in the file, or the environment's where no agent is set. None if it is the agent's
+/// turn. A key and an agent's token are never sent together.
+fn service(settings: &SettingsArgs, key_file: Option<&Path>) -> Result<Option<Client>, Failure> {
+    let named = settings.client_id.is_some()
+        || settings.client_secret_file.is_some()
+        || settings.workload_token_file.is_some();
+    let is_set = |name| variable(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty());
+    let builder = match key_file {
+        Some(_) if named => {
+            return Err(usage("--api-key-file is the credential of a service: leave out those of an agent"));
+        }
+        Some(file) => {
+            let key = Secret::new(read_text(file)?);
+            Client::builder().api_key(key.expose().trim_end_matches(['\r', '\n']))
+        }
+        None if named || is_set("AGENT_CLIENT_ID") || is_set("AGENT_CLIENT_SECRET") => return Ok(None),
+        None if is_set("LUMOAUTH_API_KEY") => Client::builder(),
+        None => return Ok(None),
+    };
+    Ok(Some(connected!(builder, settings).environment().build()?))
+}
+
 fn bare(settings: &SettingsArgs, secret: Option<Secret>) -> Result<AgentBuilder, Failure> {
-    let mut builder = Agent::builder();
-    if let Some(url) = &settings.url {
-        builder = builder.base_url(url);
-    }
-    if let Some(tenant) = &settings.tenant {
-        builder = builder.tenant(tenant);
-    }
-    if let Some(org) = &settings.org {
-        builder = builder.organization(org);
-    }
+    let mut builder = connected!(Agent::builder(), settings);
     if let Some(client_id) = &settings.client_id {
         builder = builder.client_id(client_id);
     }
@@ -111,12 +149,6 @@ fn bare(settings: &SettingsArgs, secret: Option<Secret>) -> Result<AgentBuilder,
     }
     if let (Some(file), Some(provider)) = (&settings.workload_token_file, &settings.workload_provider) {
         builder = builder.workload_token_file(provider, file);
-    }
-    if let Some(file) = &settings.ca_file {
-        builder = builder.root_certificates(read_text(file)?);
-    }
-    if let Some(timeout) = timeout(settings)? {
-        builder = builder.timeout(timeout);
     }
     Ok(builder.environment())
 }

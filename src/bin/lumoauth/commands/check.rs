@@ -1,17 +1,27 @@
 //! Checks of permissions, relations and policies, and tokens out of the vault.
 
-use lumoauth::embed::operations::Decision;
-use lumoauth::embed::operations::GetVaultToken;
-use lumoauth::{CheckPermission, CheckPolicy, Subject, Tuple};
+use std::path::Path;
+
+use lumoauth::{Authz, CheckPermission, CheckPolicy, Decision, GetVaultToken, Subject, Tuple};
 use serde_json::{Map, Value, json};
 
-use super::agent;
 use super::text::{as_json, json_line, split};
+use super::{agent, service};
 use crate::args::SettingsArgs;
 use crate::args::check::{CheckCommand, VaultCommand};
 use crate::exit::{self, Ended, Failure};
 
-pub(super) fn check(settings: &SettingsArgs, command: &CheckCommand) -> Result<Ended, Failure> {
+pub(super) fn check(
+    settings: &SettingsArgs,
+    key_file: Option<&Path>,
+    command: &CheckCommand,
+) -> Result<Ended, Failure> {
+    let authz = || -> Result<Authz, Failure> {
+        Ok(match service(settings, key_file)? {
+            Some(service) => service.authz(),
+            None => agent(settings)?.authz(),
+        })
+    };
     match command {
         CheckCommand::Permission { permission, user, agent: other, context, json } => {
             let question = CheckPermission::new(permission).context(pairs("--context", context)?);
@@ -20,11 +30,11 @@ pub(super) fn check(settings: &SettingsArgs, command: &CheckCommand) -> Result<E
                 (None, Some(other)) => question.subject(Subject::agent(other)),
                 (None, None) => question,
             };
-            ended(&agent(settings)?.authz().permission(question)?, *json)
+            ended(&authz()?.permission(question)?, *json)
         }
         CheckCommand::Relation { object, relation, subject, json } => {
             let tuple = Tuple::new(object, relation, subject);
-            ended(&agent(settings)?.authz().relation(tuple)?, *json)
+            ended(&authz()?.relation(tuple)?, *json)
         }
         CheckCommand::Policy { action, resource, environment, json } => {
             let question = match resource.split_once(':') {
@@ -32,7 +42,7 @@ pub(super) fn check(settings: &SettingsArgs, command: &CheckCommand) -> Result<E
                 None => CheckPolicy::new(resource, action),
             };
             let question = question.environment(pairs("--environment", environment)?);
-            ended(&agent(settings)?.authz().policy(question)?, *json)
+            ended(&authz()?.policy(question)?, *json)
         }
     }
 }
