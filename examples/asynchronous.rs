@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("\n{able} of 20 tasks may search the web. Scopes: {}", agent.token_scopes());
     if !configured {
-        println!("Token requests for all of it: {}", emulator.count("oauth.token"));
+        println!("Token requests for all of it: {}", emulator.count("oauth.token").unwrap());
     }
     Ok(())
 }

@@ -169,6 +169,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("The token is revoked behind its back; the session gets another one, once:");
     emulator.revoke_tokens(emulator.client_id())?;
     println!("    {}", stack.drive(session.call(Ask::new("read_document")))?);
-    println!("\n{} requests in all, {} of them for a token.", stack.sent, emulator.count("oauth.token"));
+    println!(
+        "\n{} requests in all, {} of them for a token.",
+        stack.sent,
+        emulator.count("oauth.token").unwrap()
+    );
     Ok(())
 }

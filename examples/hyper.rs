@@ -80,8 +80,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("May I delete the user?    {}", agent.ask("delete_user").await?);
     println!(
         "\nRequests: {} for a token, {} asks.",
-        emulator.count("oauth.token"),
-        emulator.count("agents.ask")
+        emulator.count("oauth.token").unwrap(),
+        emulator.count("agents.ask").unwrap()
     );
     Ok(())
 }

@@ -46,10 +46,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("HTTP {}: {}", answer.status(), answer.text());
     println!("Now with the scopes: {}", server.scopes());
 
-    let challenges = emulator.count("mcp.challenge");
+    let challenges = emulator.count("mcp.challenge").unwrap();
     println!(
         "\nThe server was asked {challenges} times; tokens were asked for {} times.",
-        emulator.count("oauth.token")
+        emulator.count("oauth.token").unwrap()
     );
     Ok(())
 }

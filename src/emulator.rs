@@ -14,7 +14,7 @@
 //!
 //! emulator.fault(FaultRule::on("wellknown.jwks").status(503).retry_after("3"))?;
 //! assert_eq!(emulator.handle_in_process(&keys).response.status(), 503);
-//! assert_eq!(emulator.count("wellknown.jwks"), 2);
+//! assert_eq!(emulator.count("wellknown.jwks")?, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -25,6 +25,8 @@ mod services;
 mod state;
 mod values;
 
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub use faces::agents::AgentError;
 pub use faces::approvals::AskedPerson;
 pub use faces::builder::EmulatorBuilder;
 pub use faces::control::{DecisionError, PendingConsent};
@@ -37,7 +39,7 @@ pub use state::log::{AuditEntry, LogEntry};
 pub use state::tokens::TokenKind;
 pub use values::answer::{Cut, Fault, Reply};
 pub use values::approvals::{ApprovalForms, Delivery};
-pub use values::error::BuildError;
+pub use values::error::{BuildError, UnknownRoute};
 pub use values::faults::{FaultRule, FaultRuleError};
 pub use values::jit::{JitChallenge, JitForms};
 pub use values::seed::{

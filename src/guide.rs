@@ -6,6 +6,7 @@
 //! - [Stores](stores): state that calls and processes share, and how to write a store.
 //! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
 //! - [AAuth](aauth): an agent with a key of its own.
+//! - [Testing](testing): a local LumoAuth in tests, with the recipes that people need.
 //! - [Errors](errors): every error, what it looks like, and what to do.
 //! - [Coverage](coverage): what LumoAuth offers, route by route, and where it is here.
 //! - [Guarantees](guarantees): what you may rely on, each promise with the test that shows it.
@@ -42,6 +43,10 @@ pub mod mcp {}
 #[doc = include_str!("../docs/aauth.md")]
 #[cfg(any(not(doctest), all(feature = "aauth", feature = "ureq")))]
 pub mod aauth {}
+
+#[doc = include_str!("../docs/testing.md")]
+#[cfg(any(not(doctest), all(feature = "blocking", feature = "calls")))]
+pub mod testing {}
 
 #[doc = include_str!("../docs/errors.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]

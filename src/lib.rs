@@ -9,6 +9,7 @@
 #![doc = "[docs/python.md]: crate::guide::python"]
 #![doc = "[docs/SECURITY.md]: crate::guide::security"]
 #![doc = "[docs/stores.md]: crate::guide::stores"]
+#![doc = "[docs/testing.md]: crate::guide::testing"]
 #![doc = ""]
 #![doc = include_str!("../README.md")]
 //! ## I want to ...
@@ -28,7 +29,7 @@
 //! | give an agent a key of its own, sign requests, check signed ones | [`aauth`] |
 //! | do any of it in async code | [`asynchronous`], under the same names |
 //! | bring HTTP of my own, or set roots and proxy | [`Transport`], [`transport`] |
-//! | test without a network | [`emulator`] |
+//! | test without a network | [`emulator`]; recipes: [`guide::testing`] |
 //! | bind a decision to one call of one tool | [`ToolCall`] |
 //! | know what went wrong and what to do | [`Error`], [`error`] |
 //! | build another SDK on this one, or add a step | [`embed`] |

@@ -1,5 +1,7 @@
 //! How people and programs reach the emulator: its builder, what tests do beside requests, the transport in process, HTTP.
 
+#[cfg(any(feature = "blocking", feature = "async"))]
+pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod builder;
 pub(crate) mod control;

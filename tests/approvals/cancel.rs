@@ -89,7 +89,7 @@ fn cancelled_after(hangs: bool) -> u128 {
         drop(stage.gate);
     }
     assert!(stage.agent.approvals().wait(&pending).unwrap().is_approved());
-    assert_eq!(stage.emulator.count("approvals.create"), 1);
+    assert_eq!(stage.emulator.count("approvals.create").unwrap(), 1);
     end.saturating_duration_since(said).as_millis()
 }
 

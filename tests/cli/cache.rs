@@ -63,7 +63,7 @@ fn done(child: Child) -> Ended {
 }
 
 fn asked(world: &World) -> u64 {
-    world.emulator.count("oauth.token")
+    world.emulator.count("oauth.token").unwrap()
 }
 
 /// The files as the command line seals them.
@@ -227,9 +227,9 @@ fn cache_clear_removes_tokens_and_leaves_sessions_of_users() {
     let second = run(&world, &["token"]).1;
     assert_ne!(first, second);
     assert_eq!(run(&world, &EXCHANGE).0, 0, "the session is there");
-    let revoked = world.emulator.count("oauth.revoke");
+    let revoked = world.emulator.count("oauth.revoke").unwrap();
     assert_eq!(run(&world, &["cache", "clear", "--revoke"]), (0, String::new(), String::new()));
-    assert_eq!(world.emulator.count("oauth.revoke") - revoked, 1);
+    assert_eq!(world.emulator.count("oauth.revoke").unwrap() - revoked, 1);
     let said = run(&world, &["-v", "cache", "clear", "--revoke"]).2;
     assert!(said.contains("tokens revoked: 0") && said.contains("records removed"), "{said}");
     assert_eq!(run(&world, &EXCHANGE).0, 0, "the session is there");
@@ -255,9 +255,9 @@ fn cache_clear_reaches_every_folder_and_what_is_damaged() {
     assert_ne!(first, second);
     let parents = std::os::unix::fs::MetadataExt::mode(&home.join(".cache").metadata().unwrap());
     assert_eq!(parents & 0o777, 0o700, "what is made above it is private too");
-    let revoked = world.emulator.count("oauth.revoke");
+    let revoked = world.emulator.count("oauth.revoke").unwrap();
     assert_eq!(at_home(cached(&world, &["cache", "clear", "--revoke"])).0, 0);
-    assert_eq!(world.emulator.count("oauth.revoke") - revoked, 2, "those of both folders");
+    assert_eq!(world.emulator.count("oauth.revoke").unwrap() - revoked, 2, "those of both folders");
     // A damaged file is in nobody's way any more, and a folder that is loose not in the other's.
     for _ in 0..2 {
         at_home(cached(&world, &["token"]));

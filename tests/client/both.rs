@@ -228,8 +228,8 @@ fn a_thousand_tasks_share_one_token_request() {
     for task in tasks {
         assert!(runtime.block_on(task).unwrap().unwrap());
     }
-    assert_eq!(emulator.count("oauth.token"), 1);
-    assert_eq!(emulator.count("agents.ask"), 1000);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 1);
+    assert_eq!(emulator.count("agents.ask").unwrap(), 1000);
 }
 
 #[test]

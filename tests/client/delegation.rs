@@ -37,9 +37,9 @@ fn the_walk() {
     let delegation = chain.exchange("s1", ["read:documents"]).unwrap();
     let claims = delegation.unverified_claims().unwrap();
     assert_eq!(claims.unverified_actors().len(), 1);
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     chain.exchange("s1", ["read:documents"]).unwrap();
-    assert_eq!(emulator.count("oauth.token"), before, "held until it ends");
+    assert_eq!(emulator.count("oauth.token").unwrap(), before, "held until it ends");
 
     let response = chain.request("s1", Method::GET, "/api/v1/documents").unwrap();
     assert_eq!(response.status(), 200, "{}", response.text());
@@ -82,9 +82,9 @@ fn s12_the_consent_flow_takes_only_its_own_answers() {
     assert_eq!(consent_error(&format!("{back}&state=other")), ConsentError::Twice { parameter: "state" });
     let parts = query(&back);
     let without_issuer = format!("{REDIRECT}?code={}&state={}", parts["code"], parts["state"]);
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     assert_eq!(consent_error(&without_issuer), ConsentError::NoIssuer);
-    assert_eq!(emulator.count("oauth.token"), before, "no code may travel after a check failed");
+    assert_eq!(emulator.count("oauth.token").unwrap(), before, "no code may travel after a check failed");
     // That answer used the state up.
     assert_eq!(consent_error(&back), ConsentError::WrongState);
     let url = chain.consent_url("s1", ["read:documents"]).unwrap();
@@ -144,7 +144,7 @@ fn sixty_four_threads_on_one_expired_session_make_one_refresh() {
     let chain = chain(&emulator);
     consent(&emulator, &chain, "s1");
     emulator.advance(Duration::from_secs(3600));
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     let barrier = Arc::new(Barrier::new(64));
     let tokens: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..64)
@@ -159,7 +159,7 @@ fn sixty_four_threads_on_one_expired_session_make_one_refresh() {
     });
     assert!(tokens.iter().all(|token| token == &tokens[0]));
     // One refresh of the user's token, one token of the agent, one exchange.
-    let requests = emulator.count("oauth.token") - before;
+    let requests = emulator.count("oauth.token").unwrap() - before;
     println!("64 threads: {requests} token requests (refresh, agent, exchange)");
     assert_eq!(requests, 3);
 }
@@ -174,10 +174,10 @@ fn f7_a_refresh_token_is_never_sent_twice() {
     emulator.fault(FaultRule::on("oauth.token").nth(1).reset()).unwrap();
     let error = chain.exchange("s1", []).unwrap_err();
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     let error = chain.exchange("s1", []).unwrap_err();
     assert!(matches!(error, Error::Consent(ConsentError::Needed)) && error.needs_consent(), "{error:?}");
-    assert_eq!(emulator.count("oauth.token"), before);
+    assert_eq!(emulator.count("oauth.token").unwrap(), before);
     consent(&emulator, &chain, "s1");
     chain.exchange("s1", []).unwrap();
 }
@@ -197,10 +197,10 @@ fn f7_a_refresh_that_was_not_sent_is_made_again_and_a_code_is_sent_once() {
 
     let back = come_back(&emulator, &chain.consent_url("s2", ["read:documents"]).unwrap());
     emulator.fault(FaultRule::on("oauth.token").nth(1).truncate(5)).unwrap();
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     let error = chain.handle_callback_url("s2", &back).unwrap_err();
     assert!(matches!(error, Error::OutcomeUnknown { operation: "oauth.token", .. }), "{error:?}");
-    assert_eq!(emulator.count("oauth.token") - before, 1);
+    assert_eq!(emulator.count("oauth.token").unwrap() - before, 1);
 }
 
 #[test]
@@ -221,10 +221,10 @@ fn authority_is_handed_on_three_deep_and_no_deeper() {
     own.set_user_token("s1", second.token().secret().clone()).unwrap();
     let third = own.exchange("s1", []).unwrap();
     assert_eq!(third.unverified_claims().unwrap().unverified_actors().len(), 3);
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     let error = own.delegate_to_sub_agent("s1", other("agt_4"), []).unwrap_err();
     assert!(matches!(&error, Error::Input(error) if error.to_string().contains("three actors")), "{error}");
-    assert_eq!(emulator.count("oauth.token") - before, 1, "only the sub-agent's own token");
+    assert_eq!(emulator.count("oauth.token").unwrap() - before, 1, "only the sub-agent's own token");
 }
 
 #[test]

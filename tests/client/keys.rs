@@ -106,7 +106,7 @@ fn an_agents_key_stands_in_for_its_credentials() {
     assert!(agent.is_allowed("read").unwrap());
     assert!(agent.has_capability("read").unwrap());
     assert_eq!(agent.identity().unwrap().kind.as_deref(), Some("agent"));
-    assert_eq!(emulator.count(routes::TOKEN.name()), 0);
+    assert_eq!(emulator.count(routes::TOKEN.name()), Ok(0));
     let sent_before = sent.lock().unwrap().len();
     assert!(sent.lock().unwrap().iter().all(|(_, all)| *all == ["authorization: Bearer agk_canary"]));
     // What needs a token of its own.

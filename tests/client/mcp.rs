@@ -27,7 +27,7 @@ fn emulator() -> Emulator {
 /// How many exchanges the emulator saw.
 fn exchanges(emulator: &Emulator) -> u64 {
     // One for the agent's own token, the others are exchanges.
-    emulator.count("oauth.token").saturating_sub(1)
+    emulator.count("oauth.token").unwrap().saturating_sub(1)
 }
 
 #[test]
@@ -65,11 +65,11 @@ fn a_token_is_renewed_before_it_ends_and_outlives_failures() {
     // The service fails for the moment: the token still is good, and is not asked for at every call.
     agent.access_token().unwrap();
     emulator.fault(FaultRule::on("oauth.token").status(503).always()).unwrap();
-    let asked = emulator.count("oauth.token");
+    let asked = emulator.count("oauth.token").unwrap();
     for _ in 0..10 {
         assert_eq!(agent.mcp_token("files").unwrap().secret(), first.secret());
     }
-    let tries = emulator.count("oauth.token") - asked;
+    let tries = emulator.count("oauth.token").unwrap() - asked;
     assert!(tries <= 3, "{tries} requests for ten calls");
     emulator.clear_faults();
     emulator.advance(Duration::from_secs(11));
@@ -173,10 +173,10 @@ fn a_request_steps_up_once() {
     let answer = server.request(ApiRequest::get("")).unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text());
     assert_eq!(server.scopes().to_string(), "mcp:read mcp:write");
-    assert_eq!((emulator.count("mcp.challenge"), exchanges(&emulator)), (2, 2));
+    assert_eq!((emulator.count("mcp.challenge").unwrap(), exchanges(&emulator)), (2, 2));
     // The clone knows what was learnt.
     assert_eq!(server.clone().request(ApiRequest::get("")).unwrap().status(), 200);
-    assert_eq!((emulator.count("mcp.challenge"), exchanges(&emulator)), (3, 2));
+    assert_eq!((emulator.count("mcp.challenge").unwrap(), exchanges(&emulator)), (3, 2));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_step_up_that_does_not_help_ends() {
     // The service does not grant the scope that the server demands: its refusal is the answer.
     let error = server.request(ApiRequest::get("")).unwrap_err();
     assert!(error.as_api().is_some(), "{error}");
-    assert_eq!(emulator.count("mcp.challenge"), 1);
+    assert_eq!(emulator.count("mcp.challenge").unwrap(), 1);
 }
 
 #[test]
@@ -606,9 +606,9 @@ fn a_token_that_the_service_ended_early_is_replaced_as_a_subject() {
     let agent = emulator.agent().unwrap();
     let own = agent.access_token().unwrap();
     agent.run(lumoauth::embed::operations::Revoke::new(own.secret().clone())).unwrap();
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     agent.mcp_token("files").unwrap();
-    let asked = emulator.count("oauth.token") - before;
+    let asked = emulator.count("oauth.token").unwrap() - before;
     assert_eq!(asked, 3, "refused as a subject, replaced, exchanged");
     assert_ne!(agent.access_token().unwrap().secret(), own.secret());
 }

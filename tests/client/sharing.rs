@@ -121,7 +121,7 @@ fn fails_at_any_call(mount: &str, agent: impl Fn(&Emulator, Faulty) -> Box<dyn C
                     let one = agent(&emulator, store.clone());
                     before(&emulator, &*one).unwrap();
                     let case = format!("{mount}, {name}, {fault:?} at call {call} and {spread} on");
-                    let (began, asked) = (emulator.now(), emulator.count("oauth.token"));
+                    let (began, asked) = (emulator.now(), emulator.count("oauth.token").unwrap());
                     store.at(call, call + spread, fault);
                     let outcome = flow(&emulator, &*one);
                     let passed = match name {
@@ -136,7 +136,7 @@ fn fails_at_any_call(mount: &str, agent: impl Fn(&Emulator, Faulty) -> Box<dyn C
                     assert!(took < Duration::from_secs(11), "{case}: {took:?}");
                     let looks = usize::try_from(took.as_millis() / 50).unwrap();
                     assert!(calls <= 12 + looks, "{case}: {calls} calls of the store in {took:?}");
-                    let sent = emulator.count("oauth.token") - asked;
+                    let sent = emulator.count("oauth.token").unwrap() - asked;
                     assert!(sent <= 2, "{case}: {sent} token requests");
                     // Another process has a token, and the next one the same.
                     let (mcp, next) = (
@@ -147,10 +147,14 @@ fn fails_at_any_call(mount: &str, agent: impl Fn(&Emulator, Faulty) -> Box<dyn C
                     );
                     next(&*agent(&emulator, store.clone()), mcp)
                         .unwrap_or_else(|error| panic!("{case}: {error}"));
-                    let asked = emulator.count("oauth.token");
+                    let asked = emulator.count("oauth.token").unwrap();
                     next(&*agent(&emulator, store.clone()), mcp)
                         .unwrap_or_else(|error| panic!("{case}: {error}"));
-                    assert_eq!(emulator.count("oauth.token"), asked, "{case}: what was obtained is shared");
+                    assert_eq!(
+                        emulator.count("oauth.token").unwrap(),
+                        asked,
+                        "{case}: what was obtained is shared"
+                    );
                     cases += 1;
                     if call >= calls {
                         break;
@@ -181,7 +185,7 @@ fn what_is_shared_is_ended_for_all() {
     let store = Arc::new(MemoryStore::new());
     let (one, other) = (blocking(&emulator, Arc::clone(&store)), asynchronous(&emulator, Arc::clone(&store)));
     assert_eq!(one.mcp().unwrap(), other.mcp().unwrap());
-    assert_eq!(emulator.count("oauth.token"), 2);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 2);
     let kept = || {
         let prefix = Prefix::all(Shelf::Tokens);
         Store::keys(&*store, &prefix, None, Duration::from_secs(1)).unwrap().keys().len()
@@ -193,9 +197,9 @@ fn what_is_shared_is_ended_for_all() {
     assert_eq!((one.end().unwrap().as_str(), kept()), ("1", 0));
     assert_eq!(one.end().unwrap(), "0");
     // The service has ended them; whoever holds one finds out, and all have the next.
-    let asked = emulator.count("oauth.token");
+    let asked = emulator.count("oauth.token").unwrap();
     for agent in [&other, &one, &other] {
         agent.ask().unwrap();
     }
-    assert_eq!(emulator.count("oauth.token") - asked, 1);
+    assert_eq!(emulator.count("oauth.token").unwrap() - asked, 1);
 }

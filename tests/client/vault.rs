@@ -47,7 +47,7 @@ fn tokens_are_held_until_they_end_and_shown_with_their_scopes() {
     let first = agent.vault_token(wanted()).unwrap();
     assert!(first.scopes().contains("repo") && !format!("{first:?}").contains(first.secret().expose()));
     assert_eq!(agent.vault_token(wanted()).unwrap().secret(), first.secret());
-    assert_eq!(emulator.count("connections.token"), 1);
+    assert_eq!(emulator.count("connections.token").unwrap(), 1);
     emulator.advance(Duration::from_secs(3600));
     assert_ne!(agent.vault_token(wanted()).unwrap().secret(), first.secret());
 
@@ -73,9 +73,9 @@ fn refusals_have_their_codes_and_a_renewal_is_waited_for() {
     for _ in 0..2 {
         emulator.refuse_connection("weather", "refresh_in_progress");
     }
-    let (before, sent) = (emulator.now(), emulator.count("connections.token"));
+    let (before, sent) = (emulator.now(), emulator.count("connections.token").unwrap());
     assert!(agent.vault_token("weather").is_ok());
-    assert_eq!(emulator.count("connections.token") - sent, 3);
+    assert_eq!(emulator.count("connections.token").unwrap() - sent, 3);
     assert!(emulator.now().saturating_since(before) >= Duration::from_secs(4), "as long as it was told to");
     emulator.refuse_connection("github", "grant_revoked");
     let revoked = agent.vault_token(GetVaultToken::new("github").user("alice")).unwrap_err();

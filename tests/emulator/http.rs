@@ -96,7 +96,7 @@ fn one_connection_serves_many_requests() {
         let claims = crate::support::jwt_part(body["access_token"].as_str().unwrap(), 1);
         assert_eq!(claims["iss"], format!("{}/t/acme/api/v1", served.url()));
     }
-    assert_eq!((served.connections(), emulator.count("oauth.token")), (1, 3));
+    assert_eq!((served.connections(), emulator.count("oauth.token").unwrap()), (1, 3));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_reset_is_a_reset() {
         let error = Client::new(&served).token().map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
-    assert_eq!(emulator.count("oauth.token"), 1);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 1);
     assert_eq!(Client::new(&served).token().unwrap().status, 200);
 }
 
@@ -185,7 +185,7 @@ fn starts_and_stops_leave_nothing_behind() {
     }
     // Other tests of this process run servers of their own at the same time.
     assert!(named() < 20 && count("/proc/self/fd") < 200);
-    assert_eq!(emulator.count("oauth.token"), 1_000);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 1_000);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn requests_that_no_server_takes() {
         status(&format!("GET /t/acme/api/v1/agents/me HTTP/1.1\r\nHost: localhost\r\n{two}\r\n")),
         400
     );
-    assert_eq!(emulator.count("agents.me"), 1);
+    assert_eq!(emulator.count("agents.me").unwrap(), 1);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn the_walk_of_the_demo_agent() {
     let me = body(&get(&emulator, routes::ME, &token));
     assert_eq!(me["capabilities"], json!(["ROLE_RESEARCHER"]));
     assert_eq!(me["workspace"]["api_base"], "/t/acme-corp/api/v1/");
-    assert_eq!((emulator.count("agents.ask"), emulator.count_all()), (2, 5));
+    assert_eq!((emulator.count("agents.ask").unwrap(), emulator.count_all()), (2, 5));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![cfg(feature = "emulator")]
 
 mod agency;
+mod agents;
 mod authz;
 mod elsewhere;
 #[path = "http.rs"]

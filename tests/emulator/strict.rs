@@ -202,7 +202,7 @@ fn tenants_are_walls() {
     assert_eq!(refusal(&response), code(404, "invalid_tenant"));
     let unknown = Request::new(Method::GET, emulator.site().join("agents/fly").unwrap());
     assert_eq!(refusal(&emulator.handle_in_process(&unknown).response), code(404, "resource_not_found"));
-    assert_eq!(emulator.count("unknown"), 1);
+    assert_eq!(emulator.count("unknown").unwrap(), 1);
 }
 
 #[test]

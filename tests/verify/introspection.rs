@@ -153,7 +153,7 @@ fn revocation_is_seen_at_once_and_remembering_delays_it_as_long_as_said() {
         assert!(verified.scopes().contains("read:documents"));
         lax.verify_at_service(&agent, &token).unwrap();
     }
-    assert_eq!(emulator.count("oauth.introspect"), 4, "3 strict ones, 1 remembered");
+    assert_eq!(emulator.count("oauth.introspect").unwrap(), 4, "3 strict ones, 1 remembered");
     agent.run(Revoke::new(token.clone())).unwrap();
     assert!(matches!(strict.verify_at_service(&agent, &token), Err(VerifyError::Inactive)));
     // Local verification cannot see it; what is remembered does not last beyond 60 s, whatever was set.

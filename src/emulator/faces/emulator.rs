@@ -14,7 +14,7 @@ use crate::emulator::state::log::{AuditEntry, LogEntry};
 use crate::emulator::state::tenants::Agent;
 use crate::emulator::state::{State, World};
 use crate::emulator::values::answer::Reply;
-use crate::emulator::values::error::BuildError;
+use crate::emulator::values::error::{BuildError, UnknownRoute};
 use crate::emulator::values::faults::{FaultRule, FaultRuleError};
 use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
 use crate::emulator::values::seed::Tenant;
@@ -216,9 +216,15 @@ impl Emulator {
         self.state().followers.push(Box::new(with));
     }
 
-    /// How many requests came for a route, by the operation's name: `oauth.token`.
-    pub fn count(&self, route: &str) -> u64 {
-        self.state().world.log.count(route)
+    /// How many requests came for a route, by the operation's name: `oauth.token`. `unknown` counts those for no route.
+    ///
+    /// # Errors
+    /// [`UnknownRoute`] if there is none of that name, which would otherwise count nothing for ever.
+    pub fn count(&self, route: &str) -> Result<u64, UnknownRoute> {
+        if !engine::route::is_name(route) {
+            return Err(UnknownRoute(route.to_owned()));
+        }
+        Ok(self.state().world.log.count(route))
     }
 
     /// How many requests came.

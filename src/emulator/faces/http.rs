@@ -54,7 +54,7 @@ pub enum ServeError {
 #[derive(Debug)]
 #[must_use = "the server ends when this is dropped"]
 pub struct Served {
-    emulator: Emulator,
+    pub(super) emulator: Emulator,
     url: String,
     address: SocketAddr,
     connections: Arc<AtomicU64>,

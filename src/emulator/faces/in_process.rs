@@ -71,9 +71,6 @@ impl Emulator {
 #[cfg(feature = "blocking")]
 mod blocking {
     use super::{Duration, InProcess, Now, Request, Response, TransportError};
-    use crate::client::blocking::Agent;
-    use crate::emulator::faces::emulator::Emulator;
-    use crate::error::Error;
     use crate::transport::blocking::Transport;
 
     impl Transport for InProcess {
@@ -89,27 +86,11 @@ mod blocking {
             self.time()
         }
     }
-
-    impl Emulator {
-        /// The first tenant's first agent, in process.
-        ///
-        /// # Errors
-        /// [`Error::Config`] if the seeded agent cannot be written into a client's settings.
-        pub fn agent(&self) -> Result<Agent, Error> {
-            let builder =
-                Agent::builder().base_url(self.site().base_url()).layout(self.site().layout().clone());
-            let builder = builder.client_id(self.client_id()).client_secret(self.secret().clone());
-            builder.build_with(self.transport())
-        }
-    }
 }
 
 #[cfg(feature = "async")]
 mod asynchronous {
     use super::{Duration, InProcess, Now, Request, Response, TransportError};
-    use crate::client::asynchronous::Agent;
-    use crate::emulator::faces::emulator::Emulator;
-    use crate::error::Error;
     use crate::session::Ticket;
     use crate::transport::asynchronous::{Io, Settled, Transport};
 
@@ -129,19 +110,6 @@ mod asynchronous {
         /// Without a timer: the clock moves only when somebody moves it, so waiting cannot run out by itself.
         fn join(&self, ticket: Ticket) -> Io<'_, ()> {
             Box::pin(Settled::of(&ticket, None))
-        }
-    }
-
-    impl Emulator {
-        /// The first tenant's first agent, in process, async.
-        ///
-        /// # Errors
-        /// [`Error::Config`] if the seeded agent cannot be written into a client's settings.
-        pub fn async_agent(&self) -> Result<Agent, Error> {
-            let builder =
-                Agent::builder().base_url(self.site().base_url()).layout(self.site().layout().clone());
-            let builder = builder.client_id(self.client_id()).client_secret(self.secret().clone());
-            builder.build_with(self.transport())
         }
     }
 }

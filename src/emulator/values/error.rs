@@ -1,4 +1,4 @@
-//! Why a seed or a setting cannot be used.
+//! Why a seed, a setting or a name cannot be used.
 
 use crate::crypto::CryptoError;
 use crate::error::ConfigError;
@@ -46,3 +46,8 @@ pub enum BuildError {
     #[error(transparent)]
     Key(#[from] CryptoError),
 }
+
+/// The emulator has no route of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no route {0:?}: take a name such as \"oauth.token\" or \"agents.ask\"")]
+pub struct UnknownRoute(pub(crate) String);

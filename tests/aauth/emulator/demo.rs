@@ -126,5 +126,5 @@ fn the_librarys_verifier_takes_what_is_granted_here_once() {
     assert!(matches!(verify(&headers), Err(RequestError::Replayed)));
     assert!(matches!(verify(&sent(2)), Err(RequestError::Message(MessageFault::Signature))));
     assert!(verify(&sent(1)).is_ok());
-    assert_eq!(world.emulator.count("aauth.jwks"), 1, "the keys are fetched once");
+    assert_eq!(world.emulator.count("aauth.jwks").unwrap(), 1, "the keys are fetched once");
 }

@@ -235,7 +235,7 @@ fn limits_are_counted_and_faults_come_in_order() {
     assert_eq!(world.send(&revoke(&world)).status(), 200);
     let third = world.send(&revoke(&world));
     assert_eq!((third.status().as_u16(), third.headers().contains_key("retry-after")), (429, true));
-    assert_eq!(world.emulator.count("aauth.token.revoke"), 3);
+    assert_eq!(world.emulator.count("aauth.token.revoke").unwrap(), 3);
     assert_eq!(world.emulator.log()[0].client_id.as_deref(), Some("aag_1"));
 }
 

@@ -100,7 +100,7 @@ fn an_exchange_takes_its_tokens_from_files() {
     let (code, out, _) = world.run_with(&[&exchange[..], &["-"]].concat(), &delegated);
     assert!(code == 0 && out.contains("access_token"), "{out}");
 
-    let before = world.emulator.count("oauth.token");
+    let before = world.emulator.count("oauth.token").unwrap();
     for usage in [
         &["exchange"][..],
         &["exchange", "--subject-token-file", "/does/not/exist"],
@@ -110,7 +110,7 @@ fn an_exchange_takes_its_tokens_from_files() {
         let (code, out, err) = world.run(usage);
         assert_eq!((code, out.as_str()), (2, ""), "{usage:?}: {err}");
     }
-    assert_eq!(world.emulator.count("oauth.token"), before);
+    assert_eq!(world.emulator.count("oauth.token").unwrap(), before);
     let forged = world.file("forged", "canary-canary-canary");
     let (code, out, err) = world.run(&["exchange", "--subject-token-file", &forged]);
     assert!(code == 1 && out.is_empty() && !err.contains("canary"), "{code} {err}");

@@ -139,7 +139,7 @@ fn processes_that_race_for_one_renewal_send_one_refresh() {
     let world = world();
     world.consent("s1");
     expire(&world);
-    let before = world.emulator.count("oauth.token");
+    let before = world.emulator.count("oauth.token").unwrap();
     // The first request is the renewal: the others arrive while it is on its way.
     world
         .emulator
@@ -150,7 +150,7 @@ fn processes_that_race_for_one_renewal_send_one_refresh() {
         let (code, token, err) = ended(&child.wait_with_output().unwrap());
         assert_eq!((code, actors(&token)), (0, 1), "{err}");
     }
-    let sent = world.emulator.count("oauth.token") - before;
+    let sent = world.emulator.count("oauth.token").unwrap() - before;
     println!("{PROCESSES} processes: {} refreshes", sent - 2 * PROCESSES);
     assert_eq!(sent, 2 * PROCESSES + 1, "each its own token and its exchange, and one renewal for all");
     assert_eq!(world.emulator.active_refresh_tokens(), 1);
@@ -181,7 +181,7 @@ fn what_comes_back_is_checked() {
     assert!(code == 3 && err.contains("access_denied"), "{code} {err}");
     let (code, _, err) = callback(&back);
     assert!(code == 1 && err.contains("state"), "used up: {code} {err}");
-    assert_eq!(world.emulator.count("oauth.token"), 0, "no code travels");
+    assert_eq!(world.emulator.count("oauth.token").unwrap(), 0, "no code travels");
     let (code, _, err) = world.run(&EXCHANGE);
     assert!(code == 4 && err.contains("must consent"), "what was refused is forgotten: {code} {err}");
 }

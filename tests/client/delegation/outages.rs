@@ -20,12 +20,12 @@ fn a_delegated_token_that_is_good_outlives_an_outage() {
     // A minute before the end: time to renew it, if only one could.
     emulator.advance(Duration::from_secs(3540));
     emulator.fault(FaultRule::on("oauth.token").always().status(503)).unwrap();
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     assert_eq!(token().unwrap(), held);
-    let tried = emulator.count("oauth.token");
+    let tried = emulator.count("oauth.token").unwrap();
     assert!(tried > before, "it was tried");
     assert_eq!(token().unwrap(), held);
-    assert_eq!(emulator.count("oauth.token"), tried, "put off");
+    assert_eq!(emulator.count("oauth.token").unwrap(), tried, "put off");
     println!("outage: {} requests for 2 calls", tried - before);
     emulator.advance(Duration::from_secs(40));
     let over = token().unwrap_err();
@@ -70,11 +70,11 @@ fn a_renewal_that_came_too_late_to_be_sent_is_made_by_the_next_call() {
     let chain = chain(&emulator).store(store);
     consent(&emulator, &chain, "s1");
     emulator.advance(Duration::from_secs(3600));
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     is_slow.store(true, Ordering::SeqCst);
     let error = chain.exchange("s1", []).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
-    assert_eq!(emulator.count("oauth.token"), before, "nothing was sent");
+    assert_eq!(emulator.count("oauth.token").unwrap(), before, "nothing was sent");
     is_slow.store(false, Ordering::SeqCst);
     chain.exchange("s1", []).unwrap();
 }
@@ -92,7 +92,7 @@ fn threads_that_come_together_make_one_exchange_in_every_round() {
     let mut more = 0;
     for _ in 0..ROUNDS {
         let chain = chain();
-        let before = emulator.count("oauth.token");
+        let before = emulator.count("oauth.token").unwrap();
         let barrier = Barrier::new(THREADS);
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -102,7 +102,7 @@ fn threads_that_come_together_make_one_exchange_in_every_round() {
                 });
             }
         });
-        more += usize::from(emulator.count("oauth.token") - before > 1);
+        more += usize::from(emulator.count("oauth.token").unwrap() - before > 1);
     }
     println!("{THREADS} threads: {more} of {ROUNDS} rounds made more than one exchange");
     assert_eq!(more, 0);

@@ -163,7 +163,7 @@ fn tokens_that_cannot_be_saved_are_handed_out_and_saved_at_the_next_call() {
     emulator.advance(Duration::from_secs(3600));
     // Load, claim, and from then on nothing.
     store.at(3, usize::MAX, Fault::Fails);
-    let before = emulator.count("oauth.token");
+    let before = emulator.count("oauth.token").unwrap();
     let error = chain.exchange("s1", []).unwrap_err();
     let Error::NotSaved { tokens, .. } = &error else { panic!("{error:?}") };
     assert!(tokens.refresh().is_some());
@@ -173,7 +173,7 @@ fn tokens_that_cannot_be_saved_are_handed_out_and_saved_at_the_next_call() {
     emulator.advance(Duration::from_secs(2));
     chain.exchange("s1", []).unwrap();
     // One renewal, one token of the agent, one exchange: the kept tokens were saved and used.
-    assert_eq!(emulator.count("oauth.token") - before, 3);
+    assert_eq!(emulator.count("oauth.token").unwrap() - before, 3);
     chain.revoke("s1").unwrap();
     assert_eq!(emulator.active_refresh_tokens(), 0);
 }

@@ -11,7 +11,7 @@ fn begin(agent: &Agent) -> Task {
 }
 
 fn ended(emulator: &Emulator) -> u64 {
-    emulator.count("jit.task.complete")
+    emulator.count("jit.task.complete").unwrap()
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_file_is_read_anew_for_each_exchange() {
         for round in 1..=3 {
             file.rotate(&emulator);
             assert_eq!(agent.info().await.unwrap().id, POD);
-            assert_eq!(emulator.count("oauth.token"), round);
+            assert_eq!(emulator.count("oauth.token").unwrap(), round);
             emulator.advance(Duration::from_secs(3600));
         }
     });
@@ -67,7 +67,7 @@ fn sixty_four_tasks_ask_the_closure_once() {
         }
         assert!(tokens.iter().all(|token| token == &tokens[0]));
     });
-    assert_eq!((reads.load(Ordering::SeqCst), emulator.count("oauth.token")), (1, 1));
+    assert_eq!((reads.load(Ordering::SeqCst), emulator.count("oauth.token").unwrap()), (1, 1));
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn a_call_that_is_dropped_while_it_waits_for_the_token_hands_over() {
         assert!(stuck.await.unwrap_err().is_cancelled());
         agent.access_token().await.unwrap();
     });
-    assert_eq!((calls.load(Ordering::SeqCst), emulator.count("oauth.token")), (2, 1));
+    assert_eq!((calls.load(Ordering::SeqCst), emulator.count("oauth.token").unwrap()), (2, 1));
 }

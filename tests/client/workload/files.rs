@@ -21,19 +21,19 @@ fn a_rotated_file_is_picked_up_at_the_next_exchange() {
     let agent = agent.unwrap();
     assert_eq!(agent.info().unwrap().id, POD);
     assert!(agent.token_scopes().contains("read:documents"));
-    assert_eq!(emulator.count("oauth.token"), 1);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 1);
     // The token in the file is over as well: the platform has replaced it meanwhile.
     emulator.advance(HOUR);
     file.rotate(&emulator);
     agent.info().unwrap();
-    assert_eq!(emulator.count("oauth.token"), 2);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 2);
     // And if it has not, that is the service's refusal, remembered for a while.
     emulator.advance(HOUR);
     for _ in 0..3 {
         let error = agent.info().unwrap_err();
         assert_eq!(error.code(), Some("workload_identity_failed"), "{error}");
     }
-    assert_eq!(emulator.count("oauth.token"), 3);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 3);
 }
 
 #[test]
@@ -59,7 +59,10 @@ fn sixty_four_threads_read_once_and_exchange_once() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(tokens.iter().all(|token| token == &tokens[0]));
-        assert_eq!((reads.load(Ordering::SeqCst), emulator.count("oauth.token")), (round, round as u64));
+        assert_eq!(
+            (reads.load(Ordering::SeqCst), emulator.count("oauth.token").unwrap()),
+            (round, round as u64)
+        );
         rounds = round;
         emulator.advance(HOUR);
     }
@@ -113,7 +116,7 @@ fn a_failure_is_remembered_and_a_valid_token_outlives_it() {
     for _ in 0..10 {
         assert_eq!(agent.access_token().unwrap().secret(), first.secret());
     }
-    assert_eq!(emulator.count("oauth.token"), 1);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 1);
     emulator.advance(HOUR);
     assert!(matches!(agent.access_token(), Err(Error::Workload(WorkloadError::Empty))));
     // The file is good again, and the memory of the failure is short.
@@ -121,5 +124,5 @@ fn a_failure_is_remembered_and_a_valid_token_outlives_it() {
     assert!(matches!(agent.access_token(), Err(Error::Workload(WorkloadError::Empty))));
     emulator.advance(Duration::from_secs(30));
     agent.access_token().unwrap();
-    assert_eq!(emulator.count("oauth.token"), 2);
+    assert_eq!(emulator.count("oauth.token").unwrap(), 2);
 }

@@ -42,7 +42,9 @@ fn f8_connections_closed_at_random_moments_are_invisible_to_calls_that_may_be_re
         during = closer.join().unwrap();
     });
     let connections = server.connections();
-    println!("f8: {CALLS} calls, {between} + {during} connections closed under them, {connections} opened, 0 errors");
+    println!(
+        "f8: {CALLS} calls, {between} + {during} connections closed under them, {connections} opened, 0 errors"
+    );
     assert!(between > 100, "only {between} connections were closed");
 }
 
