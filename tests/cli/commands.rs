@@ -97,7 +97,7 @@ fn checks_say_it_by_exit_code_and_the_vault_gives_a_token() {
 fn a_service_checks_with_its_key_and_never_with_an_agents_token_beside_it() {
     let service = service();
     let key = service.emulator.api_key().unwrap().expose().to_owned();
-    let tokens = || service.emulator.count("oauth.token");
+    let tokens = || service.emulator.count("oauth.token").unwrap();
     let checked = |environment: &[(&str, &str)], arguments: &[&str]| {
         let mut command = bare();
         command
