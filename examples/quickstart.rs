@@ -4,7 +4,7 @@
 //! (or `LUMOAUTH_ORG_ID`), `AGENT_CLIENT_ID` and `AGENT_CLIENT_SECRET` set, it talks to the real service.
 //!
 //! ```sh
-//! cargo run --example quickstart --features emulator
+//! cargo run --bin quickstart --features quickstart
 //! ```
 
 use lumoauth::credentials::Variables;
@@ -13,7 +13,8 @@ use lumoauth::{Agent, Ask};
 use serde_json::json;
 
 #[allow(clippy::disallowed_methods)] // a program may read its environment
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// The whole of it, for the binary of the same name too.
+pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let configured = Variables::read(|name| std::env::var(name).ok()) != Variables::default();
 
     let emulator = Emulator::demo()?;

@@ -1,4 +1,4 @@
-//! What the two mounts of one source differ in: whether it waits, and the shape of its examples.
+//! What the two mounts of one source differ in: whether it waits, how it names its twin, and the shape of its examples.
 
 /// Blocking code.
 #[cfg(feature = "blocking")]
@@ -29,6 +29,22 @@ pub(crate) mod blocking {
         };
     }
     pub(crate) use example;
+
+    /// The first line of a type that is there twice: what it is, and where its twin is.
+    macro_rules! twin {
+        ($what:literal, $name:literal) => {
+            concat!(
+                $what,
+                " Blocking; async code takes [`asynchronous::",
+                $name,
+                "`](crate",
+                "::asynchronous::",
+                $name,
+                ")."
+            )
+        };
+    }
+    pub(crate) use twin;
 }
 
 /// Async code.
@@ -50,4 +66,12 @@ pub(crate) mod asynchronous {
         };
     }
     pub(crate) use example;
+
+    /// The first line of a type that is there twice: what it is, and where its twin is.
+    macro_rules! twin {
+        ($what:literal, $name:literal) => {
+            concat!($what, " Async; blocking code takes [`lumoauth::", $name, "`](crate::", $name, ").")
+        };
+    }
+    pub(crate) use twin;
 }

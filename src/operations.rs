@@ -23,6 +23,7 @@ mod raw;
 pub mod routes;
 mod signed;
 mod standing;
+mod surroundings;
 mod token;
 mod vault;
 

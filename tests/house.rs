@@ -4,6 +4,8 @@
 mod advisories;
 #[path = "house/circles.rs"]
 mod circles;
+#[path = "house/install.rs"]
+mod install;
 #[path = "house/kept.rs"]
 mod kept;
 #[path = "house/licences.rs"]
@@ -12,6 +14,8 @@ mod licences;
 mod links;
 #[path = "house/names.rs"]
 mod names;
+#[path = "house/twice.rs"]
+mod twice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -371,13 +375,9 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("Budget", "extra", "an output, as above"),
     ("Identity", "extra", "an output, as above"),
     ("Registration", "extra", "an output, as above; registering answers with no secret"),
-    ("Ask", "context", "the caller's own facts about its question"),
+    ("Surroundings", "members", "the caller's own facts about its question"),
     ("Decision", "context", "an output, as above"),
     ("Decision", "extra", "an output, as above"),
-    ("About", "context", "the caller's own facts about its question"),
-    ("CheckPolicy", "environment", "as above"),
-    ("CheckPolicies", "environment", "as above"),
-    ("Evaluate", "context", "as above"),
     ("Attributes", "values", "an output: attributes that policies go by, not credentials"),
     ("AttributeDefinition", "extra", "an output, as above"),
     ("Connection", "extra", "an output: what the vault says of a connection, never a token"),

@@ -1,5 +1,7 @@
 //! The client of an agent, or of a resource, with a key of its own (AAuth). What is sent and read is in
 //! `operations/aauth/`; here it is put in order.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::run::Driver;
-use super::{dual, example};
+use super::{dual, example, twin};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::aauth::{
@@ -29,7 +31,7 @@ mod builder;
 
 pub use builder::ClientBuilder;
 
-/// A client that signs with a key of its own.
+#[doc = twin!("A client that signs with a key of its own.", "aauth::Client")]
 ///
 /// As an agent it asks for authorization at resources and calls them; as a resource it asks the service about tokens. Cheap
 /// to clone; clones share everything. `Send` and `Sync`: one serves all threads and tasks.

@@ -1,4 +1,6 @@
 //! The agent: it authenticates, asks, and knows itself.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,21 +11,21 @@ use http::Method;
 use super::authz::Authz;
 use super::mcp::McpServer;
 use super::run::Driver;
-use super::{dual, example};
+use super::{dual, example, twin};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{
     AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, AuthorizeTool, Budget, ConnectionPage, Decision,
-    GetIdentity, GetVaultToken, Granted, GuardedAction, Identity, ListConnections, McpToken, Register, Registration,
-    VaultToken,
+    GetIdentity, GetVaultToken, Granted, GuardedAction, Identity, ListConnections, McpToken, Register,
+    Registration, VaultToken,
 };
 use crate::scopes::Scopes;
 use crate::session::Session;
 use crate::token::AccessToken;
 use crate::wire::Response;
 
-/// An agent with its own identity.
+#[doc = twin!("An agent with its own identity.", "Agent")]
 ///
 /// Cheap to clone; clones share token, scopes, connections and retry quota. `Send` and `Sync`: one agent serves all
 /// threads and tasks. The token is fetched when it is first needed and renewed before it ends.

@@ -1,4 +1,6 @@
 //! Asking people before acting, and running what they approved.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,16 +8,16 @@ use std::time::Duration;
 
 use super::agent::Agent;
 use super::run::Driver;
-use super::{Store, dual, example};
+use super::{Store, dual, example, twin};
 use crate::error::Error;
 use crate::operations::{Approval, ApprovalStatus, CreatedApproval, Decision, GetApproval, PendingApproval};
 use crate::secret::Secret;
 use crate::session::{self, ApprovalOutcome, ApprovalProof, ClaimedRun};
 use crate::tool_call::ToolCall;
 
-/// Asks people before the agent acts, and runs what they approved: exactly that, and once. Cheap to clone.
+#[doc = twin!("Asks people before the agent acts, and runs what they approved: exactly that, and once.", "Approvals")]
 ///
-/// Made by [`Agent::approvals`]. An approval that was asked for here may run here. To have it run in another process, or after this one has
+/// Cheap to clone. Made by [`Agent::approvals`]. An approval that was asked for here may run here. To have it run in another process, or after this one has
 /// ended, give the store that both share ([`Approvals::store`]).
 ///
 #[doc = example!("# use lumoauth::{emulator::Delivery, ToolCall};\n# use serde_json::json;\n# emulator.decide_approvals(Delivery::Approved);\nuse lumoauth::approvals::Approval;\n\nlet payment = json!({\"to\": \"bob\", \"amount\": 100});\nlet approval = Approval::for_call(\"send_payment\", &payment)?.on_behalf_of(\"alice@acme.test\");\nlet approvals = agent.approvals();\nlet proof = approvals.require(approval)", "?;\nassert_eq!(proof.call_sha256(), Some(&*ToolCall::new(\"send_payment\", &payment)?.sha256()));")]

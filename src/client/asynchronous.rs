@@ -1,7 +1,7 @@
 //! The async clients: the same as at the root of the crate, under the same names, with `.await`.
 //!
 //! With the feature `reqwest` a transport is ready, and an application writes `Agent::from_env()?`; it runs inside tokio.
-//! With `async` alone no runtime is assumed: the transport brings sending and sleeping ([`from_fn`], or a [`Transport`]
+//! With `async` alone no runtime is assumed, and there is neither `build()` nor `from_env()`: the transport brings sending and sleeping ([`from_fn`], or a [`Transport`]
 //! of your own) to [`AgentBuilder::build_with`].
 //!
 //! Futures are `Send`, block nothing, and may be dropped at any moment: a call that is dropped while it fetches the
@@ -15,13 +15,17 @@ mod approved;
 #[cfg(feature = "reqwest")]
 mod built_in;
 mod ended;
+#[cfg(not(feature = "reqwest"))]
+#[allow(clippy::duplicate_mod)]
+#[path = "no_transport.rs"]
+mod no_transport;
 #[cfg(feature = "aauth")]
 mod replay;
 mod signer;
 mod workload;
 mod workload_token;
 
-use crate::mount::asynchronous::{dual, example};
+use crate::mount::asynchronous::{dual, example, twin};
 use crate::store::asynchronous::Store;
 pub use crate::transport::asynchronous::{Io, Transport, from_fn};
 
@@ -53,7 +57,7 @@ pub mod aauth {
     pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
     pub use super::request_verifier::Verifier;
-    pub use crate::profile::SharedReplays;
+    pub use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
 }
 
 /// What a transport of one's own is tried with: the twin of [`crate::transport`]'s.

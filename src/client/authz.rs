@@ -1,9 +1,11 @@
 //! Checks of permissions, relations and policies, for agents, users and services.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 
 use super::run::Driver;
-use super::{dual, example};
+use super::{dual, example, twin};
 use crate::error::Error;
 use crate::operations::Decision;
 use crate::operations::authz::{
@@ -13,9 +15,9 @@ use crate::operations::authz::{
     SetResourceAttribute, SetUserAttribute, Tuple, WriteTuple,
 };
 
-/// What users and agents may do, as the service knows it: `agent.authz()` or `client.authz()`. Cheap to make and to clone.
+#[doc = twin!("What users and agents may do, as the service knows it: `agent.authz()` or `client.authz()`.", "Authz")]
 ///
-/// Every question is about whoever the credential belongs to, unless it names a subject. A denial is a value;
+/// Cheap to make and to clone. Every question is about whoever the credential belongs to, unless it names a subject. A denial is a value;
 /// [`Decision::require`] turns it into an error. Anything but a clear answer is an error, never an allow.
 ///
 #[doc = example!("let authz = agent.authz();\nassert!(authz.permission(\"document.read\")", "?.allowed());\n\n// Is the agent a viewer of the document, itself or by what the document is in? Nobody said so.\nlet tuple = Tuple::viewer(\"document:doc-123\", \"agent:agt_demo\");\nassert!(!authz.relation(tuple)", "?.allowed());")]

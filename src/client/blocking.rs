@@ -9,13 +9,17 @@ mod approved;
 mod built_in;
 mod cancel;
 mod ended;
+#[cfg(not(feature = "ureq"))]
+#[allow(clippy::duplicate_mod)]
+#[path = "no_transport.rs"]
+mod no_transport;
 #[cfg(feature = "aauth")]
 mod replay;
 mod signer;
 mod workload;
 mod workload_token;
 
-use crate::mount::blocking::{dual, example};
+use crate::mount::blocking::{dual, example, twin};
 pub use crate::transport::blocking::Transport;
 
 pub use crate::store::MemoryStore;

@@ -1,4 +1,6 @@
 //! Builds an agent: settings, checked before anything is sent.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use super::givers::Givers;
 use super::run::Driver;
 use super::workload::WorkloadSource;
-use super::{Agent, Signer, Store, Transport, example};
+use super::{Agent, Signer, Store, Transport, example, twin};
 use crate::credentials::{ClientAuth, Credentials, Key, Variables, Workload};
 use crate::error::{ConfigError, Error};
 use crate::origin::Origin;
@@ -18,7 +20,9 @@ use crate::session::{Session, Settings};
 use crate::site::{DEFAULT_BASE_URL, Layout, Site};
 use crate::transport::{TransportOptions, environment};
 
-/// Builds an [`Agent`]. Only the tenant and the credentials (or a workload's token) are required.
+#[doc = twin!("Builds an [`Agent`].", "AgentBuilder")]
+///
+/// Only the tenant and the credentials (or a workload's token) are required.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct AgentBuilder {
@@ -281,6 +285,8 @@ impl AgentBuilder {
     }
 
     /// An agent on a transport of your own. Root certificates and proxy are that transport's matter then.
+    ///
+    /// `build()` and `Agent::from_env()`, which bring a transport, need the feature `ureq` for blocking clients and `reqwest` for async ones.
     ///
     /// # Errors
     /// [`Error::Config`] if a setting is missing or cannot work.

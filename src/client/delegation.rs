@@ -1,4 +1,6 @@
 //! Acting for users: consent, exchange, requests in their name, handing on, revoking.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use http::Method;
 
 use super::agent::Agent;
 use super::run::Driver;
-use super::{Store, dual, example};
+use super::{Store, dual, example, twin};
 use crate::credentials::ClientAuth;
 use crate::error::Error;
 use crate::operations::{ApiRequest, Callback, Delegation, ExchangeTokenType, Revocation, SubAgent};
@@ -17,7 +19,7 @@ use crate::session::Users;
 use crate::store::MemoryStore;
 use crate::wire::Response;
 
-/// An agent that acts for users, with their consent, and hands authority on to other agents (RFC 8693).
+#[doc = twin!("An agent that acts for users, with their consent, and hands authority on to other agents (RFC 8693).", "DelegationChain")]
 ///
 /// A *session* is one user's delegation, under a name of your choice. Cheap to clone; clones share everything.
 ///

@@ -1,4 +1,6 @@
 //! Who gives what no request of this library brings: a workload's token, an agent's own.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 #[cfg(feature = "aauth")]
 use std::sync::Arc;

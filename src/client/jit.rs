@@ -1,11 +1,13 @@
 //! Permissions just in time: tasks, permissions in them, calls with them.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::time::Duration;
 
 use super::agent::Agent;
 use super::run::Driver;
-use super::{dual, end_dropped, example};
+use super::{dual, end_dropped, example, twin};
 use crate::error::{Error, InputError};
 use crate::operations::{
     ApiRequest, Approved, AuthorizationDetails, BeginTask, Decision, Delegation, GetPermission, JitTask,
@@ -15,7 +17,9 @@ use crate::session::{Escalated, Escalation, LeftTask, Machine};
 use crate::token::AccessToken;
 use crate::wire::Response;
 
-/// Permissions just in time, as an agent asks for them: [`Agent::jit`]. Cheap to clone.
+#[doc = twin!("Permissions just in time, as an agent asks for them: [`Agent::jit`].", "jit::Jit")]
+///
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Jit {
     driver: Driver,
@@ -209,7 +213,9 @@ impl fmt::Debug for Jit {
     }
 }
 
-/// A task that was begun. End it: [`Task::finish`], [`Task::fail`] or [`Task::cancel`]; its permissions end with it.
+#[doc = twin!("A task that was begun.", "jit::Task")]
+///
+/// End it: [`Task::finish`], [`Task::fail`] or [`Task::cancel`]; its permissions end with it.
 ///
 /// Dropped without an end, the task is ended later: a blocking client tries once at once, for 2 s at most; otherwise, and always in async
 /// code, it is left with the agent, which ends one such task before each of its calls. Up to 64 wait. [`Jit::finish_tasks`] ends them all.

@@ -1,9 +1,11 @@
 //! MCP servers, as the agent speaks to them.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 
 use super::run::Driver;
-use super::{dual, example};
+use super::{dual, example, twin};
 use crate::error::Error;
 #[allow(unused_imports)] // the documentation names it
 use crate::error::ProtocolFault;
@@ -13,9 +15,9 @@ use crate::session::Resource;
 use crate::token::AccessToken;
 use crate::wire::Response;
 
-/// An MCP server that the agent speaks to, by its URL. Cheap to clone; clones share the scopes that were stepped up to.
+#[doc = twin!("An MCP server that the agent speaks to, by its URL.", "McpServer")]
 ///
-/// A request travels with a token that is bound to this server, and goes to the server's own origin only. A `401` is
+/// Cheap to clone; clones share the scopes that were stepped up to. A request travels with a token that is bound to this server, and goes to the server's own origin only. A `401` is
 /// answered once: the request is sent again with a new token, and with the scopes that the challenge or the server's description
 /// (RFC 9728) ask for. A description must name the agent's own service as an authorization server; a server without one gets
 /// a new token all the same. A `403 insufficient_scope` is answered once, with the

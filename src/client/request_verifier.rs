@@ -1,4 +1,6 @@
 //! The driver of a resource's verifier of signed requests: it fetches keys and reserves nonces.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +8,7 @@ use std::sync::Arc;
 use super::aauth_client::Client;
 use super::replay::ReplayStore;
 use super::run::{Outside, turn};
-use super::{Transport, dual, example};
+use super::{Transport, dual, example, twin};
 use crate::error::{ConfigError, Error};
 use crate::operations::aauth::VerifyAuthToken;
 use crate::profile::{
@@ -17,7 +19,7 @@ use crate::secret::Secret;
 use crate::time::Now;
 use crate::verify::{VerifyError, bearer};
 
-/// Verifies the signed requests that arrive at a resource ([`crate::aauth`]).
+#[doc = twin!("Verifies the signed requests that arrive at a resource ([`aauth`](super::aauth)).", "aauth::Verifier")]
 ///
 /// In this order: bounds; what the signature covers; its time; the digest of the body; the token, of a trusted issuer; the
 /// proof that the sender has the token's key; the nonce, reserved in the replay store; the scopes. Cheap to clone; clones

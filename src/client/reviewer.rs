@@ -1,10 +1,12 @@
 //! A person who decides about what agents ask for just in time.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::run::Driver;
-use super::{Transport, dual};
+use super::{Transport, dual, twin};
 use crate::error::Error;
 use crate::operations::{
     ApprovePermission, DenyPermission, GetPendingPermissions, PendingPermission, Review, reviewers_token,
@@ -14,7 +16,7 @@ use crate::session::{Session, Settings};
 use crate::site::Site;
 use crate::token::AccessToken;
 
-/// A person who decides about permissions, with that person's own token.
+#[doc = twin!("A person who decides about permissions, with that person's own token.", "jit::Reviewer")]
 ///
 /// **Security:** an agent must not decide about what it asks for itself. The token is the one that the person signed in with; an agent's,
 /// one by which an agent acts for a user, and an API key are refused before anything is sent. Nothing in an agent's program should hold a

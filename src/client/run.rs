@@ -1,4 +1,6 @@
 //! The loop: turns a machine until it is done.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! The client of a service that decides about others: with a user's token, or with an organization's API key.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use super::authz::Authz;
 use super::builder::{AgentBuilder, connection};
 use super::givers::Givers;
 use super::run::Driver;
-use super::{Transport, dual, example};
+use super::{Transport, dual, example, twin};
 use crate::credentials::{Bearer, Key, Variables};
 use crate::error::{ConfigError, Error};
 use crate::operation::Operation;
@@ -20,10 +22,9 @@ use crate::session::Session;
 use crate::transport::{TransportOptions, environment};
 use crate::wire::Response;
 
-/// A client with a user's access token or an API key, beside [`Agent`](super::Agent): for a service that asks what users and
-/// agents may do, and for the routes that need an administrator.
+#[doc = twin!("A client with a user's access token or an API key, beside [`Agent`](super::Agent).", "Client")]
 ///
-/// The credential is sent as it is, to the service's own origin alone; nothing renews it. What the service does not let it do
+/// For a service that asks what users and agents may do, and for the routes that need an administrator. The credential is sent as it is, to the service's own origin alone; nothing renews it. What the service does not let it do
 /// (an API key and an agent's routes, say) is an error before anything is sent. Cheap to clone; clones share everything.
 ///
 #[doc = example!("# let key = emulator.api_key().expect(\"the demo tenant has one\");\nlet client = Client::builder()\n    .base_url(emulator.site().base_url())\n    .tenant(\"acme-corp\")\n    .api_key(key.clone())\n    .build_with(emulator.transport())?;\n\nlet decision = client.authz().permission(CheckPermission::new(\"document.read\").subject(Subject::user(\"alice\")))", "?;\nassert!(decision.allowed());\n\n// Any route, with the key.\nlet response = client.request(http::Method::GET, \"mcp/servers\")", "?;\nassert_eq!(response.status(), 200);")]
@@ -122,7 +123,9 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Builds a [`Client`]. The tenant is required, and one of a user's token and an API key.
+#[doc = twin!("Builds a [`Client`].", "ClientBuilder")]
+///
+/// The tenant is required, and one of a user's token and an API key.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {

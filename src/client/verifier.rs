@@ -1,4 +1,6 @@
 //! The drivers of the verifiers: they fetch an issuer's keys when a check asks for them.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use http::HeaderMap;
 
 use super::agent::Agent;
 use super::run::{Outside, turn};
-use super::{Transport, dual, example};
+use super::{Transport, dual, example, twin};
 use crate::error::ConfigError;
 use crate::secret::Secret;
 use crate::verify::{
@@ -15,7 +17,7 @@ use crate::verify::{
     bearer,
 };
 
-/// Verifies the access tokens that arrive at an API or MCP server ([`crate::verify`]).
+#[doc = twin!("Verifies the access tokens that arrive at an API or MCP server ([`crate::verify`]).", "TokenVerifier")]
 ///
 /// Cheap to clone; clones share the issuer's keys. `Send` and `Sync`: one serves all threads and tasks. With its keys at
 /// hand it sends nothing.
@@ -100,7 +102,9 @@ impl fmt::Debug for TokenVerifier {
     }
 }
 
-/// Verifies the ID tokens of sign-ins ([`crate::verify::IdVerifier`]). Cheap to clone.
+#[doc = twin!("Verifies the ID tokens of sign-ins ([`crate::verify::IdVerifier`]).", "IdTokenVerifier")]
+///
+/// Cheap to clone.
 ///
 #[doc = example!("let config = lumoauth::verify::IdVerifierConfig::new(emulator.site().api_base(), \"my-client-id\");\nlet verifier = IdTokenVerifier::build_with(config, emulator.transport())?;\n\nlet nonce = \"the nonce of the authorization request\".into();\nlet refused = verifier.verify(&\"not.a.token\".into(), Some(&nonce))", ".unwrap_err();\nassert_eq!(refused.status(), 401);")]
 #[derive(Clone)]

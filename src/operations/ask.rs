@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::decision::{self, Decision};
+use super::surroundings::Surroundings;
 use crate::error::{Error, InputError, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::route::Route;
@@ -31,13 +32,13 @@ pub struct Ask {
     action: String,
     /// The action is a question in words.
     in_words: bool,
-    context: Map<String, Value>,
+    context: Surroundings,
 }
 
 impl Ask {
     /// Asks about an action by its slug, such as `document.read`.
     pub fn new(action: impl Into<String>) -> Self {
-        Ask { action: action.into(), in_words: false, context: Map::new() }
+        Ask { action: action.into(), in_words: false, context: Surroundings::default() }
     }
 
     /// Asks in words, as services that answer this documented form take it: `May I share the report with Bob?`. Allowed by the same
@@ -46,14 +47,11 @@ impl Ask {
         Ask { in_words: true, ..Ask::new(question) }
     }
 
-    /// Adds what the decision may depend on: an object, as `json!({"document_id": "doc-123"})`. Anything but an object
-    /// goes under the key `value`. The keys `ip`, `userAgent`, `requestMethod` and `requestPath` are the service's own.
+    /// Adds what the decision may depend on: an object, as `json!({"document_id": "doc-123"})`. With anything but an object (or null,
+    /// which adds nothing) the question is an [`InputError`], and is not asked. The keys `ip`, `userAgent`, `requestMethod` and
+    /// `requestPath` are the service's own.
     pub fn context(mut self, context: impl Into<Value>) -> Self {
-        match context.into() {
-            Value::Object(map) => self.context.extend(map),
-            Value::Null => {}
-            other => drop(self.context.insert("value".into(), other)),
-        }
+        self.context.add(context.into());
         self
     }
 }
@@ -71,8 +69,8 @@ struct Body<'a> {
     action: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<&'a str>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    context: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Surroundings::is_empty")]
+    context: &'a Surroundings,
 }
 
 /// The usual answer: no member but these, each once and of its type. Whatever is not so is read member by member, which
@@ -102,7 +100,9 @@ impl Usual {
 
     fn decision(self, question: &Ask) -> Decision {
         let Usual { allowed, action: _, reason, audit_id } = self;
-        Decision::bare(allowed, &question.action).because(reason, audit_id).within(question.context.clone())
+        Decision::bare(allowed, &question.action)
+            .because(reason, audit_id)
+            .within(question.context.members().clone())
     }
 }
 
@@ -118,6 +118,7 @@ impl Operation for Ask {
             let argument = if self.in_words { "question" } else { "action" };
             return Err(InputError::new(argument, "is empty").into());
         }
+        self.context.check("context")?;
         let asked = Some(self.action.as_str());
         let (action, question) = if self.in_words { (None, asked) } else { (asked, None) };
         let body = serde_json::to_vec(&Body { action, question, context: &self.context })
@@ -146,12 +147,12 @@ impl Ask {
             return Err(fields.fault(ProtocolFault::OtherAction));
         }
         let allowed = decision::undisputed(&mut fields, allowed)?;
-        Decision::of(fields, allowed, &self.action, &self.context)
+        Decision::of(fields, allowed, &self.action, self.context.members())
     }
 
     /// True if an answer about this action is about the question. What is asked in words may name its action in the context.
     fn is_named(&self, action: &str) -> bool {
-        match self.context.get("action").and_then(Value::as_str).filter(|_| self.in_words) {
+        match self.context.members().get("action").and_then(Value::as_str).filter(|_| self.in_words) {
             Some(own) => action == own,
             None => self.in_words || action == self.action,
         }

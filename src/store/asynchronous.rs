@@ -27,7 +27,7 @@ use maybe_async::must_be_async as dual;
 /// What a method gives back.
 type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Keeps records that several clients, tasks and processes share.
+/// Keeps records that several clients, tasks and processes share. Async; blocking code takes [`lumoauth::store::Store`](crate::store::Store).
 ///
 /// Every method takes how long it may last. Whoever cannot have the answer by then gives back
 /// [`StoreError::unavailable`] at that time; the call that asked goes on from there, and ends by its own deadline.

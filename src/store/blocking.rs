@@ -20,7 +20,7 @@ pub use contract::contract;
 #[cfg(feature = "contract")]
 use maybe_async::must_be_sync as dual;
 
-/// Keeps records that several clients, threads and processes share.
+/// Keeps records that several clients, threads and processes share. Blocking; async code takes [`asynchronous::store::Store`](crate::asynchronous::store::Store).
 ///
 /// Every method takes how long it may last. Whoever cannot have the answer by then gives back
 /// [`StoreError::unavailable`] at that time; the call that asked goes on from there, and ends by its own deadline.

@@ -1,4 +1,6 @@
 //! The promises of a store, as a test that anybody runs on a store of their own.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (beside `blocking.rs` and `asynchronous.rs`).
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -25,9 +25,9 @@ pub use contract::contract;
 /// What an async transport gives back.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Sends requests, for the async clients. The only I/O there is.
+/// Sends requests, for the async clients; blocking ones take [`lumoauth::Transport`](crate::Transport).
 ///
-/// [`from_fn`] makes one of two closures. A transport keeps to [`Request::attempt_limits`], follows no redirect, and
+/// The only I/O there is. [`from_fn`] makes one of two closures. A transport keeps to [`Request::attempt_limits`], follows no redirect, and
 /// hands over whole responses only.
 pub trait Transport: Send + Sync {
     /// Sends one request and reads the whole response. Fails with a [`TransportError`] that says whether anything may

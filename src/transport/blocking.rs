@@ -19,9 +19,9 @@ use crate::mount::blocking::dual;
 #[cfg(feature = "contract")]
 pub use contract::contract;
 
-/// Sends requests, for the blocking clients. The only I/O there is.
+/// Sends requests, for the blocking clients; async ones take [`asynchronous::Transport`](crate::asynchronous::Transport).
 ///
-/// A closure `Fn(Request) -> Result<Response, TransportError>` is one. A transport keeps to
+/// The only I/O there is. A closure `Fn(Request) -> Result<Response, TransportError>` is one. A transport keeps to
 /// [`Request::attempt_limits`], follows no redirect, and hands over whole responses only.
 pub trait Transport: Send + Sync {
     /// Sends one request and reads the whole response.

@@ -1,4 +1,6 @@
 //! The promises of a transport, as a test that anybody runs on a transport of their own.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (beside `blocking.rs` and `asynchronous.rs`).
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};

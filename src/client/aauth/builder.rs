@@ -1,4 +1,6 @@
 //! Builds a client that signs: settings, checked before anything is sent.
+//!
+//! Written once, as async code, and mounted twice: as it is, and as blocking code (`client.rs` has the list).
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use super::super::agent_token::AgentTokenSource;
 use super::super::builder::{AgentBuilder, connection};
 use super::super::givers::Givers;
 use super::super::run::Driver;
-use super::super::{Signer, Transport};
+use super::super::{Signer, Transport, twin};
 use super::Client;
 use crate::error::{ConfigError, Error};
 use crate::profile::{self, AgentServer, Delegate};
@@ -26,7 +28,9 @@ enum Source {
     Asked(Arc<dyn AgentTokenSource>),
 }
 
-/// Builds a [`Client`]. The tenant, the key, and who signs are required: an agent with the source of its token, or a
+#[doc = twin!("Builds a [`Client`].", "aauth::ClientBuilder")]
+///
+/// The tenant, the key, and who signs are required: an agent with the source of its token, or a
 /// resource.
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {

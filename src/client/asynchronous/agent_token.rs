@@ -2,11 +2,13 @@
 
 use std::future::Future;
 
-use super::Io;
+use super::{Io, twin};
 use crate::error::Error;
 use crate::operations::aauth::AgentToken;
 
-/// Where the agent token (`agent+jwt`) of an [`Client`](super::aauth::Client) comes from. A closure that gives a future is one.
+#[doc = twin!("Where the agent token (`agent+jwt`) of a [`Client`](super::aauth::Client) comes from.", "aauth::AgentTokenSource")]
+///
+/// A closure that gives a future is one.
 pub trait AgentTokenSource: Send + Sync {
     /// A token that is good now, for the client's key. Asked again before it ends, by one task for all.
     ///

@@ -1,12 +1,14 @@
 //! Where a resource remembers signatures, in the async mount.
 
-use super::Io;
+use super::{Io, twin};
 use crate::error::StoreError;
 use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
 use crate::store::asynchronous::Store;
 use crate::time::Now;
 
-/// Remembers which signatures were taken. Several processes that serve one resource share one.
+#[doc = twin!("Remembers which signatures were taken.", "aauth::ReplayStore")]
+///
+/// Several processes that serve one resource share one.
 pub trait ReplayStore: Send + Sync {
     /// Reserves, atomically: of any number of calls with the same key and nonce exactly one gets [`Reserved::First`]. What
     /// is reserved is remembered for [`Reservation::keep`] at least.

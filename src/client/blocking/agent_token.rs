@@ -1,9 +1,12 @@
 //! Where an agent's own token comes from, in the blocking mount.
 
+use super::twin;
 use crate::error::Error;
 use crate::operations::aauth::AgentToken;
 
-/// Where the agent token (`agent+jwt`) of an [`Client`](super::aauth::Client) comes from. A closure is one.
+#[doc = twin!("Where the agent token (`agent+jwt`) of a [`Client`](super::aauth::Client) comes from.", "aauth::AgentTokenSource")]
+///
+/// A closure is one.
 pub trait AgentTokenSource: Send + Sync {
     /// A token that is good now, for the client's key. Asked again before it ends, by one thread for all.
     ///

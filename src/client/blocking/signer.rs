@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::twin;
 use crate::error::SignerError;
 
-/// Signs with one private key, wherever that lives: in this process (`aauth::AgentKey`), in a KMS or HSM, or in an
-/// implementation of Ed25519 of your own.
+#[doc = twin!("Signs with one private key, wherever that lives.", "Signer")]
+///
+/// In this process (`aauth::AgentKey`), in a KMS or HSM, or in an implementation of Ed25519 of your own.
 ///
 /// ```
 /// use lumoauth::Signer;

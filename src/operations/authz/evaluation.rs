@@ -1,7 +1,7 @@
 //! Decisions in the form of the AuthZEN Authorization API 1.0.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::answers::in_parts;
 use super::{Answers, Entity, MOST, json, question, text};
@@ -10,6 +10,7 @@ use crate::json::Fields;
 use crate::operation::{Answer, Callers, Context, Operation, Terms};
 use crate::operations::Decision;
 use crate::operations::decision::{self, allowed};
+use crate::operations::surroundings::Surroundings;
 use crate::route::Route;
 use crate::wire::{Request, Response};
 
@@ -33,8 +34,8 @@ pub struct Evaluate {
     subject: Entity,
     action: Named,
     resource: Entity,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    context: Map<String, Value>,
+    #[serde(skip_serializing_if = "Surroundings::is_empty")]
+    context: Surroundings,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,21 +50,18 @@ impl Evaluate {
             subject: subject.into(),
             action: Named { name: action.into() },
             resource: resource.into(),
-            context: Map::new(),
+            context: Surroundings::default(),
         }
     }
 
-    /// Adds what the decision may depend on: an object.
+    /// Adds what the decision may depend on: an object. Anything else is an [`InputError`], and nothing is asked.
     pub fn context(mut self, context: impl Into<Value>) -> Self {
-        match context.into() {
-            Value::Object(map) => self.context.extend(map),
-            Value::Null => {}
-            other => drop(self.context.insert("value".into(), other)),
-        }
+        self.context.add(context.into());
         self
     }
 
     fn check(&self) -> Result<(), InputError> {
+        self.context.check("context")?;
         self.subject.check("subject")?;
         text("action", &self.action.name)?;
         self.resource.check("resource")
@@ -83,7 +81,7 @@ impl Evaluate {
             id = context.identifier("id")?;
             reason = context.object("reason_admin")?.map(|mut words| words.text("en")).transpose()?.flatten();
         }
-        Ok(Decision::bare(allowed, &action).because(reason, id).within(self.context.clone()))
+        Ok(Decision::bare(allowed, &action).because(reason, id).within(self.context.members().clone()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::answers::in_parts;
 use super::{Answers, MOST, Subject, json, question, text};
@@ -12,6 +12,7 @@ use crate::json::Fields;
 use crate::operation::{Answer, Callers, Context, Operation, Terms};
 use crate::operations::Decision;
 use crate::operations::decision::{self, allowed, echoed, undisputed};
+use crate::operations::surroundings::Surroundings;
 use crate::route::Route;
 use crate::wire::{Page, Request, Response, page, read_page};
 
@@ -32,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[CHECK, CHECK_BULK, CHECK_ANY, CHECK_ALL, P
 /// What the questions have in common.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct About {
-    context: Map<String, Value>,
+    context: Surroundings,
     subject: Option<Subject>,
 }
 
@@ -42,8 +43,8 @@ struct Body<'a> {
     permission: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    context: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Surroundings::is_empty")]
+    context: &'a Surroundings,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a Subject>,
 }
@@ -66,6 +67,7 @@ impl About {
         if permissions.is_some_and(<[String]>::is_empty) {
             return Err(InputError::new("permissions", "are none: name one at least").into());
         }
+        self.context.check("context")?;
         let body = Body { permission, permissions, context: &self.context, subject: self.subject.as_ref() };
         Ok(context.to(route).bytes("application/json", json(&body)?))
     }
@@ -102,14 +104,10 @@ macro_rules! about {
                 self
             }
 
-            /// Adds what the decision may depend on: an object. Anything but an object goes under the key `value`. The keys `ip`,
-            /// `userAgent`, `requestMethod` and `requestPath` are the service's own.
+            /// Adds what the decision may depend on: an object. Anything else is an [`InputError`], and nothing is asked. The keys
+            /// `ip`, `userAgent`, `requestMethod` and `requestPath` are the service's own.
             pub fn context(mut self, context: impl Into<Value>) -> Self {
-                match context.into() {
-                    Value::Object(map) => self.about.context.extend(map),
-                    Value::Null => {}
-                    other => drop(self.about.context.insert("value".into(), other)),
-                }
+                self.about.context.add(context.into());
                 self
             }
         }
@@ -159,7 +157,7 @@ impl Operation for CheckPermission {
         let allowed = allowed(&mut fields, "allowed")?;
         echoed(&mut fields, "permission", &self.permission)?;
         self.about.check(&mut fields)?;
-        Ok(Answer::Done(Decision::of(fields, allowed, &self.permission, &self.about.context)?))
+        Ok(Answer::Done(Decision::of(fields, allowed, &self.permission, self.about.context.members())?))
     }
 }
 
@@ -203,7 +201,7 @@ macro_rules! of_several {
                 }
                 self.about.check(&mut fields)?;
                 let action = self.permissions.join($joint);
-                Ok(Answer::Done(Decision::of(fields, allowed, &action, &self.about.context)?))
+                Ok(Answer::Done(Decision::of(fields, allowed, &action, self.about.context.members())?))
             }
         }
     };
@@ -280,7 +278,7 @@ impl Operation for CheckPermissions {
         let outcomes =
             self.permissions.iter().map(|permission| match results.get(permission) {
                 Some(Value::Bool(allowed)) => {
-                    Ok(Decision::bare(*allowed, permission).within(self.about.context.clone()))
+                    Ok(Decision::bare(*allowed, permission).within(self.about.context.members().clone()))
                 }
                 Some(other) => Err(fields.mistyped("a result", "true or false", other)),
                 None => Err(fields

@@ -10,6 +10,7 @@ use crate::json::Fields;
 use crate::operation::{Answer, Callers, Context, Operation, Terms};
 use crate::operations::Decision;
 use crate::operations::decision::{self, allowed, echoed, undisputed};
+use crate::operations::surroundings::Surroundings;
 use crate::route::Route;
 use crate::wire::{Request, Response};
 
@@ -34,8 +35,8 @@ pub struct CheckPolicy {
     action: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_id: Option<String>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    environment: Map<String, Value>,
+    #[serde(skip_serializing_if = "Surroundings::is_empty")]
+    environment: Surroundings,
 }
 
 impl CheckPolicy {
@@ -45,7 +46,7 @@ impl CheckPolicy {
             resource_type: resource_type.into(),
             action: action.into(),
             resource_id: None,
-            environment: Map::new(),
+            environment: Surroundings::default(),
         }
     }
 
@@ -55,14 +56,15 @@ impl CheckPolicy {
         self
     }
 
-    /// Adds what surrounds the question: an object. `ip`, `userAgent`, `requestMethod` and `requestPath` are the service's own: what
+    /// Adds what surrounds the question: an object; anything else is an [`InputError`], and nothing is asked. `ip`, `userAgent`, `requestMethod` and `requestPath` are the service's own: what
     /// is known of a person whose request it is goes under the key `pep`.
     pub fn environment(mut self, environment: impl Into<Value>) -> Self {
-        merge(&mut self.environment, environment.into());
+        self.environment.add(environment.into());
         self
     }
 
     fn check(&self) -> Result<(), InputError> {
+        self.environment.check("environment")?;
         text("resource_type", &self.resource_type)?;
         text("action", &self.action)?;
         self.resource_id.as_deref().map_or(Ok(()), |id| text("resource_id", id))
@@ -105,14 +107,6 @@ impl CheckPolicy {
     }
 }
 
-fn merge(environment: &mut Map<String, Value>, more: Value) {
-    match more {
-        Value::Object(map) => environment.extend(map),
-        Value::Null => {}
-        other => drop(environment.insert("value".into(), other)),
-    }
-}
-
 impl Operation for CheckPolicy {
     type Output = Decision;
 
@@ -127,7 +121,7 @@ impl Operation for CheckPolicy {
 
     fn response(&self, response: &Response) -> Result<Answer<Decision>, Error> {
         let fields = decision::read(POLICY_CHECK.name(), response)?;
-        self.decision(fields, &self.environment).map(Answer::Done)
+        self.decision(fields, self.environment.members()).map(Answer::Done)
     }
 }
 
@@ -140,19 +134,19 @@ impl Operation for CheckPolicy {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheckPolicies {
     checks: Vec<CheckPolicy>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    environment: Map<String, Value>,
+    #[serde(skip_serializing_if = "Surroundings::is_empty")]
+    environment: Surroundings,
 }
 
 impl CheckPolicies {
     /// Asks each of these. What surrounds them is said once, for all.
     pub fn new(checks: impl IntoIterator<Item = CheckPolicy>) -> Self {
-        CheckPolicies { checks: checks.into_iter().collect(), environment: Map::new() }
+        CheckPolicies { checks: checks.into_iter().collect(), environment: Surroundings::default() }
     }
 
     /// Adds what surrounds the questions, as [`CheckPolicy::environment`].
     pub fn environment(mut self, environment: impl Into<Value>) -> Self {
-        merge(&mut self.environment, environment.into());
+        self.environment.add(environment.into());
         self
     }
 
@@ -200,6 +194,7 @@ impl Operation for CheckPolicies {
         if let Some(problem) = problem {
             return Err(InputError::new("checks", problem).into());
         }
+        self.environment.check("environment")?;
         self.checks.iter().try_for_each(CheckPolicy::check)?;
         Ok(context.to(POLICY_CHECK_BULK).bytes("application/json", json(self)?))
     }
@@ -233,7 +228,9 @@ impl Operation for CheckPolicies {
 impl CheckPolicies {
     /// One result. Its own error is its own outcome.
     fn outcome(&self, check: &CheckPolicy, mut result: Fields, status: u16) -> Result<Decision, Error> {
-        let Some(error) = result.value("error") else { return check.decision(result, &self.environment) };
+        let Some(error) = result.value("error") else {
+            return check.decision(result, self.environment.members());
+        };
         let words = match error {
             Value::String(text) => text,
             other => other.to_string(),
