@@ -170,6 +170,17 @@ pub enum ConfigError {
     /// A certificate among the extra roots cannot be read.
     #[error("root_certificates: {0}")]
     BadCertificate(&'static str),
+    /// A file with certificates that the environment names cannot be used. That there is none in it is found when the first
+    /// connection in TLS is made, and is then a [`TransportError`] with these words.
+    #[error("{variable} names {file:?}, {problem}")]
+    CertificateFile {
+        /// The variable that names it.
+        variable: &'static str,
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The operating system's randomness, or another thing that the client needs to start, failed.
     #[error("{0}")]
     Unavailable(&'static str),

@@ -37,6 +37,18 @@ impl Origin {
         Some(Origin { https, host, port })
     }
 
+    /// The origin of a URL whose host and port are written as they can be sent: no user name, no number for an address.
+    #[cfg_attr(not(any(feature = "ureq", feature = "reqwest")), allow(dead_code))]
+    pub(crate) fn plain(url: &Uri) -> Option<Self> {
+        let https = match url.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let (host, port) = host_and_port(url.authority()?.as_str())?;
+        Some(Origin { https, host, port: port.unwrap_or(if https { 443 } else { 80 }) })
+    }
+
     /// True if the URL is on this origin, which is what [`Origin::of`] would make of it.
     pub fn is_of(&self, url: &Uri) -> bool {
         self.is_plainly_of(url) || self.is_somehow_of(url)
@@ -241,22 +253,23 @@ pub(crate) fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
             Some((host, port)) => (host, Some(port)),
             None => (authority, Some("")),
         };
-        // A host whose last label is a number is an address (WHATWG URL, host parsing); only the plain form is taken.
-        let labels_end = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-        let numeric = labels_end.starts_with(|first: char| first.is_ascii_digit())
-            && (labels_end.bytes().all(|byte| byte.is_ascii_digit())
-                || labels_end.to_ascii_lowercase().starts_with("0x"));
-        if numeric && host.parse::<Ipv4Addr>().is_err() {
-            return None;
-        }
-        let valid = !host.is_empty()
-            && host.len() <= 253
-            && host.split('.').all(|label| {
+        let mut last: &[u8] = &[];
+        let valid = host.len() <= 253
+            && host.as_bytes().split(|byte| *byte == b'.').all(|label| {
+                last = label;
                 !label.is_empty()
                     && label.len() <= 63
-                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                    && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             });
         if !valid {
+            return None;
+        }
+        // A host whose last label is a number is an address (WHATWG URL, host parsing); only the plain form is taken.
+        let numeric = match last {
+            [b'0', b'x' | b'X', ..] => true,
+            last => last.iter().all(u8::is_ascii_digit),
+        };
+        if numeric && host.parse::<Ipv4Addr>().is_err() {
             return None;
         }
         (host.to_ascii_lowercase(), port)

@@ -57,7 +57,7 @@ impl Default for Limits {
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Headers that a request has room for from the start.
-const HEADERS: usize = 8;
+const HEADERS: usize = 6;
 
 /// One HTTP request, whole, with its limits. Send it with anything.
 ///

@@ -253,7 +253,7 @@ impl Watch {
             rest.strip_prefix(b" ").and_then(|rest| rest.split_at_checked(3)).ok_or(NONE)?;
         let status = number(digits, 10).filter(|status| (100..1000).contains(status));
         self.status = status.and_then(|status| u16::try_from(status).ok()).ok_or(NONE)?;
-        if !(reason.is_empty() || reason.starts_with(b" ")) || !reason.iter().all(|byte| is_text(*byte)) {
+        if !(reason.is_empty() || reason.starts_with(b" ")) || !is_text(reason) {
             return Err(NONE);
         }
         if self.status == 101 {
@@ -268,14 +268,9 @@ impl Watch {
         let colon = memchr::memchr(b':', line).ok_or(NONE)?;
         let (name, value) = line.split_at_checked(colon).ok_or(NONE)?;
         let value = value.strip_prefix(b":").unwrap_or(value);
-        if name.is_empty()
-            || !name.iter().all(|byte| is_token(*byte))
-            || !value.iter().all(|byte| is_text(*byte))
-        {
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_text(value) {
             return Err(NONE);
         }
-        // Blanks and tabs: nothing else that counts as white space is left.
-        let value = value.trim_ascii();
         let is_length = name.eq_ignore_ascii_case(b"content-length");
         if !is_length && !name.eq_ignore_ascii_case(b"transfer-encoding") {
             return Ok(());
@@ -284,6 +279,8 @@ impl Watch {
             return Err("the answer says behind its end where it ends");
         }
         self.said = self.said.saturating_add(1);
+        // Blanks and tabs: nothing else that counts as white space is left.
+        let value = value.trim_ascii();
         if is_length {
             self.length = Some(number(value, 10).ok_or("the answer's length is not a number"));
         } else {
@@ -340,7 +337,7 @@ impl Watch {
         let end = line.iter().position(|byte| *byte == b';').unwrap_or(line.len());
         let (digits, extensions) = line.split_at_checked(end).unwrap_or((line, &[]));
         let size = number(digits, 16).ok_or("the size of a chunk is not a number")?;
-        if !extensions.iter().all(|byte| is_text(*byte)) {
+        if !is_text(extensions) {
             return Err("an extension of a chunk has a control character");
         }
         let left = self.extensions.checked_sub(extensions.len());
@@ -362,9 +359,11 @@ fn large_head(cap: usize) -> TransportError {
 
 /// Digits and nothing else: no sign, no blank.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
-    let all = |byte: &u8| char::from(*byte).is_digit(radix);
-    let text = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(all))?;
-    u64::from_str_radix(text, radix).ok()
+    let more = |number: u64, digit: &u8| {
+        let digit = char::from(*digit).to_digit(radix)?;
+        number.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, more) }
 }
 
 /// A character of a header's name (RFC 9110 section 5.6.2).
@@ -389,9 +388,10 @@ fn is_token(byte: u8) -> bool {
         )
 }
 
-/// A character of a header's value or of a reason (RFC 9110 section 5.5).
-fn is_text(byte: u8) -> bool {
-    byte == b'\t' || byte >= b' ' && byte != 0x7f
+/// Characters of a header's value or of a reason (RFC 9110 section 5.5). All of them are looked at, good or not: a loop
+/// that does not end early takes many bytes at a time.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |good, byte| good & (*byte == b'\t' || *byte >= b' ' && *byte != 0x7f))
 }
 
 #[cfg(test)]

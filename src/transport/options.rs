@@ -44,8 +44,10 @@ impl TransportOptions {
     /// `SSL_CERT_FILE`, and of the files in the folders `SSL_CERT_DIR`. A company's proxy that looks into TLS is often
     /// made known so.
     ///
-    /// A file that cannot be read or has no certificate is an error when the transport is made. Folders that are not
-    /// there, and files in them that are no certificates, are passed over.
+    /// They are read for the first connection in TLS, so that a large bundle costs nothing before, nor a client that only
+    /// speaks to this machine. A file that cannot be opened, or is larger than 4 MiB, is an error when the transport is
+    /// made; one without a certificate is an error of that connection. Folders that are not there, and files in them that
+    /// are no certificates, are passed over.
     pub fn root_certificates_from_environment(mut self) -> Self {
         self.environment_roots = true;
         self

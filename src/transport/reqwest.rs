@@ -29,7 +29,7 @@ use super::options::TransportOptions;
 use super::proxy::Proxies;
 use super::statistics::Statistics;
 use super::target::target;
-use super::trust;
+use super::trust::Trust;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::origin::Origin;
 use crate::time::Now;
@@ -71,7 +71,7 @@ impl ReqwestTransport {
 
     fn knowing(options: &TransportOptions, names: Names) -> Result<Self, ConfigError> {
         let proxies = Proxies::read(options)?;
-        let dial = Dial::new(trust::client_config(options)?, names.clone());
+        let dial = Dial::new(Trust::new(options)?, names.clone());
         let (pool, received) = (Pool::default(), Arc::default());
         Ok(ReqwestTransport(Arc::new(Shared { dial, pool, proxies, names, received })))
     }

@@ -4,7 +4,7 @@
 use http::Uri;
 
 use crate::error::{TransportError, TransportFault};
-use crate::origin::{Origin, host_and_port};
+use crate::origin::Origin;
 
 /// The origin of a URL that may be sent.
 ///
@@ -13,13 +13,13 @@ use crate::origin::{Origin, host_and_port};
 /// dot segments.
 pub(super) fn target(url: &Uri) -> Result<Origin, TransportError> {
     let refused = |message| TransportError::not_sent(TransportFault::Refused, message);
-    let origin = Origin::of(url).ok_or_else(|| refused("the URL is not one of http or https"))?;
-    if !origin.is_https() && !origin.is_loopback() {
-        return Err(refused("plain http to a host that is not this machine is refused"));
+    if !matches!(url.scheme_str(), Some("https" | "http")) {
+        return Err(refused("the URL is not one of http or https"));
     }
     // `127.1` and `0x7f.1` are addresses to some and names to others.
-    if url.authority().is_none_or(|authority| host_and_port(authority.as_str()).is_none()) {
-        return Err(refused("the URL's host cannot be sent as it is written"));
+    let origin = Origin::plain(url).ok_or_else(|| refused("the URL's host cannot be sent as it is written"))?;
+    if !origin.is_https() && !origin.is_loopback() {
+        return Err(refused("plain http to a host that is not this machine is refused"));
     }
     // Most paths have neither, and are looked at once.
     let suspect = url.path().bytes().any(|byte| matches!(byte, b'.' | b'%'));

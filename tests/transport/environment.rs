@@ -157,14 +157,25 @@ fn certificates_of_the_environment_are_trusted_besides_the_built_in_ones() {
         (&[("SSL_CERT_DIR", &text(&missing))], "Tls: "),
         (&[("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "")], "Tls: "),
         (&[("SSL_CERT_FILE", &text(&missing))], "settings: "),
-        (&[("SSL_CERT_FILE", &text(&junk))], "settings: "),
+        // Read for the first connection in TLS.
+        (&[("SSL_CERT_FILE", &text(&junk))], "Tls: "),
         (&[("SSL_CERT_FILE", &text(&certs))], "settings: "),
     ];
     for (variables, expected) in cases {
         let (environment, plain) = under(server.url(), variables);
         assert!(environment.starts_with(expected), "{variables:?}: {environment}");
-        assert_eq!(environment.contains("SSL_CERT_FILE"), expected == "settings: ", "{environment}");
+        // Whoever cannot use a file says which, and who named it.
+        let bad = [&missing, &junk, &certs].into_iter().find(|bad| {
+            variables.iter().any(|(name, value)| *name == "SSL_CERT_FILE" && *value == text(bad))
+        });
+        let named = |bad: &PathBuf| environment.contains(&format!("SSL_CERT_FILE names {bad:?}, "));
+        assert_eq!(bad.is_some(), environment.contains("SSL_CERT_FILE"), "{environment}");
+        assert!(bad.is_none_or(named), "{environment}");
         assert!(plain.starts_with("Tls: "), "{variables:?}: {plain}");
     }
+    // Without TLS nothing is read, however bad it is.
+    let plain_text = Server::start(service("tok"));
+    let (environment, plain) = under(plain_text.url(), &[("SSL_CERT_FILE", &text(&junk))]);
+    assert_eq!((&*environment, &*plain), ("allowed true", "allowed true"));
     let _ = std::fs::remove_dir_all(folder);
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +20,7 @@ use zeroize::Zeroizing;
 use super::super::framing::Watch;
 use super::super::names::{ADDRESSES, LOOKUPS, Names, must_be_local, no_address};
 use super::super::proxy::Via;
+use super::super::trust::{Trust, no_trust};
 use super::stream::{Both, Counted, Flow};
 use crate::error::{TransportError, TransportFault};
 use crate::origin::Origin;
@@ -28,7 +28,7 @@ use crate::wire::Limits;
 
 /// What opens the connections of one transport.
 pub(super) struct Dial {
-    tls: TlsConnector,
+    trust: Arc<Trust>,
     names: Names,
     permits: Arc<Semaphore>,
     connections: AtomicU64,
@@ -49,9 +49,9 @@ fn too_long() -> TransportError {
 }
 
 impl Dial {
-    pub(super) fn new(config: Arc<ClientConfig>, names: Names) -> Self {
+    pub(super) fn new(trust: Trust, names: Names) -> Self {
         Dial {
-            tls: TlsConnector::from(config),
+            trust: Arc::new(trust),
             names,
             permits: Arc::new(Semaphore::new(LOOKUPS)),
             connections: AtomicU64::new(0),
@@ -128,10 +128,22 @@ impl Dial {
         lookup.await.ok().filter(|addresses| !addresses.is_empty()).ok_or_else(|| no_address(host))
     }
 
+    /// The TLS settings. Files are read on a thread that may wait for them.
+    async fn tls(&self) -> Result<TlsConnector, TransportError> {
+        if let Some(config) = self.trust.at_hand() {
+            return Ok(config.into());
+        }
+        let trust = Arc::clone(&self.trust);
+        match tokio::task::spawn_blocking(move || trust.read()).await {
+            Ok(read) => Ok(read.map_err(no_trust)?.into()),
+            Err(_) => Err(failed(TransportFault::Tls, "nobody read the certificates to trust")),
+        }
+    }
+
     async fn handshake(&self, host: &str, stream: Box<dyn Both>) -> Result<Box<dyn Both>, TransportError> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| failed(TransportFault::Tls, "the host is not a name or address"))?;
-        match self.tls.connect(name, stream).await {
+        match self.tls().await?.connect(name, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(tls) => Err(failed(TransportFault::Tls, format!("TLS failed: {tls}"))),

@@ -4,15 +4,18 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
     time,
 };
 
+use super::super::trust::{Trust, no_trust};
+use super::resolver::marked;
+
 /// Wraps a connection in TLS if its URL is https. The handshake is complete when it is handed on, so a failure here
 /// means that nothing was sent.
-pub(super) struct TlsConnector(pub(super) Arc<ClientConfig>);
+pub(super) struct TlsConnector(pub(super) Trust);
 
 impl std::fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -35,7 +38,11 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name =
             ServerName::try_from(host).map_err(|_| ureq::Error::Tls("the host is not a name or address"))?;
-        let mut connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(rejected)?;
+        let config = match self.0.at_hand() {
+            Some(config) => config,
+            None => self.0.read().map_err(|error| marked(no_trust(error)))?,
+        };
+        let mut connection = ClientConnection::new(config, name).map_err(rejected)?;
         let mut socket = TransportAdapter::new(plain.boxed(), Arc::clone(&details.current_time));
         socket.set_timeout(left(details));
         while connection.is_handshaking() {
