@@ -368,25 +368,25 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 
 /// A character of a header's name (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+    TOKEN.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+/// Looked up, because every name of every answer is looked at.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // the compiler does it
+const TOKEN: [bool; 256] = {
+    let (mut table, mut rest) = ([false; 256], b"!#$%&'*+-.^_`|~0123456789".as_slice());
+    while let [byte, behind @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = behind;
+    }
+    let mut letter = b'a';
+    while letter <= b'z' {
+        table[letter as usize] = true;
+        table[letter.to_ascii_uppercase() as usize] = true;
+        letter += 1;
+    }
+    table
+};
 
 /// Characters of a header's value or of a reason (RFC 9110 section 5.5). All of them are looked at, good or not: a loop
 /// that does not end early takes many bytes at a time.

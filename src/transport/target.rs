@@ -17,7 +17,8 @@ pub(super) fn target(url: &Uri) -> Result<Origin, TransportError> {
         return Err(refused("the URL is not one of http or https"));
     }
     // `127.1` and `0x7f.1` are addresses to some and names to others.
-    let origin = Origin::plain(url).ok_or_else(|| refused("the URL's host cannot be sent as it is written"))?;
+    let origin =
+        Origin::plain(url).ok_or_else(|| refused("the URL's host cannot be sent as it is written"))?;
     if !origin.is_https() && !origin.is_loopback() {
         return Err(refused("plain http to a host that is not this machine is refused"));
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::keep::{Keep, Keeper, Kind, Lead, Life, Policy};
-use super::super::part::{Failed, Part, Within, ready};
+use super::super::keep::{Just, Keep, Keeper, Kind, Lead, Life, Policy};
+use super::super::part::Within;
 use super::super::{Arrived, Call, Machine, Session, Step};
 use crate::error::Error;
 use crate::operation::{Context, Operation};
 use crate::operations::Decision;
-use crate::time::{Deadline, Now};
+use crate::time::Now;
 
 /// The longest that a decision may be used again.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30);
@@ -80,14 +80,14 @@ impl Session {
         let total = self.total_of(&operation.terms());
         let question = operation.request(&Context::new(self.site()))?.body().to_vec();
         let decided = Decided { session: self.clone(), operation, question };
-        Ok(Decide::Recent(Within::new(Recent(Keep::new(decided)), total)))
+        Ok(Decide::Recent(Within::new(Just(Keep::new(decided)), total)))
     }
 }
 
 #[allow(clippy::large_enum_variant)] // one for each call
 enum Decide<O: Operation<Output = Decision> + Clone> {
     Anew(Call<O>),
-    Recent(Within<Recent<O>>),
+    Recent(Within<Just<Decided<O>>>),
 }
 
 impl<O: Operation<Output = Decision> + Clone> Machine for Decide<O> {
@@ -105,20 +105,5 @@ impl<O: Operation<Output = Decision> + Clone> Machine for Decide<O> {
             Decide::Anew(call) => Machine::step(call, now, arrived),
             Decide::Recent(part) => part.step(now, arrived),
         }
-    }
-}
-
-struct Recent<O: Operation<Output = Decision> + Clone>(Keep<Decided<O>>);
-
-impl<O: Operation<Output = Decision> + Clone> Part for Recent<O> {
-    type Output = Decision;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<Decision>, Failed> {
-        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
     }
 }

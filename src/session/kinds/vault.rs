@@ -1,12 +1,12 @@
 //! Tokens out of the vault: for somebody else's service, of one connection and perhaps one user.
 
-use super::super::keep::{Keep, Keeper, Kind, Lead, Life};
-use super::super::part::{Failed, Part, Within, ready};
-use super::super::{Arrived, Call, Machine, Session, Step};
+use super::super::keep::{Just, Keep, Keeper, Kind, Lead, Life};
+use super::super::part::Within;
+use super::super::{Call, Machine, Session};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::operations::{GetVaultToken, VaultToken};
-use crate::time::{Deadline, Now};
+use crate::time::Now;
 
 /// Everything that makes such a token what it is.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -56,21 +56,6 @@ impl Session {
     /// The machine that gets a token out of the vault: the one held if it is fresh.
     pub fn vault_token(&self, wanted: GetVaultToken) -> impl Machine<Output = VaultToken> + Send + use<> {
         let total = self.total_of(&wanted.terms());
-        Within::new(Token(Keep::new(Vault { session: self.clone(), wanted })), total)
-    }
-}
-
-struct Token(Keep<Vault>);
-
-impl Part for Token {
-    type Output = VaultToken;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<VaultToken>, Failed> {
-        Ok(Step::Done(ready!(self.0.step(now, arrived, time)?).value))
+        Within::new(Just(Keep::new(Vault { session: self.clone(), wanted })), total)
     }
 }

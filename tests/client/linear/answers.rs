@@ -312,7 +312,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> 
 
 #[test]
 fn f17_every_member_of_every_answer() {
-    let Some(measure) = Measure::new("members of answers", 11) else { return };
+    let Some(measure) = Measure::new("members of answers", 11, 5) else { return };
     let world = World::new();
     for cap in [64 * KIB, 1024 * KIB] {
         // Whoever answers says more than asked for: the members of a list are short, and the text of one is long.
@@ -342,7 +342,7 @@ fn f17_every_member_of_every_answer() {
 
 #[test]
 fn f17_every_refusal_and_every_body_that_is_none() {
-    let Some(measure) = Measure::new("refusals, and bodies that are no answers", 97) else { return };
+    let Some(measure) = Measure::new("refusals, and bodies that are no answers", 97, 19) else { return };
     let world = World::new();
     let cap = 64 * KIB;
     let cases = cases();
@@ -402,7 +402,7 @@ fn f17_every_refusal_and_every_body_that_is_none() {
 
 #[test]
 fn f17_every_header_that_is_read() {
-    let Some(measure) = Measure::new("headers of answers", 17) else { return };
+    let Some(measure) = Measure::new("headers of answers", 17, 1) else { return };
     let world = World::new();
     let cap = 16 * KIB;
     let headers = [

@@ -45,7 +45,7 @@ const HEADERS: [&str; 8] = [
 
 #[test]
 fn f17_every_route_of_the_emulator() {
-    let Some(measure) = Measure::new("requests at the emulator", 307) else { return };
+    let Some(measure) = Measure::new("requests at the emulator", 307, 61) else { return };
     let emulator = Emulator::demo().unwrap();
     let own = {
         let form =

@@ -31,7 +31,7 @@ fn clock() -> Now {
 
 #[test]
 fn f17_every_text_that_is_read_by_itself() {
-    let Some(measure) = Measure::new("texts that are read by themselves", 5) else { return };
+    let Some(measure) = Measure::new("texts that are read by themselves", 5, 1) else { return };
     let site = Site::tenant("acme").unwrap();
     let (agent, origin) = (AgentKey::from_seed(&[3; 32]).unwrap(), Origin::parse("https://a.test").unwrap());
     type Read<'a> = (&'a str, usize, Box<dyn Fn(&str) + 'a>);
@@ -134,7 +134,7 @@ fn f17_every_text_that_is_read_by_itself() {
 /// A session that a store gives back, with each of its members in every shape.
 #[test]
 fn f17_every_member_of_a_stored_session() {
-    let Some(measure) = Measure::new("members of stored sessions", 7) else { return };
+    let Some(measure) = Measure::new("members of stored sessions", 7, 1) else { return };
     let cap = 256 * KIB;
     let good = || {
         let pending = json!({"client_id": "c", "state": "s", "verifier": "v".repeat(43), "redirect_uri": "https://a.test/", "scope": "a", "since": 1});
@@ -183,7 +183,7 @@ fn f17_every_member_of_a_stored_session() {
 /// What issuers say to verifiers, which fetch it, in both mounts.
 #[test]
 fn f17_every_document_of_an_issuer() {
-    let Some(measure) = Measure::new("documents of issuers", 11) else { return };
+    let Some(measure) = Measure::new("documents of issuers", 11, 5) else { return };
     let cap = 1000 * KIB;
     let token = Secret::new(shapes::token(
         &json!({"iss": "https://i.test", "aud": "https://a.test", "exp": 2_000_000_000}),
@@ -250,7 +250,7 @@ fn f17_every_document_of_an_issuer() {
 /// A signed request, with each of its headers in every shape, and its path.
 #[test]
 fn f17_every_part_of_a_signed_request() {
-    let Some(measure) = Measure::new("parts of signed requests", 5) else { return };
+    let Some(measure) = Measure::new("parts of signed requests", 5, 1) else { return };
     let cap = 60 * KIB;
     let agent = AgentKey::from_seed(&[3; 32]).unwrap();
     let policy = MessagePolicy::new("https://api.test").unwrap();
