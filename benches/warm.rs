@@ -9,7 +9,7 @@ const ACTION: &str = "read_document";
 
 fn blocking(calls: usize, threads: usize) {
     let agent = Agent::from_env().unwrap();
-    agent.ask(ACTION).unwrap();
+    drop(agent.ask(ACTION).unwrap());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| (0..calls).for_each(|_| drop(agent.ask(ACTION).unwrap())));
@@ -19,10 +19,10 @@ fn blocking(calls: usize, threads: usize) {
 
 async fn asynchronous(calls: usize, tasks: usize) {
     let agent = Arc::new(asynchronous::Agent::from_env().unwrap());
-    agent.ask(ACTION).await.unwrap();
+    drop(agent.ask(ACTION).await.unwrap());
     let ask = |agent: Arc<asynchronous::Agent>| async move {
         for _ in 0..calls {
-            agent.ask(ACTION).await.unwrap();
+            drop(agent.ask(ACTION).await.unwrap());
         }
     };
     let tasks: Vec<_> = (0..tasks).map(|_| tokio::spawn(ask(Arc::clone(&agent)))).collect();
