@@ -117,6 +117,9 @@ pub mod emulator;
 mod message;
 mod operation;
 mod operations;
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub mod service;
 mod session;
 pub mod store;
 pub mod time;
@@ -127,6 +130,8 @@ mod wire;
 
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod client;
+#[cfg(feature = "tower")]
+mod guard;
 #[cfg(any(feature = "blocking", feature = "async"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
 pub mod transport;
@@ -163,6 +168,51 @@ pub mod aauth {
         AgentTokenSource, Client, ClientBuilder, ReplayStore, SharedReplays, Verifier,
     };
     pub use crate::profile::*;
+}
+
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub mod tower {
+    //! Layers for services that stand on tower, whatever the framework: who calls is verified, and what may be done is asked, before a
+    //! handler runs.
+    //!
+    //! A layer that cannot decide refuses, and its refusals tell strangers nothing ([`crate::service`]).
+
+    pub use crate::guard::{
+        Allowed, AllowedService, Passed, Signed, SignedService, Verified, VerifiedService, read_whole,
+    };
+}
+
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum {
+    //! axum 0.8: extractors for what the layers of [`crate::tower`] have found out, and routes.
+    //!
+    //! ```
+    //! # #[cfg(feature = "emulator")] {
+    //! use axum::{Router, routing::get};
+    //! use lumoauth::asynchronous::TokenVerifier;
+    //! use lumoauth::axum::{Person, metadata_routes, require_allowed};
+    //! use lumoauth::service::Caller;
+    //! use lumoauth::tower::Verified;
+    //!
+    //! # let emulator = lumoauth::Emulator::demo()?;
+    //! # let agent = emulator.async_agent()?;
+    //! let verifier = TokenVerifier::of(&agent, "https://api.acme.test")?;
+    //! let app: Router = Router::new()
+    //!     .route("/me", get(async |caller: Caller| format!("{:?}", caller.kind())))
+    //!     .route("/people", get(async |person: Person| person.subject().to_owned()))
+    //!     .route("/documents", get(async || "[]").route_layer(require_allowed(agent, "read_documents")))
+    //!     .layer(Verified::new(verifier.clone()))
+    //!     .merge(metadata_routes(&verifier));
+    //! # let _ = app;
+    //! # }
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    pub use crate::guard::axum::{
+        AgentCaller, Person, Refusal, RequiredScopes, Scoped, metadata_routes, require_allowed, signed,
+    };
 }
 
 pub mod approvals {

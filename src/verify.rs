@@ -37,6 +37,7 @@ mod id_token;
 mod introspect;
 mod kept;
 mod keys;
+mod named;
 mod remembered;
 mod rules;
 mod token;
@@ -53,17 +54,19 @@ pub use error::VerifyError;
 pub use id_token::VerifiedIdToken;
 pub use introspect::ServiceCheck;
 pub use keys::IssuerKeys;
+pub use named::Ready;
 pub use token::VerifiedToken;
 
 use crate::challenge::Challenge;
 use crate::error::ConfigError;
-use crate::origin::absolute;
+use crate::origin::{absolute, same_resource};
 use crate::secret::Secret;
 use crate::session::Session;
 pub(crate) use check::Core;
 #[cfg(feature = "aauth")]
 pub(crate) use check::{Flow, end};
 pub(crate) use compact::Types;
+use named::Named;
 use remembered::Remembered;
 #[cfg(feature = "aauth")]
 pub(crate) use rules::Claims;
@@ -75,6 +78,8 @@ pub struct Verifier {
     config: Arc<VerifierConfig>,
     remembered: Arc<Remembered>,
     metadata_url: Option<Arc<str>>,
+    /// Where the audience is told, if it was not set.
+    named: Option<Arc<Named>>,
 }
 
 impl Verifier {
@@ -85,7 +90,7 @@ impl Verifier {
     /// audience, type or list of algorithms.
     pub fn new(config: VerifierConfig) -> Result<Self, ConfigError> {
         let empty = |texts: &[String]| texts.iter().any(String::is_empty);
-        if empty(&config.audience) {
+        if config.described_at.is_none() && empty(&config.audience) {
             let hint = "it is your own resource identifier, as tokens have it in \"aud\"";
             return Err(ConfigError::Missing { setting: "audience", hint });
         }
@@ -105,7 +110,27 @@ impl Verifier {
         };
         let metadata_url = metadata_url.map(|url| config::well_known(url, "oauth-protected-resource").into());
         let remembered = Arc::new(Remembered::new(config.remember));
-        Ok(Verifier { core, config: Arc::new(config), remembered, metadata_url })
+        let named = config.described_at.as_ref().map(|url| Arc::new(Named::new(url.clone())));
+        Ok(Verifier { core, config: Arc::new(config), remembered, metadata_url, named })
+    }
+
+    /// The machine that finds out the audience, where that is read from the service ([`VerifierConfig::described_at`]). Checks do it by
+    /// themselves; do it first to find out early, or before [`Verifier::resource_metadata`] is served.
+    pub fn ready(&self) -> Ready {
+        Ready::new(self)
+    }
+
+    /// True if one of these names is ours. While ours is not known, none is.
+    fn is_for_us(&self, audience: &[String]) -> bool {
+        let told = self.named.as_ref().and_then(|named| named.told()).map(|told| &told.resource);
+        let own = || self.config.audience.iter().chain(told);
+        audience.iter().any(|name| own().any(|own| same_resource(name, own)))
+    }
+
+    /// Our names, for people.
+    fn names(&self) -> String {
+        let told = self.named.as_ref().and_then(|named| named.told()).map(|told| &told.resource);
+        self.config.audience.iter().chain(told).cloned().collect::<Vec<_>>().join(" or ")
     }
 
     /// The machine that checks one token.
@@ -133,8 +158,8 @@ impl Verifier {
         if let (VerifyError::MissingToken, false) = (error, self.config.scopes.is_empty()) {
             challenge = challenge.parameter("scope", self.config.scopes.to_string());
         }
-        match &self.metadata_url {
-            Some(url) => Some(challenge.parameter("resource_metadata", &**url)),
+        match self.resource_metadata_url() {
+            Some(url) => Some(challenge.parameter("resource_metadata", url)),
             None => Some(challenge),
         }
     }
@@ -142,8 +167,9 @@ impl Verifier {
     /// The protected-resource document (RFC 9728 section 2), to be served at [`Verifier::resource_metadata_url`]. None if
     /// neither the audience nor `resource` is a URL.
     pub fn resource_metadata(&self) -> Option<Value> {
-        self.metadata_url.as_ref()?;
-        let resource = self.config.resource.as_ref().or(self.config.audience.first())?;
+        self.resource_metadata_url()?;
+        let told = self.named.as_ref().and_then(|named| named.told()).map(|told| &told.resource);
+        let resource = self.config.resource.as_ref().or(self.config.audience.first()).or(told)?;
         let mut document = json!({
             "resource": resource,
             "authorization_servers": [self.core.issuer.name],
@@ -161,15 +187,24 @@ impl Verifier {
     }
 
     /// Where clients look for the protected-resource document: the well-known part between host and path (RFC 9728 section
-    /// 3.1).
+    /// 3.1). None as for [`Verifier::resource_metadata`].
     pub fn resource_metadata_url(&self) -> Option<&str> {
-        self.metadata_url.as_deref()
+        let told = self.named.as_ref().and_then(|named| named.told()).map(|told| &*told.metadata_url);
+        self.metadata_url.as_deref().or(told)
+    }
+
+    /// The path of [`Verifier::resource_metadata_url`], for the route that serves the document.
+    pub fn resource_metadata_path(&self) -> Option<&str> {
+        let url = self.resource_metadata_url()?;
+        let host = url.find("://").map_or(0, |at| at.saturating_add(3));
+        let path = url.get(host..).and_then(|rest| rest.find('/')).map(|at| host.saturating_add(at))?;
+        url.get(path..).map(|path| path.split('?').next().unwrap_or(path))
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verifier { core: _, config, remembered: _, metadata_url: _ } = self;
+        let Verifier { core: _, config, remembered: _, metadata_url: _, named: _ } = self;
         f.debug_struct("Verifier").field("config", config).finish_non_exhaustive()
     }
 }

@@ -54,7 +54,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "client",
-        "challenge credentials error mount operation operations origin pkce profile scopes secret session site store time token tool_call transport verify wire",
+        "challenge credentials error mount operation operations origin pkce profile scopes secret service session site store time token tool_call transport verify wire",
     ),
     (
         "profile",
@@ -64,6 +64,8 @@ const IMPORTS: &[(&str, &str)] = &[
         "verify",
         "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
+    ("service", "challenge claims credentials error operations profile route scopes verify"),
+    ("guard", "client error operations profile scopes secret service verify"),
     ("transport", "error mount origin secret session store time wire"),
     ("crypto", "secret"),
     (

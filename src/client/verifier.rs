@@ -12,6 +12,7 @@ use super::run::{Outside, turn};
 use super::{Transport, dual, example, twin};
 use crate::error::ConfigError;
 use crate::secret::Secret;
+use crate::service::Answer;
 use crate::verify::{
     IdVerifier, IdVerifierConfig, VerifiedIdToken, VerifiedToken, Verifier, VerifierConfig, VerifyError,
     bearer,
@@ -41,6 +42,32 @@ impl TokenVerifier {
         Ok(TokenVerifier { verifier: Verifier::new(config)?, transport: Arc::new(transport) })
     }
 
+    /// Verifies the tokens that the agent's own tenant issues for this audience, over the agent's connections. The issuer is the
+    /// tenant's API base, as its tokens have it in `iss`; where they have another text, use [`TokenVerifier::build_with`].
+    ///
+    #[doc = example!("let verifier = TokenVerifier::of(&agent, emulator.client_id())?;\nlet token = agent.access_token()", "?;\nassert_eq!(verifier.verify(token.secret())", "?.client_id(), emulator.client_id());")]
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the audience cannot be one. Nothing is sent.
+    pub fn of(agent: &Agent, audience: impl Into<String>) -> Result<Self, ConfigError> {
+        let config = VerifierConfig::new(agent.session().site().api_base(), audience);
+        TokenVerifier::with_config(agent, config)
+    }
+
+    /// The same with settings of your own, such as the scopes that every token must have.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting cannot work. Nothing is sent.
+    pub fn with_config(agent: &Agent, config: VerifierConfig) -> Result<Self, ConfigError> {
+        let transport = Arc::clone(&agent.driver().transport);
+        Ok(TokenVerifier { verifier: Verifier::new(config)?, transport })
+    }
+
+    /// The answer to a request whose token is not accepted: [`Verifier::answer`].
+    pub fn answer(&self, error: &VerifyError) -> Answer {
+        self.verifier.answer(error)
+    }
+
     /// The verifier behind it: challenges, the RFC 9728 document, and checks for drivers of your own.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
@@ -49,10 +76,18 @@ impl TokenVerifier {
 
 #[dual(AFIT)]
 impl TokenVerifier {
+    /// Finds out the audience where that is read from the service ([`VerifierConfig::described_at`]); else there is nothing to do.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unavailable`] if the service does not say.
+    pub async fn ready(&self) -> Result<(), VerifyError> {
+        turn(Outside::wire(self.transport.as_ref()), self.verifier.ready()).await?
+    }
+
     /// Verifies a token.
     ///
     /// # Errors
-    /// [`VerifyError`]; answer with its status and [`Verifier::challenge`].
+    /// [`VerifyError`]; answer with [`TokenVerifier::answer`].
     pub async fn verify(&self, token: &Secret) -> Result<VerifiedToken, VerifyError> {
         turn(Outside::wire(self.transport.as_ref()), self.verifier.check(token)).await?
     }

@@ -156,6 +156,11 @@ impl MessagePolicy {
         self
     }
 
+    /// The longest body.
+    pub(super) fn body_bound(&self) -> usize {
+        self.longest_body
+    }
+
     /// The longest headers that are looked at, names and values together, in bytes; 64 KiB if not set.
     pub fn longest_headers(mut self, bytes: usize) -> Self {
         self.longest_headers = bytes;

@@ -172,6 +172,11 @@ impl RequestVerifier {
         })))
     }
 
+    /// The longest body that is taken, in bytes: whoever reads it need read no further.
+    pub fn longest_body(&self) -> usize {
+        self.0.policy.body_bound()
+    }
+
     /// The machine that checks one request up to the proof; what is left is to reserve its nonce
     /// ([`ProvenRequest::reserve`]).
     pub fn check<'a>(&self, message: IncomingMessage<'a>) -> RequestCheck<'a> {

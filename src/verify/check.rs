@@ -10,6 +10,7 @@ use super::error::VerifyError;
 use super::id_token::VerifiedIdToken;
 use super::kept::{Kept, Keys};
 use super::keys::{IssuerKeys, Wanted};
+use super::named::Naming;
 use super::rules::Claims;
 use super::token::VerifiedToken;
 use super::{IdVerifier, Verifier};
@@ -206,23 +207,31 @@ pub(crate) fn end<T>(
 
 /// The check of one access token: a machine without I/O, turned by [`crate::TokenVerifier`] or by any driver.
 pub struct Check {
+    naming: Naming,
     flow: Flow,
     verifier: Verifier,
 }
 
 impl Check {
     pub(super) fn new(verifier: &Verifier, token: &Secret) -> Self {
-        Check { flow: Flow::new(&verifier.core, token), verifier: verifier.clone() }
+        let naming = Naming::new(verifier);
+        Check { naming, flow: Flow::new(&verifier.core, token), verifier: verifier.clone() }
     }
 }
 
 impl Machine for Check {
     type Output = Result<VerifiedToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, mut arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
+        if !self.naming.is_over() {
+            match self.naming.step(&self.verifier, now, arrived.take()) {
+                Ok(Step::Done(())) => {}
+                Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                Err(error) => return Ok(Step::Done(Err(error))),
+            }
+        }
         let step = self.flow.step(now, arrived);
-        let Verifier { core, config, .. } = &self.verifier;
-        Ok(end(step, |claims| VerifiedToken::check(claims, &core.issuer.name, config, now)))
+        Ok(end(step, |claims| VerifiedToken::check(claims, &self.verifier, now)))
     }
 }
 

@@ -242,6 +242,7 @@ pub struct VerifierConfig {
     pub(super) realm: Option<String>,
     pub(super) resource: Option<String>,
     pub(super) remember: Duration,
+    pub(super) described_at: Option<Uri>,
 }
 
 impl VerifierConfig {
@@ -263,7 +264,15 @@ impl VerifierConfig {
             realm: None,
             resource: None,
             remember: Duration::ZERO,
+            described_at: None,
         }
+    }
+
+    /// Tokens of this issuer for the resource that this RFC 9728 document of the service describes. It is read once, before the first
+    /// token is judged, and without any credential; until it is had, everything is refused as [`super::VerifyError::Unavailable`].
+    pub fn described_at(issuer: impl Into<TrustedIssuer>, url: Uri) -> Self {
+        let config = VerifierConfig::new(issuer, "");
+        VerifierConfig { audience: Vec::new(), described_at: Some(url), ..config }
     }
 
     /// One more name that you go by: a token for any of them is for you.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Verifier;
 use super::error::VerifyError;
+use super::named::Naming;
 use super::rules::Claims;
 use super::token::VerifiedToken;
 use crate::error::{Error, ProtocolFault};
@@ -47,6 +48,7 @@ pub struct ServiceCheck {
     call: Call<Question>,
     verifier: Verifier,
     token: Secret,
+    naming: Naming,
     begun: bool,
 }
 
@@ -54,7 +56,8 @@ impl ServiceCheck {
     pub(super) fn new(verifier: &Verifier, session: &Session, token: &Secret) -> Self {
         let question = Question(Introspect::new(token.clone()).hint(TokenHint::AccessToken));
         let (verifier, token) = (verifier.clone(), token.clone());
-        ServiceCheck { call: session.call(question), verifier, token, begun: false }
+        let naming = Naming::new(&verifier);
+        ServiceCheck { call: session.call(question), verifier, token, naming, begun: false }
     }
 
     /// What is known without asking: that it cannot be a token, or what was said of it a moment ago.
@@ -71,7 +74,7 @@ impl ServiceCheck {
     }
 
     fn checked(&self, mut claims: Claims, now: &Now) -> Result<VerifiedToken, VerifyError> {
-        let Verifier { core, config, remembered, .. } = &self.verifier;
+        let Verifier { config, remembered, .. } = &self.verifier;
         claims.drop_answered();
         // RFC 7662 section 2.2. Here a refresh token is "active" too, and is no credential for an API.
         match claims.other("token_type") {
@@ -82,7 +85,7 @@ impl ServiceCheck {
             Some(Value::String(_)) => return Err(VerifyError::Type),
             Some(_) => return Err(VerifyError::mistyped("token_type")),
         }
-        let token = VerifiedToken::check(claims, &core.issuer.name, config, now)?;
+        let token = VerifiedToken::check(claims, &self.verifier, now)?;
         remembered.keep(&self.token, &token, now);
         Ok(token)
     }
@@ -91,7 +94,14 @@ impl ServiceCheck {
 impl Machine for ServiceCheck {
     type Output = Result<VerifiedToken, VerifyError>;
 
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
+    fn step(&mut self, now: &Now, mut arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error> {
+        if !self.naming.is_over() {
+            match self.naming.step(&self.verifier, now, arrived.take()) {
+                Ok(Step::Done(())) => {}
+                Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                Err(error) => return Ok(Step::Done(Err(error))),
+            }
+        }
         if !std::mem::replace(&mut self.begun, true)
             && let Some(known) = self.known(now)
         {

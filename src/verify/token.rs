@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::config::{Leeway, VerifierConfig};
+use super::Verifier;
+use super::config::Leeway;
 use super::error::VerifyError;
 use super::rules::{Claims, Times};
 use crate::claims::Actor;
-use crate::origin::same_resource;
 use crate::scopes::Scopes;
 use crate::time::{Now, Timestamp};
 
@@ -47,17 +47,13 @@ pub struct VerifiedToken {
 
 impl VerifiedToken {
     /// The claims of a token whose signature verified, against the settings.
-    pub(super) fn check(
-        mut claims: Claims,
-        issuer: &str,
-        config: &VerifierConfig,
-        now: &Now,
-    ) -> Result<Self, VerifyError> {
+    pub(super) fn check(mut claims: Claims, verifier: &Verifier, now: &Now) -> Result<Self, VerifyError> {
+        let Verifier { core, config, .. } = verifier;
+        let issuer = core.issuer.name.as_str();
         claims.issuer(issuer)?;
         let audience = claims.audience()?;
-        let is_ours = |name: &String| config.audience.iter().any(|own| same_resource(name, own));
-        if !audience.iter().any(is_ours) {
-            return Err(VerifyError::audience(config.audience.join(" or ")));
+        if !verifier.is_for_us(&audience) {
+            return Err(VerifyError::audience(verifier.names()));
         }
         let times = claims.times()?;
         times.check(now, config.leeway)?;

@@ -15,6 +15,7 @@ const WITHOUT: &[(&str, &str)] = &[
         "src/session/kinds/decision.rs",
         "off unless asked for, never renewed early and never remembered as a failure: tests/client/authz.rs",
     ),
+    ("src/verify/named.rs", "it is read once and never again: tests/verify/named.rs"),
     (
         "src/session/kinds/vault.rs",
         "a call of one operation, as the rows of tokens for MCP servers: tests/client/vault.rs",

@@ -3,11 +3,13 @@
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
 mod algorithms;
+mod callers;
 mod claims;
 mod flows;
 mod headers;
 mod introspection;
 mod keys;
+mod named;
 mod refresh;
 #[path = "../rounds/mod.rs"]
 mod rounds;

@@ -74,6 +74,20 @@ impl super::TokenVerifier {
     pub fn new(config: crate::verify::VerifierConfig) -> Result<Self, Error> {
         Ok(Self::build_with(config, ReqwestTransport::new(&Default::default())?)?)
     }
+
+    /// A verifier with every setting from the environment ([`crate::service::verifier_config`]), on the built-in transport with the proxy
+    /// and the certificates that the environment names. Its calls must run inside a tokio runtime; building it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the variable that is missing or wrong: without an audience (`LUMOAUTH_RESOURCE` or
+    /// `LUMOAUTH_MCP_SERVER_ID`) there is no verifier. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn from_env() -> Result<Self, Error> {
+        let options = crate::transport::TransportOptions::default();
+        let options = options.proxy_from_environment().root_certificates_from_environment();
+        let config = crate::service::verifier_config(crate::transport::environment::variable)?;
+        Ok(Self::build_with(config, ReqwestTransport::new(&options)?)?)
+    }
 }
 
 #[cfg(feature = "verify")]

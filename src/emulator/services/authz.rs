@@ -44,8 +44,9 @@ impl Who {
         }
     }
 
-    /// The user or agent of this type, by one of its names.
+    /// The user or agent of this type, by one of its names; what tokens say of it as `sub` is one of them.
     fn named(tenant: &LiveTenant, kind: &str, id: &str) -> Option<Self> {
+        let id = id.strip_prefix(kind).and_then(|rest| rest.strip_prefix(':')).unwrap_or(id);
         match kind {
             "user" => {
                 let mut users = tenant.seed.users.iter();

@@ -109,6 +109,7 @@ pub(crate) fn tokens(state: &mut State, call: &Call<'_>, grant: Grant) -> Result
     let agent = state.world.tenants.get(call.tenant).and_then(|tenant| tenant.agent(&record.client_id));
     let own = agent.map(|agent| agent.seed.claims.as_slice()).unwrap_or_default();
     if let Some(claims) = claims.as_object_mut() {
+        sign(claims, &record, agent.map(|agent| agent.seed.name.as_str()));
         add(claims, own.iter().chain(&call.settings.claims));
     }
     body.insert("access_token".into(), give_out(state, call, "at+jwt", &claims, record.clone())?);
@@ -202,6 +203,18 @@ fn id_claims(state: &State, record: &Token, nonce: Option<String>) -> Value {
         claims.extend(profile(state, record));
     }
     claims
+}
+
+/// The signs of an agent: its own, or those of the one that acts for somebody.
+fn sign(claims: &mut Map<String, Value>, record: &Token, name: Option<&str>) {
+    match (&record.principal, record.actors.as_slice()) {
+        (Principal::Agent, []) => {
+            claims.insert("agent_id".into(), json!(record.client_id));
+            claims.extend(name.map(|name| ("agent_name".to_owned(), json!(name))));
+        }
+        (_, [actor]) => drop(claims.insert("agent_id".into(), json!(actor.client_id))),
+        _ => {}
+    }
 }
 
 /// Adds claims; the first of a name counts, and what is there already.

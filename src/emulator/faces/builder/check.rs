@@ -72,7 +72,7 @@ pub(super) fn check(tenants: &[Tenant]) -> Result<(), BuildError> {
 }
 
 /// Claims that the service itself says, and those that a verifier goes by.
-const OWN_CLAIMS: [&str; 20] = [
+const OWN_CLAIMS: [&str; 22] = [
     "iss",
     "sub",
     "aud",
@@ -86,6 +86,8 @@ const OWN_CLAIMS: [&str; 20] = [
     "may_act",
     "cnf",
     "auth_time",
+    "agent_id",
+    "agent_name",
     "nonce",
     "azp",
     "acr",

@@ -1,0 +1,14 @@
+//! Layers in front of a service's handlers, and what frameworks take them for: they carry out what `verify`, `profile` and `service` decide.
+
+mod allowed;
+#[cfg(feature = "axum")]
+pub(crate) mod axum;
+mod body;
+mod door;
+mod signed;
+mod verified;
+
+pub use allowed::{Allowed, AllowedService};
+pub use body::{Passed, read_whole};
+pub use signed::{Signed, SignedService};
+pub use verified::{Verified, VerifiedService};

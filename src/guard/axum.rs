@@ -1,0 +1,246 @@
+//! axum: extractors for what the layers have found out, errors as answers, and the route of the RFC 9728 document.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use ::axum::Router;
+use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
+use ::axum::response::{IntoResponse, Response};
+use ::axum::routing::get;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{StatusCode, Uri};
+
+use super::allowed::Allowed;
+use super::signed::Signed;
+use super::verified::{By, answer_to};
+use crate::client::asynchronous::{Agent, TokenVerifier, aauth};
+use crate::error::Error;
+use crate::operations::Ask;
+use crate::profile::{RequestError, VerifiedRequest};
+use crate::scopes::Scopes;
+use crate::service::{Answer, Caller, Rule, refusal};
+use crate::verify::VerifyError;
+
+/// The layer that asks whether the service's own agent may do this, for `route_layer`: [`Allowed`].
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use axum::{Router, routing::get};
+/// use lumoauth::axum::require_allowed;
+///
+/// # let emulator = lumoauth::Emulator::demo()?;
+/// # let agent = emulator.async_agent()?;
+/// let app: Router = Router::new()
+///     .route("/api/documents", get(async || "[]"))
+///     .route_layer(require_allowed(agent, "read_documents"));
+/// # let _ = app;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn require_allowed(agent: Agent, question: impl Into<Ask>) -> Allowed {
+    Allowed::new(agent, question)
+}
+
+/// The layer that verifies signed requests, on nested routes too: [`Signed`], with the URI as axum keeps it.
+pub fn signed(verifier: aauth::Verifier) -> Signed {
+    fn original(parts: &Parts) -> Option<Uri> {
+        parts.extensions.get::<OriginalUri>().map(|OriginalUri(uri)| uri.clone())
+    }
+    Signed::new(verifier).original_uri(original)
+}
+
+/// The routes of the RFC 9728 document: where clients look for it, with the resource's path behind the well-known one, and at the root
+/// (section 3.1). Merge them into the outermost router. The document is public, and any web page may read it.
+pub fn metadata_routes(verifier: &TokenVerifier) -> Router {
+    let verifier = verifier.clone();
+    let document = move |OriginalUri(uri): OriginalUri| {
+        let verifier = verifier.clone();
+        async move { described(&verifier, uri.path()).await }
+    };
+    Router::new()
+        .route("/.well-known/oauth-protected-resource", get(document.clone()))
+        .route("/.well-known/oauth-protected-resource/{*resource}", get(document))
+}
+
+async fn described(verifier: &TokenVerifier, path: &str) -> Response {
+    if let Err(error) = verifier.ready().await {
+        return verifier.answer(&error).into_response();
+    }
+    let known = verifier.verifier();
+    let is_ours =
+        path == "/.well-known/oauth-protected-resource" || Some(path) == known.resource_metadata_path();
+    let Some(document) = known.resource_metadata().filter(|_| is_ours) else {
+        return refusal(StatusCode::NOT_FOUND).into_response();
+    };
+    let mut response = document.to_string().into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// A refusal, as extractors give it.
+#[derive(Debug)]
+pub struct Refusal(Box<Answer>);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl IntoResponse for VerifyError {
+    fn into_response(self) -> Response {
+        self.answer().into_response()
+    }
+}
+
+impl IntoResponse for RequestError {
+    fn into_response(self) -> Response {
+        self.answer().into_response()
+    }
+}
+
+/// So that a handler may end with `?`: [`Error::answer`], and the error itself in the log.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        log::warn!("a request ends with an error: {self}");
+        self.answer().into_response()
+    }
+}
+
+/// The caller, if it is what the rule wants; 401 where no layer has verified one.
+fn required(parts: &Parts, rule: &Rule) -> Result<Caller, Refusal> {
+    let by = parts.extensions.get::<By>();
+    let unverified = || match by {
+        Some(by) => by.verifier().answer(&VerifyError::MissingToken),
+        None => VerifyError::MissingToken.answer(),
+    };
+    let (Some(caller), Some(by)) = (parts.extensions.get::<Caller>(), by) else {
+        return Err(Refusal(Box::new(unverified())));
+    };
+    match answer_to(rule.verdict(caller), by.verifier()) {
+        None => Ok(caller.clone()),
+        Some(answer) => Err(Refusal(Box::new(answer))),
+    }
+}
+
+/// Whoever calls; 401 on routes where nobody was verified.
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        required(parts, &Rule::new())
+    }
+}
+
+/// None on public routes.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(required(parts, &Rule::new()).ok())
+    }
+}
+
+/// A caller who is a person and nobody else, for handlers: 403 for agents, for those that act for people, and for callers of whom nothing is
+/// known.
+#[derive(Clone, Debug)]
+pub struct Person(pub Caller);
+
+/// A caller that is an agent, in its own name or for somebody, for handlers: 403 for all others.
+#[derive(Clone, Debug)]
+pub struct AgentCaller(pub Caller);
+
+/// The scopes that a handler needs, as a type.
+///
+/// ```
+/// use lumoauth::axum::{RequiredScopes, Scoped};
+///
+/// struct DeleteDocuments;
+/// impl RequiredScopes for DeleteDocuments {
+///     const SCOPES: &'static [&'static str] = &["documents:delete"];
+/// }
+///
+/// async fn delete(caller: Scoped<DeleteDocuments>) -> String {
+///     format!("deleted for {}", caller.subject())
+/// }
+/// # let _ = delete;
+/// ```
+pub trait RequiredScopes {
+    /// All of them.
+    const SCOPES: &'static [&'static str];
+}
+
+/// A caller whose token has these scopes, for handlers: 403 with a challenge that names them for all others.
+#[derive(Clone, Debug)]
+pub struct Scoped<R>(Caller, PhantomData<fn() -> R>);
+
+impl<R> Scoped<R> {
+    /// The caller.
+    pub fn into_caller(self) -> Caller {
+        self.0
+    }
+}
+
+impl Deref for Person {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl Deref for AgentCaller {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<R> Deref for Scoped<R> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Person {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        required(parts, &Rule::new().people_only()).map(Person)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AgentCaller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        required(parts, &Rule::new().agents_only()).map(AgentCaller)
+    }
+}
+
+impl<S: Send + Sync, R: RequiredScopes> FromRequestParts<S> for Scoped<R> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let rule = Rule::new().scopes(Scopes::from(R::SCOPES));
+        required(parts, &rule).map(|caller| Scoped(caller, PhantomData))
+    }
+}
+
+/// The request that an agent signed; 401 where no layer has verified one.
+impl<S: Send + Sync> FromRequestParts<S> for VerifiedRequest {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let signed = parts.extensions.get::<VerifiedRequest>().cloned();
+        signed.ok_or_else(|| Refusal(Box::new(VerifyError::MissingToken.answer())))
+    }
+}

@@ -1,0 +1,77 @@
+//! Who is let through without a token: exact routes, and nobody else.
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::request::Parts;
+use http::{Method, Uri};
+
+/// The routes of a guard that are public.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Door {
+    public: Vec<(Method, String)>,
+    preflights: bool,
+}
+
+impl Door {
+    pub(super) fn open(&mut self, method: Method, path: String) {
+        self.public.push((method, path));
+    }
+
+    pub(super) fn open_for_preflights(&mut self) {
+        self.preflights = true;
+    }
+
+    /// True if nobody is asked for a token here. Paths are compared as they were received, whole: `/health` is neither `/health/`
+    /// nor `/health/x` nor `/HEALTH` nor `/%68ealth`. Who may GET may HEAD.
+    pub(super) fn is_public(&self, method: &Method, uri: &Uri) -> bool {
+        let fits = |own: &Method| own == method || (*own == Method::GET && *method == Method::HEAD);
+        self.public.iter().any(|(own, path)| fits(own) && path == uri.path())
+    }
+
+    /// True for the question of a browser whether it may ask, if such are let through (Fetch, "CORS-preflight request").
+    pub(super) fn is_preflight(&self, parts: &Parts) -> bool {
+        let has = |name| parts.headers.contains_key(name);
+        self.preflights
+            && parts.method == Method::OPTIONS
+            && has(ORIGIN)
+            && has(ACCESS_CONTROL_REQUEST_METHOD)
+            && !has(AUTHORIZATION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_routes_are_exact() {
+        let mut door = Door::default();
+        door.open(Method::GET, "/health".into());
+        door.open(Method::POST, "/hook".into());
+        let is_public = |method: Method, uri: &str| door.is_public(&method, &uri.parse().unwrap());
+        for uri in ["/health", "/health?x=/admin", "http://any.test/health"] {
+            assert!(is_public(Method::GET, uri) && is_public(Method::HEAD, uri), "{uri}");
+        }
+        for uri in [
+            "/",
+            "/health/",
+            "/health/x",
+            "/healthx",
+            "/HEALTH",
+            "/%68ealth",
+            "//health",
+            "/x/health",
+            "/health%2f",
+            "/./health",
+        ] {
+            assert!(!is_public(Method::GET, uri), "{uri}");
+        }
+        for method in [Method::POST, Method::OPTIONS, Method::DELETE] {
+            assert!(!is_public(method, "/health"));
+        }
+        assert!(
+            is_public(Method::POST, "/hook")
+                && !is_public(Method::GET, "/hook")
+                && !is_public(Method::HEAD, "/hook")
+        );
+    }
+}
