@@ -14,6 +14,7 @@ pub(crate) mod jit;
 pub(crate) mod kept;
 pub(crate) mod keys;
 pub(crate) mod log;
+pub(crate) mod named;
 pub(crate) mod quota;
 pub(crate) mod tenants;
 pub(crate) mod tokens;

@@ -16,4 +16,5 @@ pub(crate) mod relations;
 pub(crate) mod scope;
 pub(crate) mod seed;
 pub(crate) mod settings;
+pub(crate) mod shown;
 pub(crate) mod workload;

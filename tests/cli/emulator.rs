@@ -143,6 +143,101 @@ fn options_that_mean_nothing_here_are_refused() {
     assert_eq!(emulator(&["--timeout", "3"]).0, 2);
 }
 
+/// What the emulator prints before it waits: as many lines of each stream as are asked for.
+fn printed(arguments: &[&str], out: usize, err: usize) -> (Vec<String>, Vec<String>) {
+    let mut command = Command::new(LUMOAUTH);
+    command.env_clear().arg("emulator").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(out).map(Result::unwrap).collect();
+    let banner = BufReader::new(child.stderr.take().unwrap()).lines().take(err).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (lines, banner)
+}
+
+#[test]
+fn the_environment_is_printed_for_whatever_reads_it() {
+    let text = "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"agt_a\"\nsecret = \"it's a $secret\\\\\"\n";
+    let seed = Seed::new("formats.toml", text);
+    let secret = |format: &str| {
+        let (lines, _) = printed(&["--seed", seed.path(), "--format", format], 4, 0);
+        lines.into_iter().find(|line| line.contains("AGENT_CLIENT_SECRET")).unwrap()
+    };
+    assert_eq!(secret("sh"), r"export AGENT_CLIENT_SECRET='it'\''s a $secret\'");
+    assert_eq!(secret("powershell"), r"$env:AGENT_CLIENT_SECRET = 'it''s a $secret\'");
+    assert_eq!(secret("fish"), r"set -gx AGENT_CLIENT_SECRET 'it\'s a $secret\\'");
+    assert_eq!(secret("dotenv"), r#"AGENT_CLIENT_SECRET="it's a \$secret\\""#);
+    let (lines, _) = printed(&["--seed", seed.path(), "--format", "json"], 1, 0);
+    let all: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(all["AGENT_CLIENT_SECRET"], r"it's a $secret\");
+    assert_eq!(all["LUMOAUTH_TENANT"], "acme");
+    assert!(all["LUMOAUTH_URL"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    let (code, _, err) = emulator(&["--format", "xml"]);
+    assert!(code == 2 && err.contains("powershell"), "{err}");
+    let (code, _, err) = emulator(&["--format", "json", "--", LUMOAUTH, "info"]);
+    assert!(code == 2 && err.contains("--format"), "{err}");
+}
+
+#[test]
+fn the_banner_says_what_there_is_and_no_secret_unless_asked() {
+    let (lines, banner) = printed(&[], 4, 13);
+    let (secret, banner) = (lines[3].split('\'').nth(1).unwrap().to_owned(), banner.join("\n"));
+    for part in [
+        "listens on http://127.0.0.1:",
+        "tenant acme-corp (Acme Corp)",
+        "agent agt_demo (research-bot) may: read:documents, ",
+        "denied to all: delete_user (insufficient_permissions)",
+        "users: alice, bob",
+        "redirect URIs: https://myapp.com/consent",
+        "MCP servers: my-mcp-server (https://mcp.acme.test/my-mcp-server)",
+        "AAuth agents: https://agent.acme.test",
+        "MCP clients of others need --issuers",
+        "The console, for you and no agent: http://127.0.0.1:",
+    ] {
+        assert!(banner.contains(part), "{part}: {banner}");
+    }
+    assert!(!banner.contains(&secret), "{banner}");
+    // A command in it is handed the environment of the agent that is named, and no address of the console.
+    let run = |arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        all.extend(["--", "/usr/bin/env"]);
+        emulator(&all)
+    };
+    let (code, out, err) = run(&["--agent", "agt_search", "--secrets", "--no-console"]);
+    assert!(code == 0 && out.contains("AGENT_CLIENT_ID=agt_search"), "{out} {err}");
+    let own = out.lines().find_map(|line| line.strip_prefix("AGENT_CLIENT_SECRET=")).unwrap();
+    assert!(err.contains(&format!("secret of agt_search: {own}")), "{err}");
+    assert!(err.contains("secret of agt_reader: ") && err.contains("API key: lmk_"), "{err}");
+    assert!(!err.contains("The console"), "{err}");
+    let (_, out, err) = run(&[]);
+    let start = err.split("start=").nth(1).unwrap().trim();
+    assert!(!out.contains(start) && !err.contains("secret of"), "{err}");
+    let (code, _, err) = run(&["--agent", "agt_none"]);
+    assert!(code == 2 && err.contains("--agent") && err.contains("agt_none"), "{err}");
+}
+
+#[test]
+fn what_clients_of_others_need_is_added_to_any_world() {
+    for seed in [None, Some(example())] {
+        let mut all: Vec<&str> = seed.iter().flat_map(|seed| ["--seed", seed]).collect();
+        all.extend(["--auto-consent", "alice", "--redirect-uri", "http://localhost:9999/cb", "--issuers"]);
+        all.extend(["--mcp-resource", "http://127.0.0.1:8000/mcp", "--", LUMOAUTH]);
+        all.extend(["request", "GET", "/.well-known/oauth-protected-resource/mcp/resource-1"]);
+        let (code, out, err) = emulator(&all);
+        assert!(code == 0 && out.contains("\"resource\":\"http://127.0.0.1:8000/mcp\""), "{out} {err}");
+        assert!(out.contains("/api/v1\"]") && !out.contains("oauth-authorization-server"), "{out}");
+        for part in
+            ["http://localhost:9999/cb", "by alice", "resource-1", "issuers, for MCP clients of others"]
+        {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+    }
+    let (code, _, err) = emulator(&["--auto-consent", "mallory"]);
+    assert!(code == 2 && err.contains("mallory"), "{err}");
+    let (code, _, err) = emulator(&["--redirect-uri", "nowhere"]);
+    assert!(code == 2 && err.contains("nowhere"), "{err}");
+}
+
 /// A shell that reads the environment runs nothing of the seed's.
 #[test]
 fn the_environment_is_one_word_a_value() {

@@ -4,6 +4,7 @@
 mod agency;
 mod agents;
 mod authz;
+mod console;
 mod elsewhere;
 #[path = "http.rs"]
 mod http_face;

@@ -9,6 +9,7 @@
 mod approvals;
 mod authz;
 mod child;
+mod console;
 mod device;
 #[path = "../hostile/mod.rs"]
 mod hostile;

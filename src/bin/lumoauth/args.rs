@@ -4,10 +4,9 @@ pub mod aauth;
 pub mod approve;
 pub mod check;
 mod delegation;
+pub mod emulator;
 pub mod jit;
 
-use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -205,23 +204,7 @@ pub enum Command {
     ///
     /// Without a seed it has a demo tenant. Behind `--` stands a command to run: it gets the environment, secret included, and
     /// the emulator ends with it.
-    Emulator {
-        /// A file that says what the emulator starts with: TOML, or JSON if its name ends so. See examples/emulator.toml.
-        #[arg(long, value_name = "FILE")]
-        seed: Option<PathBuf>,
-        /// Write one line a request to standard error: time, status, route, agent, what was decided and why.
-        #[arg(long)]
-        log: bool,
-        /// An address of this machine; port 0 takes a free one.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-        listen: SocketAddr,
-        /// Also write the demo AAuth agent's private key to this new file (PEM), readable for you only.
-        #[arg(long, value_name = "FILE")]
-        aauth_key_file: Option<PathBuf>,
-        /// A command with its arguments.
-        #[arg(last = true, value_name = "CMD")]
-        command: Vec<OsString>,
-    },
+    Emulator(emulator::EmulatorArgs),
 }
 
 /// What can be done with the tokens that runs share.

@@ -47,10 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Decode { token } => tokens::decode(token),
         Command::Aauth { signer, command } => aauth::run(settings, signer, command),
         Command::Jit { command } => jit::run(settings, command),
-        Command::Emulator { seed, log, listen, aauth_key_file, command } => {
+        Command::Emulator(asked) => {
             emulator::refuse(settings)?;
-            let key_file = aauth_key_file.as_deref();
-            emulator::run(seed.as_deref(), *log, *listen, key_file, command)
+            emulator::run(asked)
         }
     }
 }

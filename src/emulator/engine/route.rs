@@ -76,9 +76,10 @@ pub(crate) fn find<'p>(path: &'p str, method: &Method) -> Option<Target<'p>> {
     if found.0.is_some() {
         return target(Prefix::Root, None, found);
     }
-    // RFC 8414 section 3.1: the well-known part goes between the host and the issuer's path.
-    let metadata = routes::AUTHORIZATION_SERVER.path();
-    let issuer = rest.strip_prefix(metadata)?;
+    // RFC 8414 sections 3.1 and 5: the well-known part goes between the host and the issuer's path.
+    let documents = [routes::AUTHORIZATION_SERVER.path(), routes::OPENID_CONFIGURATION.path()];
+    let inserted = documents.iter().find_map(|document| Some((*document, rest.strip_prefix(document)?)));
+    let (metadata, issuer) = inserted?;
     for (start, prefix) in [("/t/", Prefix::Tenant), ("/orgs/", Prefix::Organization)] {
         let slug = issuer.strip_prefix(start).and_then(|rest| rest.strip_suffix("/api/v1"));
         if let Some(slug) = slug.filter(|slug| !slug.is_empty() && !slug.contains('/')) {
@@ -108,6 +109,10 @@ mod tests {
         assert_eq!(
             found("/.well-known/oauth-authorization-server/t/acme/api/v1"),
             Some((Prefix::Tenant, Some("acme"), "wellknown.oauth_authorization_server"))
+        );
+        assert_eq!(
+            found("/.well-known/openid-configuration/orgs/acme/api/v1"),
+            Some((Prefix::Organization, Some("acme"), "wellknown.openid_configuration"))
         );
         assert_eq!(found("/t/acme/api/v1/agents/fly"), Some((Prefix::Tenant, Some("acme"), UNKNOWN)));
     }

@@ -26,9 +26,7 @@ struct Known<'e> {
 
 impl Emulator {
     fn known(&self, client_id: &str) -> Result<Known<'_>, UnknownAgent> {
-        let all = self.0.tenants.iter().flat_map(|tenant| tenant.agents.iter().map(move |own| (tenant, own)));
-        let known = all.into_iter().find(|(_, agent)| agent.client_id == client_id);
-        let (tenant, agent) = known.ok_or_else(|| UnknownAgent(client_id.to_owned()))?;
+        let (tenant, agent) = self.seeded(client_id)?;
         Ok(Known { tenant: &tenant.slug, client_id: &agent.client_id, secret: agent.secret.as_ref() })
     }
 }

@@ -20,6 +20,7 @@ use crate::site::{Layout, Site};
 use crate::time::Timestamp;
 
 mod check;
+mod clients;
 mod permissions;
 
 use check::{check, check_claims};
@@ -56,6 +57,8 @@ pub struct EmulatorBuilder {
     cors: bool,
     jit: JitForms,
     approvals: ApprovalForms,
+    redirect_uris: Vec<String>,
+    resources: Vec<String>,
 }
 
 impl Emulator {
@@ -99,6 +102,8 @@ impl EmulatorBuilder {
             cors: false,
             jit: JitForms::default(),
             approvals: ApprovalForms::default(),
+            redirect_uris: Vec::new(),
+            resources: Vec::new(),
         }
     }
 
@@ -246,6 +251,7 @@ impl EmulatorBuilder {
     /// # Errors
     /// [`BuildError`] says what is wrong with the settings.
     pub fn build(mut self) -> Result<Emulator, BuildError> {
+        self.add_for_clients();
         check(&self.tenants)?;
         check_claims(&self.claims)?;
         let first = self.tenants.first().ok_or(BuildError::Empty)?;

@@ -17,7 +17,7 @@ use crate::emulator::values::answer::Reply;
 use crate::emulator::values::error::{BuildError, UnknownRoute};
 use crate::emulator::values::faults::{FaultRule, FaultRuleError};
 use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
-use crate::emulator::values::seed::Tenant;
+use crate::emulator::values::seed::{AgentSeed, Tenant};
 use crate::emulator::values::settings::Settings;
 use crate::secret::Secret;
 use crate::site::Site;
@@ -126,8 +126,20 @@ impl Emulator {
 
     /// The secret that an agent was seeded with.
     pub fn secret_of(&self, client_id: &str) -> Option<&Secret> {
-        let mut agents = self.0.tenants.iter().flat_map(|tenant| &tenant.agents);
-        agents.find(|agent| agent.client_id == client_id)?.secret.as_ref()
+        self.seeded(client_id).ok()?.1.secret.as_ref()
+    }
+
+    /// The client ids of all agents of the seed, in their order.
+    pub fn client_ids(&self) -> Vec<&str> {
+        let agents = self.0.tenants.iter().flat_map(|tenant| &tenant.agents);
+        agents.map(|agent| agent.client_id.as_str()).collect()
+    }
+
+    /// The agent of the seed, and its tenant.
+    pub(super) fn seeded(&self, client_id: &str) -> Result<(&Tenant, &AgentSeed), UnknownAgent> {
+        let all = self.0.tenants.iter().flat_map(|tenant| tenant.agents.iter().map(move |own| (tenant, own)));
+        let found = all.into_iter().find(|(_, agent)| agent.client_id == client_id);
+        found.ok_or_else(|| UnknownAgent(client_id.to_owned()))
     }
 
     /// The first tenant's first API key.

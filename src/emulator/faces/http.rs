@@ -20,9 +20,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use crate::emulator::faces::emulator::Emulator;
+use crate::emulator::faces::console::Console;
+use crate::emulator::faces::emulator::{Emulator, UnknownAgent};
 use crate::emulator::values::answer::{Answer, Cut, Fault, Reply};
 use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
+use crate::secret::Secret;
 
 mod patient;
 
@@ -56,6 +58,7 @@ pub enum ServeError {
 pub struct Served {
     pub(super) emulator: Emulator,
     url: String,
+    console: Option<Secret>,
     address: SocketAddr,
     connections: Arc<AtomicU64>,
     stop: Option<oneshot::Sender<Infallible>>,
@@ -71,6 +74,12 @@ impl Served {
     /// The address with the port it got.
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the console, if it was asked for ([`Emulator::serve_with_console`]). Whoever has it sees what happens and may decide
+    /// for people: it is for the person at the machine, and for no agent.
+    pub fn console(&self) -> Option<&Secret> {
+        self.console.as_ref()
     }
 
     /// How many connections were accepted so far.
@@ -95,7 +104,7 @@ impl Drop for Served {
     }
 }
 
-fn serve(emulator: &Emulator, address: &str) -> Result<Served, ServeError> {
+fn serve(emulator: &Emulator, address: &str, with_console: bool) -> Result<Served, ServeError> {
     let address: SocketAddr = address.parse().map_err(|_| ServeError::BadAddress(address.to_owned()))?;
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
@@ -104,6 +113,9 @@ fn serve(emulator: &Emulator, address: &str) -> Result<Served, ServeError> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
+    let console = with_console.then(Console::new).transpose().map_err(std::io::Error::other)?;
+    let console = console.map(Arc::new);
+    let shown = console.as_ref().map(|console| console.address(&url));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _context = runtime.enter();
@@ -111,7 +123,7 @@ fn serve(emulator: &Emulator, address: &str) -> Result<Served, ServeError> {
     };
     let connections = Arc::new(AtomicU64::new(0));
     let (stop, stopped) = oneshot::channel::<Infallible>();
-    let host = Host { emulator: emulator.clone(), base: url.as_str().into(), address };
+    let host = Host { emulator: emulator.clone(), base: url.as_str().into(), address, console };
     let counter = Arc::clone(&connections);
     let thread = std::thread::Builder::new().name("lumoauth-emulator".into()).spawn(move || {
         runtime.block_on(async move {
@@ -125,6 +137,7 @@ fn serve(emulator: &Emulator, address: &str) -> Result<Served, ServeError> {
     Ok(Served {
         emulator: emulator.clone(),
         url,
+        console: shown,
         address,
         connections,
         stop: Some(stop),
@@ -138,19 +151,50 @@ impl Emulator {
     /// # Errors
     /// [`ServeError`] for an address that is not a loopback one, or cannot be had.
     pub fn serve(&self, address: &str) -> Result<Served, ServeError> {
-        serve(self, address)
+        serve(self, address, false)
+    }
+
+    /// [`Emulator::serve`] with a console: a page for a person, at [`Served::console`], that shows agents, decisions, tokens and
+    /// what waits for a person, and where all of that can be decided.
+    ///
+    /// # Errors
+    /// [`ServeError`] as there.
+    pub fn serve_with_console(&self, address: &str) -> Result<Served, ServeError> {
+        serve(self, address, true)
     }
 
     /// The environment variables with which a program finds the server and signs in as the first agent. One of the
     /// values is the secret.
     pub fn environment(&self, served: &Served) -> Vec<(&'static str, String)> {
-        vec![
-            ("LUMOAUTH_URL", served.url().to_owned()),
-            ("LUMOAUTH_TENANT", self.tenant().to_owned()),
-            ("AGENT_CLIENT_ID", self.client_id().to_owned()),
-            ("AGENT_CLIENT_SECRET", self.secret().expose().to_owned()),
-        ]
+        variables(served, self.tenant(), self.client_id(), Some(self.secret()))
     }
+
+    /// [`Emulator::environment`] for any agent of the seed, by its client id. A public client has no secret.
+    ///
+    /// # Errors
+    /// [`UnknownAgent`] if there is none.
+    pub fn environment_of(
+        &self,
+        served: &Served,
+        client_id: &str,
+    ) -> Result<Vec<(&'static str, String)>, UnknownAgent> {
+        let (tenant, agent) = self.seeded(client_id)?;
+        Ok(variables(served, &tenant.slug, client_id, agent.secret.as_ref()))
+    }
+}
+
+fn variables(
+    served: &Served,
+    tenant: &str,
+    client_id: &str,
+    secret: Option<&Secret>,
+) -> Vec<(&'static str, String)> {
+    let own = [
+        ("LUMOAUTH_URL", served.url().to_owned()),
+        ("LUMOAUTH_TENANT", tenant.to_owned()),
+        ("AGENT_CLIENT_ID", client_id.to_owned()),
+    ];
+    own.into_iter().chain(secret.map(|secret| ("AGENT_CLIENT_SECRET", secret.expose().to_owned()))).collect()
 }
 
 /// What every connection needs.
@@ -159,11 +203,12 @@ struct Host {
     emulator: Emulator,
     base: Arc<str>,
     address: SocketAddr,
+    console: Option<Arc<Console>>,
 }
 
 impl Host {
-    /// The base URL of a request: by the name that it called, if that is one of the server's own, with its port.
-    fn called(&self, authority: &Authority) -> Arc<str> {
+    /// The base URL of a request by the name that it called, if that is one of the server's own, with its port.
+    fn called(&self, authority: &Authority) -> Option<Arc<str>> {
         let name = authority.as_str().to_ascii_lowercase();
         let port = self.address.port();
         let own = name.strip_suffix(&format!(":{port}")).or((port == 80).then_some(name.as_str()));
@@ -171,9 +216,9 @@ impl Host {
         let address = address.trim_end_matches(":0");
         match own {
             Some(host) if ["localhost", "127.0.0.1", "[::1]", address].contains(&host) => {
-                format!("http://{name}").into()
+                Some(format!("http://{name}").into())
             }
-            _ => Arc::clone(&self.base),
+            _ => None,
         }
     }
 }
@@ -227,7 +272,8 @@ async fn answer(
         let answer = Answer::plain(status, "invalid_request", "Host must be one name of this machine");
         return Ok(outgoing(&answer.into_response(), None, true));
     };
-    let base = host.called(&authority);
+    let called = host.called(&authority);
+    let base = called.as_ref().unwrap_or(&host.base);
     let collected = Limited::new(body, BODY_LIMIT).collect();
     // What does not come in time does not come.
     let collected = tokio::time::timeout(host.emulator.0.settings.patience, collected).await;
@@ -243,8 +289,12 @@ async fn answer(
         query: head.uri.query(),
         headers: &head.headers,
         body: body.as_deref(),
-        base: &base,
+        base,
     };
+    if let Some(console) = host.console.as_ref().filter(|_| Console::has(incoming.path)) {
+        let answer = console.answer(&host.emulator, &incoming, called.is_some());
+        return Ok(outgoing(&answer.into_response(), None, too_large));
+    }
     let Reply { response, fault } = host.emulator.answer(&incoming, None);
     let Fault { delay, cut } = fault.unwrap_or_default();
     if !delay.is_zero() {

@@ -134,7 +134,7 @@ fn register(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
         return Err(Answer::plain(StatusCode::CONFLICT, "duplicate_resource", problem));
     }
     if tenant.agent(&target).is_none() {
-        tenant.agents.push(Agent::new(AgentSeed::new(target.clone())));
+        tenant.agents.push(target.as_str(), Agent::new(AgentSeed::new(target.clone())));
     }
     let agent = tenant.agent_mut(&target).ok_or_else(gone)?;
     agent.seed.name = asked.name;

@@ -37,11 +37,8 @@ fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
         Some(_) => return Err(refused(StatusCode::BAD_REQUEST, "invalid_request", "meta must be an object")),
     };
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
-    let named = |user: &crate::emulator::values::seed::UserSeed| {
-        user.name == person || user.email.as_deref() == Some(person.as_str())
-    };
     // Nobody is told whether there is such a person.
-    let has_device = tenant.seed.users.iter().find(|user| named(user)).is_some_and(|user| user.device);
+    let has_device = tenant.person(&person).is_some_and(|(_, user)| user.device);
     let delivery = match (state.world.approvals.delivery, has_device) {
         (Delivery::Nobody, _) => Delivery::Nobody,
         (_, false) => Delivery::Mailed,
@@ -115,11 +112,8 @@ fn status(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
 
 /// Who approved: the number of the user, and in older answers the address.
 fn approver(state: &State, call: &Call<'_>, question: &Question) -> Value {
-    let users = state.world.tenants.get(call.tenant).map(|tenant| tenant.seed.users.as_slice());
-    let of = |name: &str| name == question.person;
-    let mut users = users.unwrap_or_default().iter();
-    let place = users.position(|user| of(&user.name) || user.email.as_deref().is_some_and(of));
-    let user_id = place.map_or(1, |place| place.saturating_add(1));
+    let person = state.world.tenants.get(call.tenant).and_then(|tenant| tenant.person(&question.person));
+    let user_id = person.map_or(1, |(place, _)| place.saturating_add(1));
     match call.settings.approvals.older {
         true => json!({"user_id": user_id, "email": question.person}),
         false => json!({"user_id": user_id}),

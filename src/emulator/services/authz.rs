@@ -49,13 +49,12 @@ impl Who {
         let id = id.strip_prefix(kind).and_then(|rest| rest.strip_prefix(':')).unwrap_or(id);
         match kind {
             "user" => {
-                let mut users = tenant.seed.users.iter();
-                let user = users.find(|user| user.name == id || user.email.as_deref() == Some(id))?;
+                let (_, user) = tenant.person(id)?;
                 Some(Who { kind: "user", id: user.name.clone() })
             }
             "agent" => {
                 let mut agents = tenant.agents.iter();
-                let agent = agents.find(|agent| agent.seed.client_id == id || agent.seed.name == id)?;
+                let agent = tenant.agent(id).or_else(|| agents.find(|agent| agent.seed.name == id))?;
                 Some(Who { kind: "agent", id: agent.seed.client_id.clone() })
             }
             _ => None,
@@ -89,7 +88,7 @@ impl Who {
 
     /// What answers say of it.
     fn into_answer(self, call: &Call<'_>, tenant: &LiveTenant, body: &mut Map<String, Value>) {
-        let place = tenant.seed.users.iter().position(|user| user.name == self.id && self.kind == "user");
+        let place = tenant.person(&self.id).filter(|_| self.kind == "user").map(|(place, _)| place);
         if call.settings.authz_wire == AuthzWire::Older {
             body.insert("user_id".into(), json!(place.unwrap_or_default().saturating_add(1)));
             return;

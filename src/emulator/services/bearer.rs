@@ -54,10 +54,7 @@ fn twice() -> Refused {
 /// What an agent's key stands for: the agent itself, with all that it may.
 fn agent_key(state: &State, call: &Call<'_>, key: &str) -> Option<Token> {
     let tenant = state.world.tenants.get(call.tenant)?;
-    let wanted = digest(key);
-    let agent = tenant.agents.iter().find(|agent| {
-        agent.seed.agent_key.as_ref().is_some_and(|own| digest(own.expose()).ct_eq(&wanted).into())
-    })?;
+    let agent = tenant.agent_by_key(&digest(key))?;
     Some(Token {
         kind: TokenKind::Access,
         tenant: call.tenant,

@@ -35,7 +35,7 @@ pub(crate) fn exchange(
         return Err(Answer::bad_oauth("invalid_request", "subject_issuer is not a platform that is known"));
     }
     let claims = verified(call, text)?;
-    let agents = state.world.tenants.get(call.tenant).map(|tenant| tenant.agents.as_slice());
+    let agents = state.world.tenants.get(call.tenant).map(|tenant| &*tenant.agents);
     let agent = agents.unwrap_or_default().iter().find(|agent| {
         let seed = agent.seed.workload.as_ref();
         seed.is_some_and(|seed| {

@@ -90,6 +90,16 @@ impl Log {
         self.audit.iter().cloned().collect()
     }
 
+    /// The last requests, newest first.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = &LogEntry> {
+        self.requests.iter().rev()
+    }
+
+    /// The last decisions, newest first.
+    pub(crate) fn newest_audit(&self) -> impl Iterator<Item = &AuditEntry> {
+        self.audit.iter().rev()
+    }
+
     pub(crate) fn count(&self, route: &str) -> u64 {
         self.counts.get(route).copied().unwrap_or_default()
     }

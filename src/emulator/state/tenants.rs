@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::tokens::Actor;
+use super::named::Named;
+use super::tokens::{Actor, digest};
 use crate::emulator::values::policy::Policy;
 use crate::emulator::values::relations::Relations;
 use crate::emulator::values::seed::{AgentSeed, BudgetSeed, Consent, McpServerSeed, Tenant, UserSeed};
@@ -13,8 +14,14 @@ use crate::time::Timestamp;
 /// A tenant and its agents.
 pub(crate) struct LiveTenant {
     pub seed: Tenant,
-    pub agents: Vec<Agent>,
+    pub agents: Named<Agent>,
     pub consents: Vec<Consent>,
+    /// Users by name and address, as places in the seed.
+    people: HashMap<String, usize>,
+    /// MCP servers by all their names, as places in the seed.
+    servers: HashMap<String, usize>,
+    /// Agents by the digests of their keys.
+    keys: HashMap<[u8; 32], String>,
     pub relations: Relations,
     pub policies: Vec<Policy>,
     /// Of users, agents and things, by type and id.
@@ -23,7 +30,25 @@ pub(crate) struct LiveTenant {
 
 impl LiveTenant {
     pub(crate) fn new(tenant: &Tenant) -> Self {
-        let agents = tenant.agents.iter().cloned().map(Agent::new).collect();
+        let mut agents = Named::default();
+        let mut keys = HashMap::new();
+        for agent in &tenant.agents {
+            agents.push(agent.client_id.as_str(), Agent::new(agent.clone()));
+            if let Some(key) = &agent.agent_key {
+                keys.entry(digest(key.expose())).or_insert_with(|| agent.client_id.clone());
+            }
+        }
+        let (mut people, mut servers) = (HashMap::new(), HashMap::new());
+        for (place, user) in tenant.users.iter().enumerate() {
+            for name in std::iter::once(&user.name).chain(&user.email) {
+                people.entry(name.clone()).or_insert(place);
+            }
+        }
+        for (place, server) in tenant.mcp_servers.iter().enumerate() {
+            for name in server.names() {
+                servers.entry(name).or_insert(place);
+            }
+        }
         let mut relations = Relations::default();
         for (object, relation, subject) in &tenant.tuples {
             relations.insert(object, relation, subject);
@@ -47,6 +72,9 @@ impl LiveTenant {
             seed: tenant.clone(),
             agents,
             consents: tenant.consents.clone(),
+            people,
+            servers,
+            keys,
             relations,
             policies: policies.collect(),
             attributes,
@@ -65,25 +93,36 @@ impl LiveTenant {
     }
 
     pub(crate) fn agent(&self, client_id: &str) -> Option<&Agent> {
-        self.agents.iter().find(|agent| agent.seed.client_id == client_id)
+        self.agents.named(client_id)
     }
 
     pub(crate) fn agent_mut(&mut self, client_id: &str) -> Option<&mut Agent> {
-        self.agents.iter_mut().find(|agent| agent.seed.client_id == client_id)
+        self.agents.named_mut(client_id)
+    }
+
+    /// The agent whose own key has this digest.
+    pub(crate) fn agent_by_key(&self, key: &[u8; 32]) -> Option<&Agent> {
+        self.agent(self.keys.get(key)?)
     }
 
     pub(crate) fn user(&self, name: &str) -> Option<&UserSeed> {
-        self.seed.users.iter().find(|user| user.name == name)
+        self.person(name).map(|(_, user)| user).filter(|user| user.name == name)
+    }
+
+    /// The user who goes by this name or address, with the place in the list.
+    pub(crate) fn person(&self, called: &str) -> Option<(usize, &UserSeed)> {
+        let place = *self.people.get(called)?;
+        Some((place, self.seed.users.get(place)?))
     }
 
     /// The MCP server that goes by this name.
     pub(crate) fn mcp_server(&self, name: &str) -> Option<&McpServerSeed> {
-        self.seed.mcp_servers.iter().find(|server| server.is_called(name))
+        self.seed.mcp_servers.get(*self.servers.get(name)?)
     }
 
     /// The MCP server of this Resource URI.
     pub(crate) fn mcp_resource(&self, uri: &str) -> Option<&McpServerSeed> {
-        self.seed.mcp_servers.iter().find(|server| server.resource_uri.as_deref() == Some(uri))
+        self.mcp_server(uri).filter(|server| server.resource_uri.as_deref() == Some(uri))
     }
 
     /// The resources that an agent names (RFC 8707 section 2), each once: MCP servers of the tenant, or what the agent is

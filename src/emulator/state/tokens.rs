@@ -1,5 +1,7 @@
 //! The tokens that were given out, by their digests: kinds, families, rotation, revocation.
 
+use std::collections::VecDeque;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -75,7 +77,12 @@ pub(crate) struct Token {
 #[derive(Default)]
 pub(crate) struct Tokens {
     records: Kept<[u8; 32], Token>,
+    /// Which came last, newest first.
+    newest: VecDeque<[u8; 32]>,
 }
+
+/// How many of the newest tokens are known in their order.
+const NEWEST: usize = 64;
 
 /// What a secret text is kept as: a look-up by it says nothing about the text in its time.
 pub(crate) fn digest(text: &str) -> [u8; 32] {
@@ -84,7 +91,16 @@ pub(crate) fn digest(text: &str) -> [u8; 32] {
 
 impl Tokens {
     pub(crate) fn insert(&mut self, text: &str, token: Token, now: Timestamp) {
-        self.records.insert(digest(text), token, |own| own.expires_at > now);
+        let digest = digest(text);
+        self.records.insert(digest, token, |own| own.expires_at > now);
+        self.newest.push_front(digest);
+        self.newest.truncate(NEWEST);
+    }
+
+    /// The newest tokens that are good now, each with the digest that stands for it.
+    pub(crate) fn newest(&self, now: Timestamp) -> impl Iterator<Item = (&[u8; 32], &Token)> {
+        let records = self.newest.iter().filter_map(|digest| Some((digest, self.records.get(digest)?)));
+        records.filter(move |(_, token)| now < token.expires_at && !token.rotated)
     }
 
     /// The token of any kind, if it was given out by this emulator, was not revoked, and has not expired. A refresh

@@ -1,20 +1,21 @@
 //! `lumoauth emulator`: a local LumoAuth until the process is ended, or the command that it runs.
 
+mod environment;
 mod seed;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use lumoauth::aauth::AgentKey;
-use lumoauth::emulator::{AuditEntry, Emulator, LogEntry, ServeError, Served};
+use lumoauth::emulator::{AuditEntry, Emulator, EmulatorBuilder, LogEntry, ServeError, Served, Tenant};
 
 use super::text::usage;
 use crate::args::SettingsArgs;
+use crate::args::emulator::EmulatorArgs;
 use crate::exit::{Ended, FAILED, Failure};
 
 /// The agent of AAuth that the demo tenant has.
@@ -47,32 +48,26 @@ pub fn refuse(settings: &SettingsArgs) -> Result<(), Failure> {
     }
 }
 
-/// Serves, says how to reach it, and waits for the command or for ever.
-pub fn run(
-    seed: Option<&Path>,
-    log: bool,
-    listen: SocketAddr,
-    key_file: Option<&Path>,
-    command: &[OsString],
-) -> Result<Ended, Failure> {
-    let emulator = match seed {
-        Some(file) => seed::read(file)?,
-        None => Emulator::demo().map_err(|error| usage(&error.to_string()))?,
-    };
-    if let Some(path) = key_file {
+/// Serves, says how to reach it and what there is, and waits for the command or for ever.
+pub fn run(asked: &EmulatorArgs) -> Result<Ended, Failure> {
+    let emulator = world(asked)?;
+    if let Some(path) = &asked.aauth_key_file {
         write_key(&emulator, path)?;
     }
-    let log = log.then(|| Log::follow(&emulator)).transpose()?;
-    let served = emulator.serve(&listen.to_string()).map_err(|error| match error {
+    let agent = asked.agent.as_deref().unwrap_or_else(|| emulator.client_id());
+    let log = asked.log.then(|| Log::follow(&emulator)).transpose()?;
+    let address = asked.listen.to_string();
+    let served =
+        if asked.no_console { emulator.serve(&address) } else { emulator.serve_with_console(&address) };
+    let served = served.map_err(|error| match error {
         ServeError::Io(_) => Failure::Local(error.to_string()),
         _ => usage(&error.to_string()),
     })?;
-    let world = if seed.is_some() { "the tenants of its seed" } else { "a demo tenant" };
-    let url = served.url();
-    let mut err = std::io::stderr();
-    if let [program, arguments @ ..] = command {
-        let _ = writeln!(err, "A local LumoAuth with {world} listens on {url} until the command ends.");
-        let ended = with(&emulator, &served, program, arguments);
+    let environment =
+        emulator.environment_of(&served, agent).map_err(|error| usage(&format!("--agent: {error}")))?;
+    if let [program, arguments @ ..] = asked.command.as_slice() {
+        say_banner(asked, &emulator, &served, "until the command ends");
+        let ended = with(environment, program, arguments);
         served.shutdown();
         if let Some(log) = log {
             log.end();
@@ -80,35 +75,75 @@ pub fn run(
         return ended;
     }
     let mut out = std::io::stdout().lock();
-    let mut printed = Ok(());
-    for (name, value) in emulator.environment(&served) {
-        printed = printed.and_then(|()| writeln!(out, "export {name}={}", quoted(&value)));
-    }
-    printed
+    out.write_all(environment::text(asked.format, &environment).as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| Failure::Local(format!("the environment could not be printed: {error}")))?;
     drop(out);
-    let _ =
-        writeln!(err, "A local LumoAuth with {world} listens on {url}. It ends with this process (Ctrl-C).");
+    say_banner(asked, &emulator, &served, "until this process ends (Ctrl-C)");
     loop {
         std::thread::park();
     }
 }
 
-/// One word for a shell, whatever is in it.
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
+/// The world of the seed, or the demo, with what clients of others need.
+fn world(asked: &EmulatorArgs) -> Result<Emulator, Failure> {
+    let adjust = |builder: EmulatorBuilder| {
+        let builder = asked.redirect_uris.iter().fold(builder, EmulatorBuilder::redirect_uri);
+        let builder = asked.mcp_resources.iter().fold(builder, EmulatorBuilder::mcp_resource);
+        let builder = asked.auto_consent.iter().fold(builder, EmulatorBuilder::auto_consent);
+        if asked.issuers { builder.issuers_in_resource_metadata(true) } else { builder }
+    };
+    match &asked.seed {
+        Some(file) => seed::read(file, adjust),
+        None => {
+            let demo = adjust(Emulator::builder().tenant(Tenant::demo()));
+            demo.build().map_err(|error| usage(&error.to_string()))
+        }
+    }
+}
+
+/// What a person wants to know at the start. No secret is in it but those that were asked for, and the console's address.
+fn say_banner(asked: &EmulatorArgs, emulator: &Emulator, served: &Served, until: &str) {
+    let mut text = format!("A local LumoAuth listens on {} {until}.\n", served.url());
+    for line in emulator.summary().lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    if asked.issuers {
+        text.push_str("  authorization_servers: issuers, for MCP clients of others\n");
+    } else {
+        text.push_str("  authorization_servers: metadata URLs; MCP clients of others need --issuers\n");
+    }
+    if let Some(user) = &asked.auto_consent {
+        text.push_str(&format!("  consent: given at once, by {}\n", user.escape_debug()));
+    }
+    if asked.secrets {
+        for id in emulator.client_ids() {
+            if let Some(secret) = emulator.secret_of(id) {
+                text.push_str(&format!(
+                    "  secret of {}: {}\n",
+                    id.escape_debug(),
+                    secret.expose().escape_debug()
+                ));
+            }
+        }
+        if let Some(key) = emulator.api_key() {
+            text.push_str(&format!("  API key: {}\n", key.expose().escape_debug()));
+        }
+    }
+    if let Some(console) = served.console() {
+        text.push_str(&format!("  The console, for you and no agent: {}\n", console.expose()));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Runs a command with the environment that leads here. Its exit code is the answer.
 fn with(
-    emulator: &Emulator,
-    served: &Served,
+    environment: Vec<(&'static str, String)>,
     program: &OsString,
     arguments: &[OsString],
 ) -> Result<Ended, Failure> {
     let mut command = std::process::Command::new(program);
-    command.args(arguments).envs(emulator.environment(served));
+    command.args(arguments).envs(environment);
     let status = command.status().map_err(|error| {
         Failure::Local(format!("{} cannot be run: {error}", program.to_string_lossy().escape_debug()))
     })?;

@@ -34,10 +34,7 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
     let user = text(&body, "on_behalf_of")?;
     if let Some(user) = &user {
-        let named = |own: &&crate::emulator::values::seed::UserSeed| {
-            own.name == *user || own.email.as_deref() == Some(user)
-        };
-        let known = tenant.seed.users.iter().find(named);
+        let known = tenant.person(user).map(|(_, known)| known);
         if known.is_none_or(|known| tenant.consented(&known.name, &token.client_id).is_none()) {
             return Err(Answer::bad("Unknown delegation user"));
         }

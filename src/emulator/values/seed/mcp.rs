@@ -57,12 +57,10 @@ impl McpServerSeed {
         self.resource_uri.as_ref().unwrap_or(&self.server_id)
     }
 
-    /// True if it goes by this name: id, name, URN or Resource URI.
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        name == self.server_id
-            || name == self.name
-            || name.strip_prefix("urn:mcp:").is_some_and(|name| name == self.name)
-            || self.resource_uri.as_deref() == Some(name)
+    /// The names that it goes by: id, name, URN, and Resource URI.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        let own = [self.server_id.clone(), self.name.clone(), format!("urn:mcp:{}", self.name)];
+        own.into_iter().chain(self.resource_uri.clone())
     }
 }
 
@@ -77,12 +75,12 @@ mod tests {
             .resource_uri("https://files.test/mcp")
             .scopes(["a"]);
         for name in ["files", "mcp_1", "urn:mcp:files", "https://files.test/mcp"] {
-            assert!(server.is_called(name), "{name}");
+            assert!(server.names().any(|own| own == name), "{name}");
         }
         for name in
             ["", "Files", "urn:mcp:", "urn:mcp:mcp_1", "https://files.test/mcp/", "https://files.test"]
         {
-            assert!(!server.is_called(name), "{name}");
+            assert!(!server.names().any(|own| own == name), "{name}");
         }
         assert_eq!((server.audience(), server.demands()), ("https://files.test/mcp", &["a".to_owned()][..]));
         assert_eq!(McpServerSeed::new("x").audience(), "mcp_x");

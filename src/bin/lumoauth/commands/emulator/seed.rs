@@ -154,8 +154,11 @@ enum Level {
     User,
 }
 
-/// The emulator of a seed file.
-pub fn read(file: &Path) -> Result<Emulator, Failure> {
+/// The emulator of a seed file, with what the command line adds.
+pub fn read(
+    file: &Path,
+    adjust: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder,
+) -> Result<Emulator, Failure> {
     let text = read_text(file)?;
     let wrong = |line: Option<usize>, problem: &str| {
         let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
@@ -177,7 +180,7 @@ pub fn read(file: &Path) -> Result<Emulator, Failure> {
             wrong(line, error.message())
         })?
     };
-    world.builder().build().map_err(|error| wrong(line_of(&text, &error), &error.to_string()))
+    adjust(world.builder()).build().map_err(|error| wrong(line_of(&text, &error), &error.to_string()))
 }
 
 /// The line of the text that an emulator cannot be made with: the second one, if it is there twice.
