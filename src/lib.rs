@@ -106,6 +106,12 @@ mod site;
 mod token;
 #[cfg(feature = "calls")]
 mod tool_call;
+#[cfg(any(
+    feature = "ureq",
+    feature = "reqwest",
+    all(feature = "redis", any(feature = "blocking", feature = "async"))
+))]
+mod trust;
 
 pub mod credentials;
 #[cfg(any(feature = "verify", feature = "emulator"))]
@@ -162,6 +168,9 @@ pub mod aauth {
     //! # Ok::<(), Box<dyn std::error::Error>>(())
     //! ```
 
+    #[cfg(all(feature = "blocking", feature = "redis"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "blocking", feature = "redis"))))]
+    pub use crate::client::blocking::aauth::redis_replays;
     #[cfg(feature = "blocking")]
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub use crate::client::blocking::aauth::{

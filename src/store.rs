@@ -21,9 +21,18 @@ mod key;
 #[cfg(any(feature = "blocking", feature = "async"))]
 mod memory;
 mod record;
+#[cfg(all(feature = "redis", any(feature = "blocking", feature = "async")))]
+mod redis;
 #[cfg(all(feature = "sealed", any(feature = "blocking", feature = "async")))]
 mod sealed;
+#[cfg(any(feature = "blocking", feature = "async"))]
+#[cfg_attr(not(all(feature = "blocking", feature = "async")), allow(dead_code))]
+// each mount waits in its own way
+mod workers;
 
+#[cfg(all(feature = "redis", any(feature = "blocking", feature = "async")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::redis::{RedisSettings, RedisStore};
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use blocking::Store;

@@ -21,8 +21,6 @@ mod reqwest;
 mod statistics;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod target;
-#[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod trust;
 #[cfg(feature = "ureq")]
 mod ureq;
 

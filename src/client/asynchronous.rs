@@ -56,6 +56,9 @@ pub mod aauth {
     pub use super::aauth_client::{Client, ClientBuilder};
     pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
+    #[cfg(feature = "redis")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+    pub use super::replay::redis_replays;
     pub use super::request_verifier::Verifier;
     pub use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
 }
@@ -79,4 +82,7 @@ pub mod store {
     #[cfg(feature = "sealed")]
     #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
     pub use crate::store::{NameKey, SealedStore, SealingKey};
+    #[cfg(feature = "redis")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+    pub use crate::store::{RedisSettings, RedisStore};
 }

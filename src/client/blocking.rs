@@ -50,6 +50,9 @@ pub mod aauth {
     pub use super::aauth_client::{Client, ClientBuilder};
     pub use super::agent_token::AgentTokenSource;
     pub use super::replay::ReplayStore;
+    #[cfg(feature = "redis")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+    pub use super::replay::redis_replays;
     pub use super::request_verifier::Verifier;
     pub use crate::profile::SharedReplays;
 }

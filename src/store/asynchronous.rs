@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+use super::RedisStore;
 #[cfg(feature = "contract")]
 use super::broken::Change;
 use super::{FileStore, MemoryStore, Page, Prefix, Record, StoreKey, Version};
@@ -148,6 +150,32 @@ impl Store for FileStore {
 
     fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
         Box::pin(async move { self.keys_job(prefix, after).within(within).await })
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Store for RedisStore {
+    fn load<'a>(&'a self, key: &'a StoreKey, within: Duration) -> Io<'a, Option<Record>> {
+        Box::pin(async move { self.load_job(key, within).within(within).await })
+    }
+
+    fn save_if<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        version: Option<Version>,
+        bytes: &'a [u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Io<'a, Option<Version>> {
+        Box::pin(async move { self.save_job(key, version, bytes, keep, within).within(within).await })
+    }
+
+    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, within: Duration) -> Io<'a, bool> {
+        Box::pin(async move { self.remove_job(key, version, within).within(within).await })
+    }
+
+    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
+        Box::pin(async move { self.keys_job(prefix, after, within).within(within).await })
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+use super::RedisStore;
 #[cfg(feature = "contract")]
 use super::broken::Change;
 use super::{FileStore, MemoryStore, Page, Prefix, Record, StoreKey, Version};
@@ -140,6 +142,32 @@ impl Store for FileStore {
 
     fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
         self.keys_job(prefix, after).wait(within)
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Store for RedisStore {
+    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
+        self.load_job(key, within).wait(within)
+    }
+
+    fn save_if(
+        &self,
+        key: &StoreKey,
+        version: Option<Version>,
+        bytes: &[u8],
+        keep: Option<Duration>,
+        within: Duration,
+    ) -> Result<Option<Version>, StoreError> {
+        self.save_job(key, version, bytes, keep, within).wait(within)
+    }
+
+    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
+        self.remove_job(key, version, within).wait(within)
+    }
+
+    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
+        self.keys_job(prefix, after, within).wait(within)
     }
 }
 

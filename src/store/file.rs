@@ -2,9 +2,6 @@
 
 mod folder;
 mod states;
-#[cfg_attr(not(all(feature = "blocking", feature = "async")), allow(dead_code))]
-// each mount waits in its own way
-pub(super) mod workers;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,8 +13,8 @@ use zeroize::Zeroizing;
 
 use self::folder::{BEGUN, Owner};
 use self::states::{Content, State, TRIES, busy, failed, names};
-use self::workers::{Job, Workers};
 use super::clock::Clock;
+use super::workers::{Job, Workers};
 use super::{Page, Prefix, Record, StoreKey, Version};
 use crate::error::StoreError;
 
@@ -77,7 +74,7 @@ impl FileStore {
         let folder = folder.as_ref().to_owned();
         let own = folder::open(&folder)?;
         let files = Files { folder, own, clock: Clock::Wall };
-        Ok(FileStore { files: Arc::new(files), workers: Workers::new() })
+        Ok(FileStore { files: Arc::new(files), workers: Workers::new("the file system") })
     }
 
     /// Measures by this clock, as the time since the epoch: for tests.

@@ -29,10 +29,10 @@ use super::options::TransportOptions;
 use super::proxy::Proxies;
 use super::statistics::Statistics;
 use super::target::target;
-use super::trust::Trust;
 use crate::error::{ConfigError, TransportError, TransportFault};
 use crate::origin::Origin;
 use crate::time::Now;
+use crate::trust::Trust;
 use crate::wire::{Limits, Request, Response};
 
 const USER_AGENT: &str = concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"));
@@ -71,7 +71,7 @@ impl ReqwestTransport {
 
     fn knowing(options: &TransportOptions, names: Names) -> Result<Self, ConfigError> {
         let proxies = Proxies::read(options)?;
-        let dial = Dial::new(Trust::new(options)?, names.clone());
+        let dial = Dial::new(Trust::new(&options.roots, options.named_certificates())?, names.clone());
         let (pool, received) = (Pool::default(), Arc::default());
         Ok(ReqwestTransport(Arc::new(Shared { dial, pool, proxies, names, received })))
     }

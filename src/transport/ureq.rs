@@ -28,9 +28,9 @@ use super::options::TransportOptions;
 use super::proxy::{Proxies, Via};
 use super::statistics::Statistics;
 use super::target::target;
-use super::trust::Trust;
 use crate::error::{ConfigError, Sent, TransportError, TransportFault};
 use crate::time::Now;
+use crate::trust::Trust;
 use crate::wire::{Limits, Request, Response};
 
 const IDLE_AGE: Duration = Duration::from_secs(10);
@@ -87,7 +87,7 @@ impl UreqTransport {
         let chain =
             ().chain(ConnectProxyConnector::default())
                 .chain(Tcp { received: Arc::clone(&received) })
-                .chain(TlsConnector(Trust::new(options)?));
+                .chain(TlsConnector(Trust::new(&options.roots, options.named_certificates())?));
         let via = named.as_ref().map(|(host, _)| host.clone());
         let dial = Dial { chain, names: names.clone(), connections: Arc::clone(&connections), via };
         let resolver = SharedNames { names: names.clone(), proxy: named };

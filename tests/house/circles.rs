@@ -9,7 +9,7 @@ use super::names::House;
 const FLOORS: &[(&str, &str)] = &[
     (
         "values",
-        "time secret error json scopes origin path route site token mount credentials claims challenge pkce wire message tool_call",
+        "time secret error json scopes origin path route site token mount credentials claims challenge pkce wire message tool_call trust",
     ),
     ("operation", "operation"),
     ("operations", "operations"),

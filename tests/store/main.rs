@@ -2,8 +2,13 @@
 #![cfg(all(feature = "blocking", feature = "async", feature = "contract"))]
 
 mod contract;
+#[cfg(feature = "redis")]
+#[path = "../engine/mod.rs"]
+mod engine;
 mod file;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis_server;
 #[cfg(feature = "aauth")]
 mod replays;
 #[cfg(feature = "sealed")]

@@ -1,8 +1,13 @@
 //! Where a resource remembers signatures, in the async mount.
 
+#[cfg(feature = "redis")]
+use std::time::Duration;
+
 use super::{Io, twin};
 use crate::error::StoreError;
 use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
+#[cfg(feature = "redis")]
+use crate::store::RedisStore;
 use crate::store::asynchronous::Store;
 use crate::time::Now;
 
@@ -43,4 +48,17 @@ impl<S: Store> ReplayStore for SharedReplays<S> {
             Reserved::of(self.store.save_if(&key, None, b"", keep, self.within).await)
         })
     }
+}
+
+/// Remembers signatures in Redis, if its servers keep what they are given: one whose `maxmemory-policy` is not
+/// `noeviction` may forget a signature before its time, and then it would be taken twice. They have ten seconds to answer. A server that is
+/// changed so later refuses new signatures within a minute.
+///
+/// # Errors
+/// [`StoreError`] if a server may drop records, does not say so, or cannot be asked.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub async fn redis_replays(store: RedisStore) -> Result<SharedReplays<RedisStore>, StoreError> {
+    store.keeps_job(Duration::from_secs(10)).within(Duration::from_secs(10)).await?;
+    Ok(SharedReplays::new(store))
 }

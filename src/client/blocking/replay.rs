@@ -1,8 +1,13 @@
 //! Where a resource remembers signatures, in the blocking mount.
 
+#[cfg(feature = "redis")]
+use std::time::Duration;
+
 use super::twin;
 use crate::error::StoreError;
 use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
+#[cfg(feature = "redis")]
+use crate::store::RedisStore;
 use crate::store::Store;
 use crate::time::Now;
 
@@ -29,4 +34,17 @@ impl<S: Store> ReplayStore for SharedReplays<S> {
         let (key, keep) = reservation.record();
         Reserved::of(self.store.save_if(&key, None, b"", keep, self.within))
     }
+}
+
+/// Remembers signatures in Redis, if its servers keep what they are given: one whose `maxmemory-policy` is not
+/// `noeviction` may forget a signature before its time, and then it would be taken twice. They have ten seconds to answer. A server that is
+/// changed so later refuses new signatures within a minute.
+///
+/// # Errors
+/// [`StoreError`] if a server may drop records, does not say so, or cannot be asked.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub fn redis_replays(store: RedisStore) -> Result<SharedReplays<RedisStore>, StoreError> {
+    store.keeps_job(Duration::from_secs(10)).wait(Duration::from_secs(10))?;
+    Ok(SharedReplays::new(store))
 }

@@ -20,10 +20,10 @@ use zeroize::Zeroizing;
 use super::super::framing::Watch;
 use super::super::names::{ADDRESSES, LOOKUPS, Names, must_be_local, no_address};
 use super::super::proxy::Via;
-use super::super::trust::{Trust, no_trust};
 use super::stream::{Both, Counted, Flow};
 use crate::error::{TransportError, TransportFault};
 use crate::origin::Origin;
+use crate::trust::{Trust, no_trust};
 use crate::wire::Limits;
 
 /// What opens the connections of one transport.

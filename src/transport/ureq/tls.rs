@@ -10,8 +10,8 @@ use ureq::unversioned::transport::{
     time,
 };
 
-use super::super::trust::{Trust, no_trust};
 use super::resolver::marked;
+use crate::trust::{Trust, no_trust};
 
 /// Wraps a connection in TLS if its URL is https. The handshake is complete when it is handed on, so a failure here
 /// means that nothing was sent.

@@ -1,4 +1,4 @@
-//! Whom the transports trust: rustls on ring's provider, the built-in roots and those of the options. Verification
+//! Whom clients of TLS trust: rustls on ring's provider, the built-in roots and those that are given. Verification
 //! cannot be turned off, and nothing process-wide is read or set.
 
 use std::fs::File;
@@ -10,13 +10,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::options::TransportOptions;
-use crate::error::{ConfigError, TransportError, TransportFault};
+use crate::error::ConfigError;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+use crate::error::{TransportError, TransportFault};
 
-/// What a transport verifies servers with. Files that the environment names are read for the first connection in TLS: a
+/// What a client verifies servers with. Files that the environment names are read for the first connection in TLS: a
 /// system's bundle is large, and a client may never open one.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     /// The built-in roots and those of the options.
     roots: RootCertStore,
     named: Named,
@@ -33,17 +34,20 @@ struct Named {
 }
 
 impl Trust {
-    /// What the options say. Their own certificates are judged now; of a file that the environment names, no more than
-    /// that it can be opened.
+    /// Extra roots, each a text in PEM, and what the environment names. The texts are judged now; of a file that the environment
+    /// names, no more than that it can be opened.
     ///
     /// # Errors
     /// [`ConfigError::BadCertificate`] and [`ConfigError::CertificateFile`].
-    pub(super) fn new(options: &TransportOptions) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        extra: &[Vec<u8>],
+        environment: Option<(Option<PathBuf>, Vec<PathBuf>)>,
+    ) -> Result<Self, ConfigError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        for pem in &options.roots {
+        for pem in extra {
             trust_text(&mut roots, pem)?;
         }
-        let (file, folders) = options.named_certificates().unwrap_or_default();
+        let (file, folders) = environment.unwrap_or_default();
         if let Some(file) = &file {
             open(file).ok_or_else(|| unusable(file, UNREADABLE))?;
         }
@@ -56,7 +60,7 @@ impl Trust {
     }
 
     /// The TLS settings, unless files have to be read for them first.
-    pub(super) fn at_hand(&self) -> Option<Arc<ClientConfig>> {
+    pub(crate) fn at_hand(&self) -> Option<Arc<ClientConfig>> {
         self.config.get().cloned()
     }
 
@@ -65,7 +69,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`ConfigError::CertificateFile`] if the file has no certificate, or cannot be read any more.
-    pub(super) fn read(&self) -> Result<Arc<ClientConfig>, ConfigError> {
+    pub(crate) fn read(&self) -> Result<Arc<ClientConfig>, ConfigError> {
         let _one = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = self.at_hand() {
             return Ok(config);
@@ -84,7 +88,8 @@ impl Trust {
 }
 
 /// Settings that turned out not to work when a connection needed them: nothing was sent.
-pub(super) fn no_trust(error: ConfigError) -> TransportError {
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+pub(crate) fn no_trust(error: ConfigError) -> TransportError {
     TransportError::not_sent(TransportFault::Tls, error.to_string())
 }
 

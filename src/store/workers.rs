@@ -1,4 +1,4 @@
-//! Threads that wait for the file system, so that nobody else has to: a call ends when its time is over.
+//! Threads that wait for files and servers, so that nobody else has to: a call ends when its time is over.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -10,17 +10,18 @@ use std::time::Duration;
 use crate::error::StoreError;
 use crate::store::clock::Clock;
 
-/// How many threads there are at most. If files hang, these do, and the rest ends by its time.
+/// How many threads there are at most. If files or servers hang, these do, and the rest ends by its time.
 const MOST: usize = 8;
 /// How much may wait for them.
 const WAITING: usize = 65_536;
 
 /// The threads of one store, made when there is something to do.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Workers(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    /// What they wait for, as errors name it.
+    what: &'static str,
     state: Mutex<State>,
     /// Something about the times has changed.
     times: Condvar,
@@ -40,8 +41,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn late() -> StoreError {
-    StoreError::unavailable("the file system did not answer in time")
+fn late(what: &str) -> StoreError {
+    StoreError::unavailable(format!("{what} did not answer in time"))
 }
 
 /// Something whose time is over.
@@ -51,6 +52,7 @@ trait Late: Send + Sync {
 
 /// What is to be done, and whoever waits for it.
 struct Outcome<T> {
+    what: &'static str,
     state: Mutex<Answer<T>>,
     done: Condvar,
 }
@@ -83,7 +85,7 @@ impl<T: Send> Outcome<T> {
 impl<T: Send> Late for Outcome<T> {
     fn is_late(&self) {
         self.give_up();
-        self.settle(Err(late()));
+        self.settle(Err(late(self.what)));
     }
 }
 
@@ -94,8 +96,21 @@ pub(crate) struct Job<T> {
 }
 
 impl Workers {
-    pub(super) fn new() -> Self {
-        Workers::default()
+    /// Threads that wait for this.
+    pub(super) fn new(what: &'static str) -> Self {
+        let (state, times) = (Mutex::default(), Condvar::new());
+        Workers(Arc::new(Shared { what, state, times }))
+    }
+
+    /// Work that is told at what time of the monotonic clock nobody waits for it any more.
+    #[cfg(feature = "redis")]
+    pub(super) fn timed_job<T: Send + 'static>(
+        &self,
+        within: Duration,
+        work: impl FnOnce(Duration) -> Result<T, StoreError> + Send + 'static,
+    ) -> Job<T> {
+        let end = Clock::Monotonic.now().saturating_add(within);
+        self.job(move || work(end))
     }
 
     pub(super) fn job<T: Send + 'static>(
@@ -103,7 +118,7 @@ impl Workers {
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Job<T> {
         let state = Answer { answer: None, is_given_up: false, waker: None };
-        let outcome = Arc::new(Outcome { state: Mutex::new(state), done: Condvar::new() });
+        let outcome = Arc::new(Outcome { what: self.0.what, state: Mutex::new(state), done: Condvar::new() });
         let done = Arc::clone(&outcome);
         let work = move || {
             if !lock(&done.state).is_given_up {
@@ -121,7 +136,7 @@ impl Shared {
     fn begin(self: &Arc<Self>, work: Box<dyn FnOnce() + Send>) -> Result<(), StoreError> {
         let mut state = lock(&self.state);
         if state.queue.len() >= WAITING {
-            return Err(StoreError::unavailable("too many calls wait for the file system"));
+            return Err(StoreError::unavailable(format!("too many calls wait for {}", self.what)));
         }
         state.queue.push_back(work);
         if state.running < MOST {
@@ -225,7 +240,7 @@ impl<T: Send + 'static> Job<T> {
         let waited = self.outcome.done.wait_timeout_while(state, within, |state| state.answer.is_none());
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_given_up = true;
-        state.answer.take().unwrap_or_else(|| Err(late()))
+        state.answer.take().unwrap_or_else(|| Err(late(self.outcome.what)))
     }
 
     /// The same, as a future that needs no runtime.
@@ -294,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_hangs_ends_by_its_time_and_holds_eight_threads_at_most() {
-        let workers = Workers::new();
+        let workers = Workers::new("a test");
         let (release, held) = channel::<()>();
         let held = Arc::new(Mutex::new(held));
         let (begun, begins) = channel();
@@ -334,7 +349,7 @@ mod tests {
 
     #[test]
     fn many_wait_and_all_are_served_and_no_thread_stays() {
-        let workers = Workers::new();
+        let workers = Workers::new("a test");
         let jobs: Vec<_> = (0..1_000).map(|number| workers.job(move || Ok(number)).within(LONG)).collect();
         for (number, job) in jobs.into_iter().enumerate() {
             assert_eq!(block_on(job).unwrap(), number);
