@@ -54,4 +54,5 @@ pub(crate) const ALL: &[&[Service]] = &[
     jit::request::SERVICES,
     jit::review::SERVICES,
     jit::demo::SERVICES,
+    jit::scopes::SERVICES,
 ];

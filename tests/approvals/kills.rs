@@ -5,14 +5,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use lumoauth::approvals::{ApprovalError, CreatedApproval};
 use lumoauth::emulator::{Delivery, Emulator};
-use lumoauth::store::{FileStore, Page, Prefix, Record, Store, StoreError, StoreKey, Version};
+use lumoauth::store::{FileStore, Store};
 use lumoauth::{Agent, Error};
 use serde_json::{Value, json};
 
+use super::stores::stub;
 use super::support::{approval, call};
 
 /// What a process of this test is to do.
@@ -37,43 +37,13 @@ impl Steps {
 }
 
 /// A store of files, before and after each of whose answers the process may die.
-struct Mortal<'a> {
-    inner: FileStore,
-    steps: &'a Steps,
-}
-
-impl Mortal<'_> {
-    fn around<T>(&self, name: &str, job: impl FnOnce(&FileStore) -> T) -> T {
-        self.steps.step(&format!("before {name}"));
-        let done = job(&self.inner);
-        self.steps.step(&format!("after {name}"));
-        done
-    }
-}
-
-impl Store for Mortal<'_> {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.around("load", |inner| Store::load(inner, key, within))
-    }
-
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        self.around("save", |inner| Store::save_if(inner, key, version, bytes, keep, within))
-    }
-
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.around("remove", |inner| Store::remove_if(inner, key, version, within))
-    }
-
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        Store::keys(&self.inner, prefix, after, within)
-    }
+fn mortal(inner: FileStore, steps: &'static Steps) -> impl Store {
+    stub(move |asked| {
+        steps.step(&format!("before {}", asked.name()));
+        let answer = asked.on(&inner);
+        steps.step(&format!("after {}", asked.name()));
+        answer
+    })
 }
 
 /// One line at the end of a file, which outlives the process.
@@ -94,9 +64,9 @@ fn a_process() {
     let plan: Value = serde_json::from_str(&plan).unwrap();
     let text = |name: &str| plan[name].as_str().unwrap().to_owned();
     let folder = PathBuf::from(text("folder"));
-    let steps: &Steps =
+    let steps: &'static Steps =
         Box::leak(Box::new(Steps { at: AtomicU64::new(0), dies_at: plan["dies_at"].as_u64().unwrap() }));
-    let store = Mortal { inner: FileStore::open(folder.join("store")).unwrap(), steps };
+    let store = mortal(FileStore::open(folder.join("store")).unwrap(), steps);
     let agent = Agent::builder().base_url(text("url")).tenant("acme-corp");
     let agent = agent.client_id(text("client_id")).client_secret(text("secret")).build().unwrap();
     let approvals = agent.approvals().store(store).owner(text("name"));

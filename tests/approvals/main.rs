@@ -5,6 +5,7 @@
 mod answers;
 mod calls;
 mod cancel;
+mod faults;
 mod flows;
 #[cfg(feature = "ureq")]
 mod kills;
@@ -12,4 +13,6 @@ mod polling;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod runs;
+#[path = "../stores/mod.rs"]
+mod stores;
 mod support;

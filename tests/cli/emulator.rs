@@ -256,3 +256,29 @@ fn the_environment_is_one_word_a_value() {
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "a';echo;'|it's");
 }
+
+#[test]
+fn a_seed_says_how_risky_things_are_and_what_people_answer() {
+    let seed = Seed::new(
+        "permissions.toml",
+        "[jit]\npatience = 60\naccepted = true\n[jit.risk.file_access]\nread = \"high\"\n\"*\" = \"low\"\n[approvals]\ndelivery = \"denied\"\n\
+         [[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"agt_1\"\nsecret = \"only-for-tests\"\n[[tenant.user]]\nname = \"alice\"\n",
+    );
+    let run = |arguments: &[&str]| {
+        let all: Vec<&str> =
+            ["--seed", seed.path(), "--", LUMOAUTH].iter().chain(arguments).copied().collect();
+        emulator(&all)
+    };
+    let jit = |action: &str| {
+        let details = format!("{{\"type\":\"file_access\",\"actions\":[\"{action}\"]}}");
+        run(&["jit", "request", "--details", &details]).0
+    };
+    assert_eq!((jit("read"), jit("write"), jit("delete")), (5, 0, 0));
+    let (code, out, err) =
+        run(&["approve", "request", "--on-behalf-of", "alice", "--tool", "pay", "--arguments", "{}"]);
+    assert_eq!(code, 5, "{out} {err}");
+    let seed =
+        Seed::new("odd.toml", "[jit.risk.file_access]\nread = \"huge\"\n[[tenant]]\nslug = \"acme\"\n");
+    let (code, _, err) = emulator(&["--seed", seed.path(), "--", "true"]);
+    assert!(code == 2 && err.contains("line 2") && err.contains("huge"), "{code} {err}");
+}

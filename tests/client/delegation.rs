@@ -15,10 +15,11 @@ use lumoauth::embed::operations::UserSession;
 use lumoauth::emulator::FaultRule;
 use lumoauth::error::{ConsentError, StoreError};
 use lumoauth::http::Method;
-use lumoauth::store::{MemoryStore, Page, Prefix, Record, Store, StoreKey, Version};
+use lumoauth::store::MemoryStore;
 use lumoauth::{Agent, ClientAuth, DelegationChain, Error};
 
 use self::support::*;
+use crate::stores::stub;
 
 fn query(url: &str) -> HashMap<String, String> {
     let query = url.split_once('?').unwrap().1;
@@ -242,35 +243,14 @@ fn revoking_reports_a_failure_and_can_be_tried_again() {
     assert!(chain.active_sessions().unwrap().is_empty());
 }
 
-/// A store on which every save fails.
-struct Broken(MemoryStore);
-
-impl Store for Broken {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.0.load(key, within)
-    }
-    fn save_if(
-        &self,
-        _: &StoreKey,
-        _: Option<Version>,
-        _: &[u8],
-        _: Option<Duration>,
-        _: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        Err(StoreError::unavailable("the disk is full"))
-    }
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.0.remove_if(key, version, within)
-    }
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        self.0.keys(prefix, after, within)
-    }
-}
-
 #[test]
 fn the_store_is_asked_and_its_failure_is_told() {
     let emulator = emulator();
-    let chain = chain(&emulator).store(Broken(MemoryStore::new()));
+    let memory = MemoryStore::new();
+    let chain = chain(&emulator).store(stub(move |asked| match asked.saves() {
+        true => Err(StoreError::unavailable("the disk is full")),
+        false => asked.on(&memory),
+    }));
     let error = chain.consent_url("s1", []).unwrap_err();
     assert_eq!(error.to_string(), "the store failed: the disk is full");
     assert_eq!(emulator.count_all(), 0);

@@ -4,6 +4,7 @@
 mod asynchronous;
 mod blocking;
 mod cancel;
+mod clocks;
 mod dropped;
 
 use std::sync::Arc;

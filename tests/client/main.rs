@@ -7,7 +7,6 @@ mod authz;
 mod bad_input;
 mod both;
 mod delegation;
-mod faulty;
 #[cfg(feature = "ureq")]
 #[path = "../hostile/mod.rs"]
 mod hostile;
@@ -24,6 +23,8 @@ mod rate;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod sharing;
+#[path = "../stores/mod.rs"]
+mod stores;
 #[cfg(all(feature = "blocking", feature = "emulator"))]
 mod vault;
 mod workload;

@@ -8,7 +8,7 @@ use lumoauth::emulator::{AgentSeed, Emulator, McpServerSeed, Tenant};
 use lumoauth::store::{MemoryStore, Prefix, Shelf, Store};
 use lumoauth::{Agent, Error};
 
-use crate::faulty::{FAULTS, Faulty};
+use crate::stores::{FAULTS, Faulty};
 
 const FILES: &str = "https://files.test/mcp";
 
@@ -48,16 +48,16 @@ impl Caller for Agent {
 #[cfg(feature = "async")]
 impl Caller for lumoauth::asynchronous::Agent {
     fn ask(&self) -> Result<String, Error> {
-        Ok(crate::faulty::block_on(self.ask("read"))?.allowed().to_string())
+        Ok(crate::stores::block_on(self.ask("read"))?.allowed().to_string())
     }
     fn mcp(&self) -> Result<String, Error> {
-        crate::faulty::block_on(self.mcp_token(FILES)).map(text)
+        crate::stores::block_on(self.mcp_token(FILES)).map(text)
     }
     fn anew(&self) -> Result<String, Error> {
-        crate::faulty::block_on(self.authenticate(["read"])).map(text)
+        crate::stores::block_on(self.authenticate(["read"])).map(text)
     }
     fn end(&self) -> Result<String, Error> {
-        crate::faulty::block_on(self.revoke_shared_tokens()).map(|revoked| revoked.to_string())
+        crate::stores::block_on(self.revoke_shared_tokens()).map(|revoked| revoked.to_string())
     }
 }
 

@@ -11,6 +11,7 @@ mod http_face;
 mod in_process;
 #[path = "../rounds/mod.rs"]
 mod rounds;
+mod permissions;
 mod settings;
 mod strangers;
 mod strict;

@@ -196,7 +196,32 @@ def authz(request):
     return {"answers": answers}
 
 
-COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit, authz)}
+def reviewer(request):
+    """A status, and what a reviewer does: the SDK's own calls, and those of the generated client that comes with it."""
+    from lumoauth import LumoAuth
+    from lumoauth_api_client.api.jit_api import JitApi
+    from lumoauth_api_client.models.approve_request_request import ApproveRequestRequest
+    from lumoauth_api_client.models.deny_request_request import DenyRequestRequest
+
+    person = LumoAuth(
+        base_url=request["base_url"], org_id=request["org_id"], token_provider=lambda: request["token"]
+    )
+    status = person.jit.get_status(request["status"]) if "status" in request else {"status": None}
+    pending = person.jit.pending()
+    generated = JitApi(person.api)
+    approved = generated.approve_request(
+        request["org_id"], request["approve"], ApproveRequestRequest(agent_message="only today")
+    )
+    denied = generated.deny_request(request["org_id"], request["deny"], DenyRequestRequest(reason="too much"))
+    return {
+        "status": status["status"],
+        "pending": [item["request_id"] for item in pending],
+        "approved": approved.status,
+        "denied": denied.status,
+    }
+
+
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit, authz, reviewer)}
 
 for line in sys.stdin:
     asked = json.loads(line)

@@ -1,8 +1,6 @@
 //! The contract: stores that keep it pass, and stores that break one promise fail by that promise, in both mounts.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 
@@ -11,7 +9,8 @@ use lumoauth::store::{
     self, Broken, MemoryStore, Page, Prefix, Record, Shelf, Store, StoreError, StoreKey, Version,
 };
 
-use crate::support::{Async, WITHIN, key, keys, on, wait};
+use crate::stores::{Answer, Answered, Answers, AnswersLater, Asked, Io, Later, Stub, stub};
+use crate::support::{WITHIN, key, keys, later, on, wait};
 
 #[test]
 fn the_memory_store_keeps_it_and_is_left_as_it_was() {
@@ -27,7 +26,7 @@ fn the_memory_store_keeps_it_and_is_left_as_it_was() {
         store::contract(&store).unwrap();
         wait(asynchronous::store::contract(&store)).unwrap();
     }
-    wait(asynchronous::store::contract(&Async(MemoryStore::new()))).unwrap();
+    wait(asynchronous::store::contract(&later(MemoryStore::new()))).unwrap();
     assert_eq!(store.len(), 2);
     assert_eq!(keys(&store, &Prefix::all(Shelf::Sessions)), [mine]);
     assert_eq!(keys(&store, &Prefix::all(Shelf::Tokens)), [near]);
@@ -40,7 +39,7 @@ mod example;
 #[test]
 fn the_store_of_the_example_keeps_it() {
     store::contract(&example::Table::default()).unwrap();
-    wait(asynchronous::store::contract(&Async(example::Table::default()))).unwrap();
+    wait(asynchronous::store::contract(&later(example::Table::default()))).unwrap();
     let code = include_str!("../../examples/store.rs");
     let body =
         code.lines().skip_while(|line| !line.starts_with("impl Store")).take_while(|line| *line != "}");
@@ -116,8 +115,21 @@ impl Odd {
     }
 }
 
-impl Store for Odd {
-    fn load(&self, key: &StoreKey, _: Duration) -> Result<Option<Record>, StoreError> {
+impl Answers for Odd {
+    fn answer(&self, asked: Asked<'_>) -> Answer {
+        Ok(match asked {
+            Asked::Load { key, .. } => Answered::Loaded(self.load(key)?),
+            Asked::Save { key, version, bytes, keep, .. } => {
+                Answered::Saved(self.save_if(key, version, bytes, keep)?)
+            }
+            Asked::Remove { key, version, .. } => Answered::Removed(self.remove_if(key, version)?),
+            Asked::List { prefix, after, .. } => Answered::Listed(self.keys(prefix, after)?),
+        })
+    }
+}
+
+impl Odd {
+    fn load(&self, key: &StoreKey) -> Result<Option<Record>, StoreError> {
         let mut entries = self.entries.lock().unwrap();
         let name = self.name(key);
         let late = match self.fault {
@@ -141,7 +153,6 @@ impl Store for Odd {
         version: Option<Version>,
         bytes: &[u8],
         keep: Option<Duration>,
-        _: Duration,
     ) -> Result<Option<Version>, StoreError> {
         let name = self.name(key);
         let version = version.and_then(|version| version.as_number());
@@ -175,7 +186,7 @@ impl Store for Odd {
         Ok(Some(Version::from_number(version)))
     }
 
-    fn remove_if(&self, key: &StoreKey, version: Version, _: Duration) -> Result<bool, StoreError> {
+    fn remove_if(&self, key: &StoreKey, version: Version) -> Result<bool, StoreError> {
         let mut entries = self.entries.lock().unwrap();
         let name = self.name(key);
         let held = entries.records.get(&name).map(|(_, version)| *version);
@@ -190,7 +201,7 @@ impl Store for Odd {
         Ok(true)
     }
 
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, _: Duration) -> Result<Page, StoreError> {
+    fn keys(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page, StoreError> {
         let entries = self.entries.lock().unwrap();
         let names = entries.records.keys().filter(|(shelf, _)| *shelf == prefix.shelf());
         let begin = match self.fault {
@@ -226,8 +237,8 @@ impl Store for Odd {
 }
 
 fn both(fault: Fault) -> [Result<(), Broken>; 2] {
-    let asynchronous = wait(asynchronous::store::contract(&Async(Odd::new(fault))));
-    [store::contract(&Odd::new(fault)), asynchronous]
+    let asynchronous = wait(asynchronous::store::contract(&later(Stub(Odd::new(fault)))));
+    [store::contract(&Stub(Odd::new(fault))), asynchronous]
 }
 
 #[test]
@@ -290,74 +301,38 @@ impl TwoSteps {
     }
 }
 
-impl Store for TwoSteps {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.inner.load(key, within)
-    }
-
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        _: Option<Duration>,
-        _: Duration,
-    ) -> Result<Option<Version>, StoreError> {
+impl Answers for TwoSteps {
+    fn answer(&self, asked: Asked<'_>) -> Answer {
+        let Asked::Save { key, version, bytes, .. } = asked else { return asked.on(&self.inner) };
         if !self.fits(key, version) {
-            return Ok(None);
+            return Ok(Answered::Saved(None));
         }
         if key.as_str().ends_with("race") {
             self.together.wait();
         }
-        self.save_now(key, bytes)
-    }
-
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.inner.remove_if(key, version, within)
-    }
-
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        self.inner.keys(prefix, after, within)
+        self.save_now(key, bytes).map(Answered::Saved)
     }
 }
 
-type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-impl asynchronous::store::Store for TwoSteps {
-    fn load<'a>(&'a self, key: &'a StoreKey, within: Duration) -> Io<'a, Option<Record>> {
-        asynchronous::store::Store::load(&self.inner, key, within)
-    }
-
-    fn save_if<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        version: Option<Version>,
-        bytes: &'a [u8],
-        _: Option<Duration>,
-        _: Duration,
-    ) -> Io<'a, Option<Version>> {
+impl AnswersLater for TwoSteps {
+    fn answer<'a>(&'a self, asked: Asked<'a>) -> Io<'a, Answered> {
         Box::pin(async move {
+            let Asked::Save { key, version, bytes, .. } = asked else {
+                return asked.later(&self.inner).await;
+            };
             if !self.fits(key, version) {
-                return Ok(None);
+                return Ok(Answered::Saved(None));
             }
             tokio::task::yield_now().await;
-            self.save_now(key, bytes)
+            self.save_now(key, bytes).map(Answered::Saved)
         })
-    }
-
-    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, within: Duration) -> Io<'a, bool> {
-        asynchronous::store::Store::remove_if(&self.inner, key, version, within)
-    }
-
-    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
-        asynchronous::store::Store::keys(&self.inner, prefix, after, within)
     }
 }
 
 #[test]
 fn a_store_that_compares_first_and_saves_later_loses_the_race() {
     let store = || TwoSteps { inner: MemoryStore::new(), together: Barrier::new(8) };
-    for result in [store::contract(&store()), wait(asynchronous::store::contract(&store()))] {
+    for result in [store::contract(&Stub(store())), wait(asynchronous::store::contract(&Later(store())))] {
         let broken = result.unwrap_err();
         assert_eq!(broken.rule(), "of callers that name the same version exactly one succeeds");
         // All of them, or almost: such a store also races with itself.
@@ -368,28 +343,7 @@ fn a_store_that_compares_first_and_saves_later_loses_the_race() {
 
 #[test]
 fn a_store_that_fails_is_told_apart_from_one_that_breaks_promises() {
-    struct Down;
-    impl Store for Down {
-        fn load(&self, _: &StoreKey, _: Duration) -> Result<Option<Record>, StoreError> {
-            Err(StoreError::unavailable("no connection"))
-        }
-        fn save_if(
-            &self,
-            _: &StoreKey,
-            _: Option<Version>,
-            _: &[u8],
-            _: Option<Duration>,
-            _: Duration,
-        ) -> Result<Option<Version>, StoreError> {
-            Err(StoreError::unavailable("no connection"))
-        }
-        fn remove_if(&self, _: &StoreKey, _: Version, _: Duration) -> Result<bool, StoreError> {
-            Err(StoreError::unavailable("no connection"))
-        }
-        fn keys(&self, _: &Prefix, _: Option<&str>, _: Duration) -> Result<Page, StoreError> {
-            Err(StoreError::unavailable("no connection"))
-        }
-    }
-    let broken = store::contract(&Down).unwrap_err();
+    let down = stub(|_| Err(StoreError::unavailable("no connection")));
+    let broken = store::contract(&down).unwrap_err();
     assert_eq!(broken.to_string(), "a store that can be reached answers: keys: no connection");
 }

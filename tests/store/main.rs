@@ -13,4 +13,6 @@ mod redis_server;
 mod replays;
 #[cfg(feature = "sealed")]
 mod sealed;
+#[path = "../stores/mod.rs"]
+mod stores;
 mod support;

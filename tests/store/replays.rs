@@ -8,7 +8,7 @@ use lumoauth::asynchronous;
 use lumoauth::store::{MemoryStore, Prefix, Shelf};
 use lumoauth::time::{Now, Timestamp};
 
-use crate::support::{Async, Folder, WITHIN, keys, wait};
+use crate::support::{Folder, WITHIN, keys, later, wait};
 
 fn of(thumbprint: &str, nonce: &str) -> Reservation {
     Reservation::of(thumbprint, nonce, Timestamp::from_unix(1_000), Duration::from_secs(60))
@@ -34,7 +34,7 @@ fn of_all_who_share_the_store_one_takes_a_signature() {
     let store = SharedReplays::new(folder.store());
     assert_eq!(store.reserve(&of("k2", "n"), &now()).unwrap(), Reserved::First);
     assert_eq!(store.reserve(&of("k", "n2"), &now()).unwrap(), Reserved::First);
-    let store = SharedReplays::new(Async(folder.store()));
+    let store = SharedReplays::new(later(folder.store()));
     let again = wait(asynchronous::aauth::ReplayStore::reserve(&store, &of("k", "n"), &now()));
     assert_eq!(again.unwrap(), Reserved::Again);
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use lumoauth::store::{self, MemoryStore, NameKey, Prefix, SealedStore, SealingKey, Shelf, Store, StoreKey};
 use lumoauth::{Secret, asynchronous};
 
-use crate::support::{Async, Folder, WITHIN, key, keys, wait};
+use crate::support::{Folder, WITHIN, key, keys, later, wait};
 
 fn sealing(id: &str, byte: u8) -> SealingKey {
     SealingKey::new(id, &[byte; 32]).unwrap()
@@ -34,7 +34,7 @@ fn put(store: &MemoryStore, key: &StoreKey, bytes: &[u8]) {
 fn sealed_stores_keep_the_contract_in_both_mounts() {
     store::contract(&sealed(MemoryStore::new())).unwrap();
     wait(asynchronous::store::contract(&sealed(MemoryStore::new()))).unwrap();
-    wait(asynchronous::store::contract(&sealed(Async(MemoryStore::new())))).unwrap();
+    wait(asynchronous::store::contract(&sealed(later(MemoryStore::new())))).unwrap();
     let folder = Folder::new("sealed-contract");
     store::contract(&sealed(folder.store())).unwrap();
     wait(asynchronous::store::contract(&sealed(folder.store()))).unwrap();

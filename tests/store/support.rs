@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::time::Duration;
 
 use lumoauth::asynchronous;
-use lumoauth::store::{FileStore, Page, Prefix, Record, Shelf, Store, StoreError, StoreKey, Version};
+use lumoauth::store::{FileStore, Prefix, Shelf, Store, StoreKey};
+
+use crate::stores::{Answered, AnswersLater, Asked, Io, Later};
 
 /// A folder for one test's files.
 pub struct Folder(PathBuf);
@@ -68,37 +69,17 @@ pub fn keys(store: &dyn Store, prefix: &Prefix) -> Vec<StoreKey> {
 }
 
 /// A blocking store, for the async mount.
-pub struct Async<S>(pub S);
+pub fn later<S: Store>(store: S) -> impl asynchronous::store::Store {
+    Later(Yielding(store))
+}
 
-type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+struct Yielding<S>(S);
 
-impl<S: Store> asynchronous::store::Store for Async<S> {
-    fn load<'a>(&'a self, key: &'a StoreKey, within: Duration) -> Io<'a, Option<Record>> {
+impl<S: Store> AnswersLater for Yielding<S> {
+    fn answer<'a>(&'a self, asked: Asked<'a>) -> Io<'a, Answered> {
         Box::pin(async move {
             tokio::task::yield_now().await;
-            self.0.load(key, within)
+            asked.on(&self.0)
         })
-    }
-
-    fn save_if<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        version: Option<Version>,
-        bytes: &'a [u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Io<'a, Option<Version>> {
-        Box::pin(async move {
-            tokio::task::yield_now().await;
-            self.0.save_if(key, version, bytes, keep, within)
-        })
-    }
-
-    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, within: Duration) -> Io<'a, bool> {
-        Box::pin(async move { self.0.remove_if(key, version, within) })
-    }
-
-    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Io<'a, Page> {
-        Box::pin(async move { self.0.keys(prefix, after, within) })
     }
 }

@@ -4,4 +4,5 @@
 mod dropped;
 mod runtime;
 mod support;
+mod waits;
 mod wire;

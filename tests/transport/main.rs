@@ -16,6 +16,8 @@ mod origins;
 mod proxy;
 #[path = "../rounds/mod.rs"]
 mod rounds;
+#[path = "../stores/mod.rs"]
+mod stores;
 mod targets;
 #[cfg(feature = "reqwest")]
 mod tunnel;

@@ -1,7 +1,9 @@
 //! Ending a call that waits, from any thread.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::agent::Agent;
@@ -15,15 +17,30 @@ use crate::session::{Arrived, Machine, Step, Ticket};
 use crate::time::Now;
 use crate::wire::{Request, Response};
 
-/// So often it is looked whether the call is to end.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long the thread of a pause that was ended may go on pausing. Nobody waits for it.
+const PIECE: Duration = Duration::from_millis(100);
 
 /// Ends calls that wait, from any thread. A clone is the same handle.
 ///
 /// A call that is given one returns within 50 ms after [`Cancel::cancel`], with [`Error::Cancelled`]. What it has sent by then may still
 /// take effect.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Handle>);
+
+#[derive(Default)]
+struct Handle {
+    used: AtomicBool,
+    waiting: Mutex<Waiting>,
+}
+
+/// Who is to be told when the handle is used.
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    wakers: Vec<(u64, Waker)>,
+}
+
+type Waker = Box<dyn FnOnce() + Send>;
 
 impl Cancel {
     /// A handle that ends nothing yet.
@@ -33,12 +50,51 @@ impl Cancel {
 
     /// Ends every call that was given this handle, now and later.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.used.store(true, Ordering::SeqCst);
+        let wakers = std::mem::take(&mut self.waiting().wakers);
+        wakers.into_iter().for_each(|(_, wake)| wake());
     }
 
     /// True if it was used.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.used.load(Ordering::SeqCst)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called when the handle is used, or at once if it was, until what is given back is dropped.
+    fn on_cancel(&self, wake: impl FnOnce() + Send + 'static) -> Watch<'_> {
+        let mut waiting = self.waiting();
+        let number = waiting.next;
+        waiting.next = number.wrapping_add(1);
+        // Whoever uses it says so first, and then takes the list.
+        if self.is_cancelled() {
+            drop(waiting);
+            wake();
+        } else {
+            waiting.wakers.push((number, Box::new(wake)));
+        }
+        Watch { cancel: self, number }
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancel").field("is_cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+/// Somebody who is to be told.
+struct Watch<'a> {
+    cancel: &'a Cancel,
+    number: u64,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.cancel.waiting().wakers.retain(|(number, _)| *number != self.number);
     }
 }
 
@@ -128,33 +184,77 @@ fn cancelled() -> TransportError {
     TransportError::unknown(TransportFault::Other, "the call was cancelled")
 }
 
-impl Transport for Cancellable {
-    /// On a thread of its own, which is left alone with it if the call is to end.
-    fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let (answer, answered) = mpsc::sync_channel(1);
-        let inner = Arc::clone(&self.inner);
-        let again = request.clone();
-        let spawned = std::thread::Builder::new()
-            .name("lumoauth-cancellable".to_owned())
-            .spawn(move || drop(answer.send(inner.send(request))));
+/// What came of a job on a thread of its own.
+enum Apart<T> {
+    Done(T),
+    /// The call is to end. The job is left alone with its thread.
+    Cancelled,
+    /// The thread ended without an answer.
+    Lost,
+    /// There is no thread.
+    NoThread,
+}
+
+/// Says that its thread is over, however it ends.
+struct Over<T>(Sender<Option<T>>);
+
+impl<T> Drop for Over<T> {
+    fn drop(&mut self) {
+        let _ = self.0.send(None);
+    }
+}
+
+impl Cancel {
+    /// Does this on a thread of its own, and waits for it or for the end of the call, whichever is first: woken by it, without looking.
+    fn apart<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Apart<T> {
+        let (end, ended) = mpsc::channel();
+        let over = Over(end.clone());
+        let thread = std::thread::Builder::new().name("lumoauth-cancellable".to_owned());
+        let spawned = thread.spawn(move || {
+            let done = job();
+            let _ = over.0.send(Some(done));
+        });
         if spawned.is_err() {
-            return self.inner.send(again);
+            return Apart::NoThread;
         }
-        loop {
-            match answered.recv_timeout(LOOK) {
-                Ok(answer) => return answer,
-                Err(mpsc::RecvTimeoutError::Timeout) if !self.cancel.is_cancelled() => {}
-                Err(_) => return Err(cancelled()),
+        let _watch = self.on_cancel(move || {
+            let _ = end.send(None);
+        });
+        match ended.recv() {
+            Ok(Some(done)) => Apart::Done(done),
+            _ if self.is_cancelled() => Apart::Cancelled,
+            _ => Apart::Lost,
+        }
+    }
+}
+
+/// Pauses, and looks now and then whether the pause is to end.
+fn pause(transport: &dyn Transport, cancel: &Cancel, duration: Duration) {
+    let mut left = duration;
+    while !left.is_zero() && !cancel.is_cancelled() {
+        let piece = left.min(PIECE);
+        transport.sleep(piece);
+        left = left.saturating_sub(piece);
+    }
+}
+
+impl Transport for Cancellable {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let (inner, again) = (Arc::clone(&self.inner), request.clone());
+        match self.cancel.apart(move || inner.send(request)) {
+            Apart::Done(answer) => answer,
+            Apart::Cancelled => Err(cancelled()),
+            Apart::Lost => {
+                Err(TransportError::unknown(TransportFault::Other, "the transport ended without an answer"))
             }
+            Apart::NoThread => self.inner.send(again),
         }
     }
 
     fn sleep(&self, duration: Duration) {
-        let mut left = duration;
-        while !left.is_zero() && !self.cancel.is_cancelled() {
-            let piece = left.min(LOOK);
-            self.inner.sleep(piece);
-            left = left.saturating_sub(piece);
+        let (inner, cancel) = (Arc::clone(&self.inner), self.cancel.clone());
+        if let Apart::NoThread = self.cancel.apart(move || pause(&*inner, &cancel, duration)) {
+            pause(&*self.inner, &self.cancel, duration);
         }
     }
 
@@ -167,18 +267,15 @@ impl Transport for Cancellable {
     }
 
     fn join(&self, ticket: Ticket) {
-        let (settled, woken) = mpsc::sync_channel(1);
-        let within = ticket.within();
+        let (woken, wakes) = mpsc::channel();
+        let (settled, within) = (woken.clone(), ticket.within());
         ticket.on_settled(move || {
-            let _ = settled.try_send(());
+            let _ = settled.send(());
         });
-        let mut left = within;
-        while !left.is_zero() && !self.cancel.is_cancelled() {
-            let piece = left.min(LOOK);
-            if woken.recv_timeout(piece) != Err(mpsc::RecvTimeoutError::Timeout) {
-                return;
-            }
-            left = left.saturating_sub(piece);
-        }
+        let _watch = self.cancel.on_cancel(move || {
+            let _ = woken.send(());
+        });
+        // Whichever comes first; that the time is over is seen by the clock.
+        let _: Result<(), RecvTimeoutError> = wakes.recv_timeout(within);
     }
 }

@@ -29,9 +29,12 @@ pub struct AskedPerson {
 }
 
 impl Emulator {
-    /// What becomes of the questions that agents have for people from now on; [`Delivery::Asked`] at the start and after a reset.
+    /// What becomes of the questions that agents have for people from now on; what [`ApprovalForms::delivery`] says at the start and after a
+    /// reset.
+    ///
+    /// [`ApprovalForms::delivery`]: crate::emulator::ApprovalForms::delivery
     pub fn decide_approvals(&self, delivery: Delivery) {
-        self.state().world.approvals.delivery = delivery;
+        self.state().world.approvals.delivery = Some(delivery);
     }
 
     /// The questions that wait for a person's answer, oldest first.

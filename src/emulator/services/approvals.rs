@@ -39,7 +39,8 @@ fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
     // Nobody is told whether there is such a person.
     let has_device = tenant.person(&person).is_some_and(|(_, user)| user.device);
-    let delivery = match (state.world.approvals.delivery, has_device) {
+    let delivery = state.world.approvals.delivery.unwrap_or(call.settings.approvals.delivery);
+    let delivery = match (delivery, has_device) {
         (Delivery::Nobody, _) => Delivery::Nobody,
         (_, false) => Delivery::Mailed,
         (delivery, true) => delivery,

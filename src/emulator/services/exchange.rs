@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::emulator::call::Call;
 use crate::emulator::services::issue::{self, ACCESS_TOKEN, Grant};
-use crate::emulator::services::{client, workload};
+use crate::emulator::services::{client, jit, workload};
 use crate::emulator::state::State;
 use crate::emulator::state::tenants::{Agent, LiveTenant};
 use crate::emulator::state::tokens::{Actor, Principal, Token, TokenKind};
@@ -102,6 +102,9 @@ pub(crate) fn exchange(
     let holder = client.as_ref().or(actor.as_ref().map(|actor| &actor.client_id));
     if matches!(declared, Declared::Id | Declared::Refresh) && holder != Some(&subject.client_id) {
         return Err(invalid_grant("The subject token was issued to another client"));
+    }
+    if let Some(task) = parameters.get("jit_task_id").filter(|_| call.settings.jit.scopes) {
+        return jit::scopes::exchange(state, call, parameters, task, subject, actor.is_some());
     }
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
     let agent = tenant.agent(acting).ok_or_else(|| invalid_grant("The agent is gone"))?;

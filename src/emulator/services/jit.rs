@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod request;
 pub(crate) mod review;
+pub(crate) mod scopes;
 pub(crate) mod task;
 
 use http::StatusCode;

@@ -48,8 +48,8 @@ impl Question {
 #[derive(Default)]
 pub(crate) struct Store {
     pub questions: Vec<Question>,
-    /// What becomes of the next ones.
-    pub delivery: Delivery,
+    /// What becomes of the next ones, if a test has said so.
+    pub delivery: Option<Delivery>,
 }
 
 impl Store {

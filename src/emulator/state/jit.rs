@@ -49,6 +49,9 @@ pub(crate) struct Asked {
     /// Until when somebody may decide.
     pub expires_at: Timestamp,
     pub outcome: Outcome,
+    /// When that was decided, and by which person if it was one.
+    pub decided_at: Option<Timestamp>,
+    pub decided_by: Option<String>,
     /// What the reviewer tells the agent.
     pub message: Option<String>,
     pub notes: bool,

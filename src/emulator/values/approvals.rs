@@ -26,12 +26,18 @@ pub enum Delivery {
 pub struct ApprovalForms {
     pub(crate) older: bool,
     pub(crate) reason: bool,
+    pub(crate) delivery: Delivery,
     pub(crate) patience: Duration,
 }
 
 impl Default for ApprovalForms {
     fn default() -> Self {
-        ApprovalForms { older: false, reason: true, patience: Duration::from_secs(120) }
+        ApprovalForms {
+            older: false,
+            reason: true,
+            delivery: Delivery::Asked,
+            patience: Duration::from_secs(120),
+        }
     }
 }
 
@@ -44,6 +50,12 @@ impl ApprovalForms {
     /// Older forms: 200 for what was made, points in time as seconds since 1970, the address of who approved beside the id.
     pub fn older(mut self) -> Self {
         self.older = true;
+        self
+    }
+
+    /// What becomes of the questions, until a test says otherwise; [`Delivery::Asked`] if not set.
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 

@@ -1,7 +1,7 @@
 //! An approval that was asked for: all that is needed to wait for it, here or in another process.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,6 +20,8 @@ use crate::tool_call::ToolCall;
 const PREFIX: &str = "approval1.";
 /// The longest such text.
 const LONGEST: usize = 4096;
+/// As many claims of one approval may be open at the same time.
+const MOST_OPEN: usize = 64;
 
 /// An approval that a person was asked for. [`PendingApproval::to_text`] is all that is needed to go on waiting later, in another process
 /// too.
@@ -40,6 +42,8 @@ struct Parts {
     kept: Option<String>,
     /// What decides it in the process that asked, where there is no record.
     own: Option<Arc<OwnRun>>,
+    /// Claims of this process that a store may have, and that nobody uses.
+    open: Arc<Mutex<Vec<String>>>,
     /// What was shown, where it is known.
     #[cfg(feature = "calls")]
     call: Option<ToolCall>,
@@ -79,6 +83,7 @@ impl PendingApproval {
             bound,
             kept: None,
             own: None,
+            open: Arc::default(),
             #[cfg(feature = "calls")]
             call: None,
         }))
@@ -111,6 +116,7 @@ impl PendingApproval {
             bound: text.call,
             kept: text.kept,
             own: None,
+            open: Arc::default(),
             #[cfg(feature = "calls")]
             call: None,
         }));
@@ -186,6 +192,35 @@ impl PendingApproval {
 
     pub(crate) fn own(&self) -> Option<&Arc<OwnRun>> {
         self.0.own.as_ref()
+    }
+
+    /// A claim that nobody uses, and nobody else gets.
+    pub(crate) fn take_open(&self) -> Option<String> {
+        self.open_claims().pop()
+    }
+
+    /// This very one, if nobody uses it. Nobody else gets it.
+    pub(crate) fn take_open_as(&self, claim: &str) -> bool {
+        let mut open = self.open_claims();
+        let found = open.iter().position(|own| own == claim);
+        found.map(|at| open.swap_remove(at)).is_some()
+    }
+
+    /// True if this claim is one that nobody uses.
+    pub(crate) fn is_open(&self, claim: &str) -> bool {
+        self.open_claims().iter().any(|own| own == claim)
+    }
+
+    /// This claim was not used, and may stand in the store: whoever comes next in this process uses it.
+    pub(crate) fn leave_open(&self, claim: String) {
+        let mut open = self.open_claims();
+        if open.len() < MOST_OPEN {
+            open.push(claim);
+        }
+    }
+
+    fn open_claims(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Decided by this record.

@@ -243,7 +243,10 @@ fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) if one != other => {
             // 1 and 1.0 are one number; whole ones beyond what a double holds are equal only as they stand.
-            (one.is_f64() || other.is_f64()) && one.as_f64() == other.as_f64()
+            (one.is_f64() || other.is_f64())
+                && is_exact(one)
+                && is_exact(other)
+                && one.as_f64() == other.as_f64()
         }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
@@ -254,6 +257,12 @@ fn same(one: &Value, other: &Value) -> bool {
         }
         _ => one == other,
     }
+}
+
+/// True for what a double holds as it stands.
+fn is_exact(number: &serde_json::Number) -> bool {
+    const MOST: u64 = 1 << 53;
+    number.is_f64() || number.as_i64().is_some_and(|number| number.unsigned_abs() <= MOST)
 }
 
 impl FromStr for AuthorizationDetails {
@@ -371,6 +380,9 @@ mod tests {
         }
         let large = |n: u64| raw(json!({"type": "t", "n": n}));
         assert!(!large(9_007_199_254_740_992).is_same(&large(9_007_199_254_740_993)));
+        let written = |n: f64| raw(json!({"type": "t", "n": n}));
+        assert!(large(9_007_199_254_740_992).is_same(&written(9_007_199_254_740_992.0)));
+        assert!(!large(9_007_199_254_740_993).is_same(&written(9_007_199_254_740_992.0)));
     }
 
     #[cfg(feature = "calls")]

@@ -96,6 +96,8 @@ pub struct Pending {
     asked: Option<AuthorizationDetails>,
     risk: Option<Risk>,
     expires_at: Option<Timestamp>,
+    /// What was left of it by the service's own clock.
+    left: Option<Duration>,
     interval: Option<Duration>,
     message: Option<String>,
     needs_consent: bool,
@@ -219,6 +221,11 @@ impl Pending {
         self.expires_at
     }
 
+    /// What was left of it when the answer was sent, whatever this machine's clock says.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.left
+    }
+
     /// The pause between two questions that the service asks for.
     pub fn interval(&self) -> Option<Duration> {
         self.interval
@@ -240,6 +247,8 @@ pub(super) struct Known<'a> {
     pub(super) request_id: Option<&'a str>,
     pub(super) task_id: Option<&'a str>,
     pub(super) asked: Option<&'a AuthorizationDetails>,
+    /// When the service wrote the answer, by its own clock.
+    pub(super) sent: Option<Timestamp>,
 }
 
 /// Reads what an answer says of a request. What it says of another request, another task or in an unknown word is an error.
@@ -275,16 +284,20 @@ pub(super) fn read(fields: &mut Fields, known: &Known<'_>) -> Result<Permission,
             Permission::Denied(Denied { request_id, reason, risk })
         }
         "expired" => Permission::Expired(Expired { request_id }),
-        "pending" => Permission::Pending(Pending {
-            request_id,
-            task_id,
-            asked: known.asked.cloned(),
-            risk,
-            expires_at: fields.moment("expires_at")?,
-            interval: fields.seconds("interval")?,
-            message,
-            needs_consent: fields.value("delegation_consent_required").is_some_and(|said| said == true),
-        }),
+        "pending" => {
+            let expires_at = fields.moment("expires_at")?;
+            Permission::Pending(Pending {
+                request_id,
+                task_id,
+                asked: known.asked.cloned(),
+                risk,
+                expires_at,
+                left: expires_at.zip(known.sent).map(|(end, sent)| end.saturating_since(sent)),
+                interval: fields.seconds("interval")?,
+                message,
+                needs_consent: fields.value("delegation_consent_required").is_some_and(|said| said == true),
+            })
+        }
         _ => {
             return Err(
                 fields.fault(ProtocolFault::Other("the status is none that is known, which permits nothing"))

@@ -98,7 +98,12 @@ impl Operation for RequestPermission {
 
     fn response(&self, response: &Response) -> Result<Answer<Permission>, Error> {
         let mut fields = wire::read(REQUEST.name(), response)?;
-        let known = Known { request_id: None, task_id: Some(&self.task_id), asked: Some(&self.details) };
+        let known = Known {
+            request_id: None,
+            task_id: Some(&self.task_id),
+            asked: Some(&self.details),
+            sent: wire::sent_at(response),
+        };
         read(&mut fields, &known).map(Answer::Done)
     }
 }
@@ -143,7 +148,12 @@ impl Operation for GetPermission {
 
     fn response(&self, response: &Response) -> Result<Answer<Permission>, Error> {
         let mut fields = wire::read(REQUEST_STATUS.name(), response)?;
-        let known = Known { request_id: Some(&self.request_id), task_id: None, asked: self.asked.as_ref() };
+        let known = Known {
+            request_id: Some(&self.request_id),
+            task_id: None,
+            asked: self.asked.as_ref(),
+            sent: wire::sent_at(response),
+        };
         read(&mut fields, &known).map(Answer::Done)
     }
 }

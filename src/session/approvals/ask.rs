@@ -63,7 +63,11 @@ impl Ask {
         let Some((id, kept)) = self.record.take() else { return Err(CreatedApproval::Pending(pending)) };
         let pending = pending.kept_as(id.clone());
         let bytes = kept.asked(&pending).to_bytes();
-        let change = Change::new(Kept::key(&id), move |_, _| Ok(Edit::Keep(bytes.clone(), KEEP, ())));
+        let change = Change::new(Kept::key(&id), move |record, _| {
+            // An answer of the store was lost, and whoever found it meanwhile may have claimed it.
+            let noted = Kept::read(record)?.is_some_and(|kept| kept.is_asked());
+            Ok(if noted { Edit::Leave(()) } else { Edit::Keep(bytes.clone(), KEEP, ()) })
+        });
         Ok(At::Note(Box::new(change), Some(pending)))
     }
 

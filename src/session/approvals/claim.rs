@@ -37,7 +37,7 @@ pub(super) struct Claim {
     owner: String,
     in_store: bool,
     claim: String,
-    change: Option<Box<Change<()>>>,
+    change: Option<Box<Change<String>>>,
 }
 
 impl Claim {
@@ -59,7 +59,7 @@ impl Claim {
     }
 
     /// Of a record that another process made, what was shown is known from the record.
-    fn change(&self, record: &str) -> Change<()> {
+    fn change(&self, record: &str) -> Change<String> {
         let (pending, call) = (self.pending.clone(), self.call.clone());
         let (claim, owner) = (self.claim.clone(), self.owner.clone());
         let compared = self.compare();
@@ -69,15 +69,15 @@ impl Claim {
             if let Err(error) = &compared {
                 return Err(told(error, &kept, &call).into());
             }
-            if kept.is_claimed_by(&claim) {
-                // An answer of the store that was lost.
-                return Ok(Edit::Leave(()));
+            if let Some(held) = kept.claim().filter(|held| *held == claim || pending.take_open_as(held)) {
+                // An answer of the store that was lost, now or when this process tried before.
+                return Ok(Edit::Leave(held.to_owned()));
             }
             kept.is_free()?;
             if pending.is_over(now) {
                 return Err(ApprovalError::Expired { task_id: pending.task_id().to_owned() }.into());
             }
-            Ok(Edit::Keep(kept.ran(&claim, &owner, now.wall, false).to_bytes(), KEEP, ()))
+            Ok(Edit::Keep(kept.ran(&claim, &owner, now.wall, false).to_bytes(), KEEP, claim.clone()))
         });
         change.that_carries()
     }
@@ -112,7 +112,7 @@ impl Part for Claim {
                 (Some(_), _) if !self.in_store => return Err(Error::from(ApprovalError::NotHere).into()),
                 (Some(record), _) => {
                     let record = record.to_owned();
-                    self.claim = AttemptId::of(now).to_string();
+                    self.claim = self.pending.take_open().unwrap_or_else(|| AttemptId::of(now).to_string());
                     self.change = Some(Box::new(self.change(&record)));
                 }
                 (None, own) => {
@@ -128,11 +128,33 @@ impl Part for Claim {
                 }
             }
         }
-        if let Some(change) = &mut self.change {
-            ready!(change.step(now, arrived, time)?);
-        }
+        let Some(change) = &mut self.change else { return Err(super::super::ended().into()) };
+        let claim = match change.step(now, arrived, time) {
+            Ok(step) => ready!(step),
+            Err(failed) => {
+                let taken = matches!(
+                    failed.error,
+                    Error::Approval(ApprovalError::AlreadyRan { .. } | ApprovalError::OutcomeUnknown { .. })
+                );
+                if taken {
+                    // By another claim than this one.
+                    self.claim.clear();
+                }
+                return Err(failed);
+            }
+        };
+        self.claim.clear();
         let record = self.pending.kept().unwrap_or_default().to_owned();
-        Ok(self.claimed(By::Store { record, claim: self.claim.clone() }))
+        Ok(self.claimed(By::Store { record, claim }))
+    }
+}
+
+impl Drop for Claim {
+    /// Not known to have it, and the function does not run: the claim may be in the store.
+    fn drop(&mut self) {
+        if !self.claim.is_empty() {
+            self.pending.leave_open(std::mem::take(&mut self.claim));
+        }
     }
 }
 

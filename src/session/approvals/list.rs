@@ -4,6 +4,7 @@ use super::super::change::{Change, Edit, Keys};
 use super::super::part::{Failed, Part, ready};
 use super::super::{Arrived, Step};
 use super::record::Kept;
+use crate::error::Error;
 use crate::operations::PendingApproval;
 use crate::store::StoreKey;
 use crate::time::{Deadline, Now};
@@ -36,7 +37,16 @@ impl Part for List {
                 continue;
             };
             if let Some(reading) = &mut self.reading {
-                self.found.extend(ready!(reading.step(now, arrived.take(), time)?));
+                let read = match reading.step(now, arrived.take(), time) {
+                    Ok(step) => ready!(step),
+                    // One that is damaged hides no others.
+                    Err(Failed { error: Error::Store(error), .. }) if error.is_corrupt() => {
+                        log::warn!("an approval in the store is left out: {error}");
+                        None
+                    }
+                    Err(failed) => return Err(failed),
+                };
+                self.found.extend(read);
                 self.reading = None;
             }
             let Some(key) = left.pop() else {

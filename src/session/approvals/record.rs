@@ -83,6 +83,16 @@ impl Kept {
         self.call.as_deref()
     }
 
+    /// The claim that has the run, which has not returned.
+    pub(super) fn claim(&self) -> Option<&str> {
+        self.run.as_ref().filter(|run| !run.returned).map(|run| &*run.claim)
+    }
+
+    /// True if it was asked for, or is claimed: whoever asked has nothing to write down any more.
+    pub(super) fn is_asked(&self) -> bool {
+        self.text.is_some() || self.run.is_some()
+    }
+
     /// True if this claim has the run.
     pub(super) fn is_claimed_by(&self, claim: &str) -> bool {
         self.run.as_ref().is_some_and(|run| run.claim == claim)

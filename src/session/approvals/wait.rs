@@ -52,8 +52,11 @@ impl Wait {
     /// The question to the store, if it is the store that decides.
     fn look(&self) -> Option<Box<Change<()>>> {
         let id = self.pending.kept().filter(|_| self.in_store)?;
-        let look = Change::new(Kept::key(id), |record, _| {
-            if let Some(kept) = Kept::read(record)? {
+        let pending = self.pending.clone();
+        let look = Change::new(Kept::key(id), move |record, _| {
+            // A claim of this process that it has not used leaves the run to it.
+            let kept = Kept::read(record)?;
+            if let Some(kept) = kept.filter(|kept| !kept.claim().is_some_and(|own| pending.is_open(own))) {
                 kept.is_free()?;
             }
             Ok(Edit::Leave(()))

@@ -65,8 +65,8 @@ impl Waiting {
     fn waits_on(&mut self, pending: Pending, now: &Now, time: &Deadline) -> Result<Step<Permission>, Failed> {
         (self.failures, self.last) = (0, None);
         self.pause = pending.interval().unwrap_or(PAUSE).max(Duration::from_secs(1)).max(self.slowest());
-        if let Some(end) = pending.expires_at() {
-            self.over = Some(now.monotonic.saturating_add(end.saturating_since(now.wall)));
+        if let Some(left) = pending.left() {
+            self.over = Some(now.monotonic.saturating_add(left));
         }
         self.pending = Some(pending);
         let left = self.left(now, time);

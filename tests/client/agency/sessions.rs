@@ -1,14 +1,16 @@
 //! Sessions of one name, of many processes, and of users that come one after the other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lumoauth::error::{ConsentError, StoreError};
+use lumoauth::error::ConsentError;
 use lumoauth::http::Method;
-use lumoauth::store::{MemoryStore, Page, Prefix, Record, Shelf, Store, StoreKey, Version};
+use lumoauth::store::{MemoryStore, Prefix, Shelf, Store};
 use lumoauth::{DelegationChain, Error};
 
 use super::support::*;
+use crate::stores::{Answered, Asked, stub};
 
 #[test]
 fn a_session_that_begins_anew_never_gets_the_token_of_the_user_before() {
@@ -27,40 +29,6 @@ fn a_session_that_begins_anew_never_gets_the_token_of_the_user_before() {
     assert_eq!(elsewhere.request("s1", Method::GET, "/api/v1/documents").unwrap().status(), 200);
 }
 
-/// A store in which somebody ends the session just before a renewal is saved.
-struct EndedMeanwhile {
-    store: Arc<MemoryStore>,
-    saves_left: std::sync::atomic::AtomicUsize,
-}
-
-impl Store for EndedMeanwhile {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.store.load(key, within)
-    }
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        use std::sync::atomic::Ordering;
-        let saved = self.store.save_if(key, version, bytes, keep, within)?;
-        // The claim was saved: the refresh is on its way now.
-        if self.saves_left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            assert!(self.store.remove_if(key, saved.unwrap(), within)?);
-        }
-        Ok(saved)
-    }
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.store.remove_if(key, version, within)
-    }
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        self.store.keys(prefix, after, within)
-    }
-}
-
 #[test]
 fn a_renewal_does_not_bring_back_what_was_ended_meanwhile() {
     let (emulator, store) = (emulator(), Arc::new(MemoryStore::new()));
@@ -68,7 +36,17 @@ fn a_renewal_does_not_bring_back_what_was_ended_meanwhile() {
     let here = DelegationChain::new(&agent, REDIRECT).unwrap().store(store.clone());
     consent(&emulator, &here, "s1");
     emulator.advance(Duration::from_secs(3600));
-    let ended = EndedMeanwhile { store: store.clone(), saves_left: 1.into() };
+    // Somebody ends the session as soon as the claim is saved: the refresh is on its way then.
+    let (inner, saves) = (store.clone(), AtomicUsize::new(0));
+    let ended = stub(move |asked| {
+        let answer = asked.on(&inner)?;
+        if let (Asked::Save { key, within, .. }, Answered::Saved(saved)) = (asked, &answer)
+            && saves.fetch_add(1, Ordering::SeqCst) == 0
+        {
+            assert!(inner.remove_if(key, saved.unwrap(), within)?);
+        }
+        Ok(answer)
+    });
     let chain = DelegationChain::new(&agent, REDIRECT).unwrap().store(ended);
     let error = chain.exchange("s1", []).unwrap_err();
     assert!(matches!(error, Error::Input(_) | Error::Consent(ConsentError::Needed)), "{error:?}");

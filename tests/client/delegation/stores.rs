@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::error::ConsentError;
-use lumoauth::store::{MemoryStore, Page, Prefix, Record, Store, StoreError, StoreKey, Version};
+use lumoauth::store::{MemoryStore, Page};
 use lumoauth::{DelegationChain, Error};
 
 use super::support::*;
-use crate::faulty::{FAULTS, Fault, Faulty};
+use crate::stores::{Answered, Asked, FAULTS, Fault, Faulty, stub};
 
 /// What a chain does, in either mount.
 trait Chain {
@@ -44,22 +44,22 @@ impl Chain for DelegationChain {
 #[cfg(feature = "async")]
 impl Chain for lumoauth::asynchronous::DelegationChain {
     fn consent_url(&self) -> Result<String, Error> {
-        crate::faulty::block_on(self.consent_url("s1", ["read:documents"]))
+        crate::stores::block_on(self.consent_url("s1", ["read:documents"]))
     }
     fn come_back(&self, url: &str) -> Result<(), Error> {
-        crate::faulty::block_on(self.handle_callback_url("s1", url))
+        crate::stores::block_on(self.handle_callback_url("s1", url))
     }
     fn exchange(&self) -> Result<(), Error> {
-        crate::faulty::block_on(self.exchange("s1", [])).map(drop)
+        crate::stores::block_on(self.exchange("s1", [])).map(drop)
     }
     fn revoke(&self) -> Result<(), Error> {
-        crate::faulty::block_on(self.revoke("s1")).map(drop)
+        crate::stores::block_on(self.revoke("s1")).map(drop)
     }
     fn active_sessions(&self) -> Result<(), Error> {
-        crate::faulty::block_on(self.active_sessions()).map(drop)
+        crate::stores::block_on(self.active_sessions()).map(drop)
     }
     fn has_delegation(&self) -> Result<(), Error> {
-        crate::faulty::block_on(self.has_delegation("s1")).map(drop)
+        crate::stores::block_on(self.has_delegation("s1")).map(drop)
     }
 }
 
@@ -224,37 +224,18 @@ fn ending_all_ends_what_waits_to_be_saved_for_a_session_that_is_gone() {
     assert_eq!(emulator.active_refresh_tokens(), 0);
 }
 
-/// A store whose list does not end.
-struct Endless(MemoryStore);
-
-impl Store for Endless {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.0.load(key, within)
-    }
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        self.0.save_if(key, version, bytes, keep, within)
-    }
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.0.remove_if(key, version, within)
-    }
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        let page = self.0.keys(prefix, None, within)?;
-        let next = if after == Some("one") { "two" } else { "one" };
-        Ok(Page::new(page.keys().to_vec(), Some(next.to_owned())))
-    }
-}
-
 #[test]
 fn a_list_that_repeats_its_pages_is_an_error_at_once() {
     let emulator = emulator();
-    let chain = chain(&emulator).store(Endless(MemoryStore::new()));
+    let memory = MemoryStore::new();
+    let chain = chain(&emulator).store(stub(move |asked| {
+        let Asked::List { prefix, after, within } = asked else { return asked.on(&memory) };
+        let Answered::Listed(page) = (Asked::List { prefix, after: None, within }).on(&memory)? else {
+            panic!("a page")
+        };
+        let next = if after == Some("one") { "two" } else { "one" };
+        Ok(Answered::Listed(Page::new(page.keys().to_vec(), Some(next.to_owned()))))
+    }));
     consent(&emulator, &chain, "s1");
     let Err(Error::Store(error)) = chain.active_sessions() else { panic!("it ended") };
     assert!(error.is_corrupt(), "{error}");

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use lumoauth::DelegationChain;
 use lumoauth::emulator::{AgentSeed, Emulator, EmulatorBuilder, Tenant, UserSeed};
-use lumoauth::error::StoreError;
 use lumoauth::http::Method;
 use lumoauth::http::header::LOCATION;
-use lumoauth::store::{MemoryStore, Page, Prefix, Record, Shelf, Store, StoreKey, Version};
+use lumoauth::store::{MemoryStore, Prefix, Shelf, Store};
+
+use crate::stores::{Answer, Answers, Asked, Stub};
 
 pub const REDIRECT: &str = "https://myapp.com/consent";
 
@@ -63,20 +64,22 @@ pub fn consent(emulator: &Emulator, chain: &DelegationChain, session: &str) {
 }
 
 /// Keeps sessions in memory, shared by clones, and calls something after each save.
+pub type Watched = Stub<Watching>;
+
 #[derive(Clone)]
-pub struct Watched {
+pub struct Watching {
     pub store: Arc<MemoryStore>,
     saved: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Watched {
     pub fn new(saved: impl Fn() + Send + Sync + 'static) -> Self {
-        Watched { store: Arc::default(), saved: Arc::new(saved) }
+        Stub(Watching { store: Arc::default(), saved: Arc::new(saved) })
     }
 
     /// The same sessions, watched by another.
     pub fn and(&self, saved: impl Fn() + Send + Sync + 'static) -> Self {
-        Watched { store: Arc::clone(&self.store), saved: Arc::new(saved) }
+        Stub(Watching { store: Arc::clone(&self.store), saved: Arc::new(saved) })
     }
 
     /// The names of all sessions.
@@ -85,27 +88,14 @@ impl Watched {
     }
 }
 
-impl Store for Watched {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.store.load(key, within)
-    }
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        let saved = self.store.save_if(key, version, bytes, keep, within);
-        (self.saved)();
-        saved
-    }
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.store.remove_if(key, version, within)
-    }
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        self.store.keys(prefix, after, within)
+impl Answers for Watching {
+    fn answer(&self, asked: Asked<'_>) -> Answer {
+        let saves = asked.saves();
+        let answer = asked.on(&self.store);
+        if saves {
+            (self.saved)();
+        }
+        answer
     }
 }
 

@@ -6,17 +6,18 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lumoauth::aauth::AgentKey;
-use lumoauth::asynchronous::store::{MemoryStore, Page, Prefix, Record, Store, StoreKey, Version};
+use lumoauth::asynchronous::store::{MemoryStore, Store};
 use lumoauth::asynchronous::{Agent, DelegationChain, Io, TokenVerifier, Transport, aauth};
 use lumoauth::embed::session::{Action, Arrived, Machine, Step};
 use lumoauth::embed::wire::{Request, Response};
-use lumoauth::error::{Error, StoreError, TransportError};
+use lumoauth::error::{Error, TransportError};
 use lumoauth::time::Now;
 use lumoauth::verify::VerifierConfig;
 
 use super::service::{API, AUDIENCE, Service, agents_source, read_agent_token, signed};
 use super::table::{Ended, Failure, Mount, Setup};
 use super::world::World;
+use crate::stores::{self, Answered, AnswersLater, Asked, Later};
 
 /// A call, and what is shown of its outcome.
 pub type Job = std::pin::Pin<Box<dyn Future<Output = Result<String, Failure>> + Send>>;
@@ -91,35 +92,20 @@ impl Transport for Wire {
 /// A store whose saves take as long as the world says.
 struct Slow(Arc<World>, MemoryStore);
 
-type Stored<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+fn slow(world: Arc<World>) -> impl Store {
+    Later(Slow(world, MemoryStore::new()))
+}
 
-impl Store for Slow {
-    fn load<'a>(&'a self, key: &'a StoreKey, within: Duration) -> Stored<'a, Option<Record>> {
-        Store::load(&self.1, key, within)
-    }
-
-    fn save_if<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        version: Option<Version>,
-        bytes: &'a [u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Stored<'a, Option<Version>> {
+impl AnswersLater for Slow {
+    fn answer<'a>(&'a self, asked: Asked<'a>) -> stores::Io<'a, Answered> {
         Box::pin(async move {
-            let saved = Store::save_if(&self.1, key, version, bytes, keep, within).await;
-            self.0.until(self.0.save_ends()).await;
-            self.0.saved();
-            saved
+            let answer = asked.later(&self.1).await;
+            if asked.saves() {
+                self.0.until(self.0.save_ends()).await;
+                self.0.saved();
+            }
+            answer
         })
-    }
-
-    fn remove_if<'a>(&'a self, key: &'a StoreKey, version: Version, within: Duration) -> Stored<'a, bool> {
-        Store::remove_if(&self.1, key, version, within)
-    }
-
-    fn keys<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a str>, within: Duration) -> Stored<'a, Page> {
-        Store::keys(&self.1, prefix, after, within)
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use lumoauth::aauth::{self, AgentKey};
 use lumoauth::embed::session::{Action, Arrived, Machine, Step, Ticket};
 use lumoauth::embed::wire::{Request, Response};
-use lumoauth::error::{Error, StoreError, TransportError};
-use lumoauth::store::{MemoryStore, Page, Prefix, Record, Store, StoreKey, Version};
+use lumoauth::error::{Error, TransportError};
+use lumoauth::store::{MemoryStore, Store};
 use lumoauth::time::Now;
 use lumoauth::verify::VerifierConfig;
 use lumoauth::{Agent, DelegationChain, TokenVerifier, Transport};
@@ -15,6 +15,7 @@ use lumoauth::{Agent, DelegationChain, TokenVerifier, Transport};
 use super::service::{API, AUDIENCE, Service, agents_source, read_agent_token, signed};
 use super::table::{Ended, Failure, Mount, Setup};
 use super::world::World;
+use crate::stores::stub;
 
 /// A call, and what is shown of its outcome.
 pub type Job = Box<dyn FnOnce() -> Result<String, Failure> + Send>;
@@ -85,34 +86,16 @@ impl Transport for Wire {
 }
 
 /// A store whose saves take as long as the world says.
-struct Slow(Arc<World>, MemoryStore);
-
-impl Store for Slow {
-    fn load(&self, key: &StoreKey, within: Duration) -> Result<Option<Record>, StoreError> {
-        self.1.load(key, within)
-    }
-
-    fn save_if(
-        &self,
-        key: &StoreKey,
-        version: Option<Version>,
-        bytes: &[u8],
-        keep: Option<Duration>,
-        within: Duration,
-    ) -> Result<Option<Version>, StoreError> {
-        let saved = self.1.save_if(key, version, bytes, keep, within);
-        self.0.stop(self.0.save_ends(), drop);
-        self.0.saved();
-        saved
-    }
-
-    fn remove_if(&self, key: &StoreKey, version: Version, within: Duration) -> Result<bool, StoreError> {
-        self.1.remove_if(key, version, within)
-    }
-
-    fn keys(&self, prefix: &Prefix, after: Option<&str>, within: Duration) -> Result<Page, StoreError> {
-        self.1.keys(prefix, after, within)
-    }
+fn slow(world: Arc<World>) -> impl Store {
+    let memory = MemoryStore::new();
+    stub(move |asked| {
+        let answer = asked.on(&memory);
+        if asked.saves() {
+            world.stop(world.save_ends(), drop);
+            world.saved();
+        }
+        answer
+    })
 }
 
 /// The threads of one world.

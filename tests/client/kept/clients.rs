@@ -27,7 +27,7 @@ impl Clients {
         }
         let agent = builder.build_with(wire.clone()).unwrap();
         let chain = DelegationChain::new(&agent, "https://app.test/back").unwrap();
-        let chain = chain.store(Slow(Arc::clone(world), MemoryStore::new()));
+        let chain = chain.store(slow(Arc::clone(world)));
         let verifier = TokenVerifier::build_with(VerifierConfig::new(API, AUDIENCE), wire.clone()).unwrap();
         let client = aauth::Client::builder().tenant("acme").agent("https://agent.test").agent_token("a.b.c");
         let aauth = client.key(AgentKey::generate().unwrap()).build_with(wire.clone()).unwrap();

@@ -18,13 +18,13 @@ use super::support::{ALLOW, ENOUGH, TOKEN, agent, emulator, polled, several};
 use crate::hostile::{Latch, Reply, Server};
 
 /// The emulator's transport, which makes its caller wait some polls before and after each send.
-struct Slow {
-    inner: InProcess,
-    before: usize,
-    after: usize,
+pub struct Slow {
+    pub inner: InProcess,
+    pub before: usize,
+    pub after: usize,
 }
 
-struct Yield(usize);
+pub struct Yield(pub usize);
 
 impl Future for Yield {
     type Output = ();

@@ -9,17 +9,17 @@ use crate::emulator::call::{Call, Service};
 use crate::emulator::services::bearer::bearer;
 use crate::emulator::services::issue;
 use crate::emulator::state::State;
-use crate::emulator::state::jit::{Asked, Outcome};
+use crate::emulator::state::jit::{Asked, Outcome, Task};
 use crate::emulator::state::tokens::{Permitted, Principal, Token, TokenKind};
 use crate::emulator::values::answer::Answer;
-use crate::emulator::values::jit::risk;
+use crate::emulator::values::jit::{Risk, risk};
 use crate::emulator::values::lifetime::in_seconds;
 use crate::operations::routes;
 use crate::time::Timestamp;
 
 /// How long a permission is given for, in seconds.
 const TTL: std::ops::RangeInclusive<u64> = 300..=900;
-const USUAL_TTL: u64 = 600;
+pub(super) const USUAL_TTL: u64 = 600;
 
 /// `jit.request.create`.
 fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
@@ -27,6 +27,9 @@ fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let body = call.incoming.json_object().map_err(Answer::bad)?;
     let missing = |field: &str| Answer::bad(&format!("Missing required field: {field}"));
     let task = text(&body, "task_id")?.ok_or_else(|| missing("task_id"))?;
+    if call.settings.jit.scopes && !body.contains_key("authorization_details") && body.contains_key("scope") {
+        return super::scopes::ask(state, call, &token.client_id, &task, &body);
+    }
     let details = match body.get("authorization_details") {
         Some(Value::Object(details)) => details.clone(),
         None => return Err(missing("authorization_details")),
@@ -42,28 +45,9 @@ fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     if task.ended || call.now >= task.expires_at {
         return Err(forbidden("The task is over"));
     }
-    let risk = risk(&details, state.world.jit.denials(call.tenant, &token.client_id));
-    let outcome = match risk.waits() {
-        true => Outcome::Open,
-        false => Outcome::Approved { until: in_seconds(call.now, ttl) },
-    };
-    let asked = Asked {
-        id: state.ids.next("jit_"),
-        task: task.id,
-        tenant: call.tenant,
-        client_id: token.client_id,
-        details,
-        justification,
-        risk,
-        ttl,
-        expires_at: call.now.saturating_add(call.settings.jit.patience),
-        outcome,
-        message: None,
-        notes: false,
-        taken: false,
-        polled_at: None,
-        other: None,
-    };
+    let denials = state.world.jit.denials(call.tenant, &token.client_id);
+    let risk = risk(&details, denials, &call.settings.jit.rows);
+    let asked = asked(state, call, &task, details, justification, risk, ttl);
     let status = match risk.waits() && call.settings.jit.accepted {
         true => StatusCode::ACCEPTED,
         false => created(call),
@@ -73,8 +57,43 @@ fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     Ok(answer)
 }
 
+/// A request in this task: what is risky waits for a person, anything else is approved.
+pub(super) fn asked(
+    state: &mut State,
+    call: &Call<'_>,
+    task: &Task,
+    details: Map<String, Value>,
+    justification: Option<String>,
+    risk: Risk,
+    ttl: u64,
+) -> Asked {
+    let (outcome, decided_at) = match risk.waits() {
+        true => (Outcome::Open, None),
+        false => (Outcome::Approved { until: in_seconds(call.now, ttl) }, Some(call.now)),
+    };
+    Asked {
+        id: state.ids.next("jit_"),
+        task: task.id.clone(),
+        tenant: call.tenant,
+        client_id: task.client_id.clone(),
+        details,
+        justification,
+        risk,
+        ttl,
+        expires_at: call.now.saturating_add(call.settings.jit.patience),
+        outcome,
+        decided_at,
+        decided_by: None,
+        message: None,
+        notes: false,
+        taken: false,
+        polled_at: None,
+        other: None,
+    }
+}
+
 /// What is said about a request. The URLs are the server's own, in the layout that it prefers.
-fn described(call: &Call<'_>, asked: &Asked) -> Map<String, Value> {
+pub(super) fn described(call: &Call<'_>, asked: &Asked) -> Map<String, Value> {
     let status = asked.status(call.now);
     let url = |what: &str| json!(format!("/orgs/{}/api/v1/jit/request/{}/{what}", call.slug, asked.id));
     let mut all = Map::new();
@@ -214,6 +233,7 @@ pub(crate) fn approve(asked: &mut Asked, ttl: Option<u64>, now: Timestamp) -> bo
     }
     asked.ttl = ttl.unwrap_or(asked.ttl).clamp(*TTL.start(), *TTL.end());
     asked.outcome = Outcome::Approved { until: in_seconds(now, asked.ttl) };
+    asked.decided_at = Some(now);
     true
 }
 
@@ -223,6 +243,7 @@ pub(crate) fn deny(asked: &mut Asked, reason: Option<String>, now: Timestamp) ->
         return false;
     }
     asked.outcome = Outcome::Denied { reason };
+    asked.decided_at = Some(now);
     true
 }
 

@@ -17,13 +17,16 @@ use crate::emulator::values::seed::MAY_REVIEW;
 use crate::operations::routes;
 
 /// A person who may review. An agent that acts for one may not.
-fn reviewer(state: &State, call: &mut Call<'_>) -> Result<(), Answer> {
+fn reviewer(state: &State, call: &mut Call<'_>) -> Result<String, Answer> {
     let token = bearer(state, call)?;
-    let person = matches!(token.principal, Principal::User(_)) && token.actors.is_empty();
-    if person && token.scopes.iter().any(|scope| scope == MAY_REVIEW) {
-        return Ok(());
+    match token.principal {
+        Principal::User(name)
+            if token.actors.is_empty() && token.scopes.iter().any(|scope| scope == MAY_REVIEW) =>
+        {
+            Ok(name)
+        }
+        _ => Err(Answer::missing_scope(MAY_REVIEW, &token.scopes)),
     }
-    Err(Answer::missing_scope(MAY_REVIEW, &token.scopes))
 }
 
 /// `jit.pending`.
@@ -43,6 +46,9 @@ fn pending(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let skipped = page.saturating_sub(1).saturating_mul(limit);
     let items: Vec<Value> =
         all.iter().skip(skipped).take(limit).map(|asked| described(call, asked)).collect();
+    if call.settings.jit.bare_list {
+        return Ok(Answer::ok(&Value::Array(items)));
+    }
     if call.settings.jit.older {
         return Ok(Answer::ok(&json!({"requests": items})));
     }
@@ -79,7 +85,7 @@ fn decide(
     call: &mut Call<'_>,
     decide: impl FnOnce(&mut Asked, &Map<String, Value>) -> Result<bool, Answer>,
 ) -> Result<Answer, Answer> {
-    reviewer(state, call)?;
+    let reviewer = reviewer(state, call)?;
     let body = body(call)?;
     let message = text(&body, "agent_message")?;
     let asked = state.world.jit.request_mut(call.tenant, call.id);
@@ -88,6 +94,7 @@ fn decide(
         let problem = "The request is decided or over";
         return Err(Answer::plain(StatusCode::CONFLICT, "conflict", problem));
     }
+    asked.decided_by = Some(reviewer);
     if message.is_some() {
         asked.message = message;
     }

@@ -28,6 +28,10 @@ pub(super) fn body(call: &Call<'_>) -> Result<Map<String, Value>, Answer> {
 fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let token = agent(state, call)?;
     let body = body(call)?;
+    let by_scopes = ["task_description", "required_scopes"].iter().any(|name| body.contains_key(*name));
+    if call.settings.jit.scopes && by_scopes {
+        return super::scopes::begin(state, call, token.client_id, &body);
+    }
     text(&body, "name")?;
     text(&body, "type")?;
     let parent = text(&body, "parent_task_id")?;

@@ -1,6 +1,7 @@
 //! Seed files: what an emulator starts with, in TOML or JSON. No `Debug`: secrets are among it.
 
 mod authz;
+mod permissions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::authz::{ApiKeyEntry, ConnectionEntry, RelationEntry, ThingEntry};
+use self::permissions::{ApprovalsEntry, JitEntry};
 use crate::commands::text::{read_text, usage};
 use crate::exit::Failure;
 
@@ -31,6 +33,8 @@ struct World {
     token_rate_limit_per_minute: Option<u32>,
     issuers_in_resource_metadata: Option<bool>,
     cors_for_discovery: Option<bool>,
+    jit: Option<JitEntry>,
+    approvals: Option<ApprovalsEntry>,
     claims: Claims,
     tenant: Vec<TenantEntry>,
 }
@@ -233,6 +237,8 @@ impl World {
         let builder =
             set(builder, self.issuers_in_resource_metadata, EmulatorBuilder::issuers_in_resource_metadata);
         let builder = set(builder, self.cors_for_discovery, EmulatorBuilder::cors_for_discovery);
+        let builder = set(builder, self.jit, |builder, jit| builder.jit(jit.forms()));
+        let builder = set(builder, self.approvals, |builder, entry| builder.approvals(entry.forms()));
         let builder = each(builder, self.claims, |builder, (name, value)| builder.claim(name, value));
         self.tenant.into_iter().fold(builder, |builder, entry| builder.tenant(entry.seed()))
     }
