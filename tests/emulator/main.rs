@@ -9,9 +9,9 @@ mod elsewhere;
 #[path = "http.rs"]
 mod http_face;
 mod in_process;
+mod permissions;
 #[path = "../rounds/mod.rs"]
 mod rounds;
-mod permissions;
 mod settings;
 mod strangers;
 mod strict;

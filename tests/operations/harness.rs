@@ -152,6 +152,11 @@ impl Vector {
             .collect()
     }
 
+    /// A text of its input, by which the operation is chosen where several share a route.
+    pub fn member(&self, name: &str) -> &str {
+        self.input.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Replays it on the operation that `build` makes of its input; `show` writes an output as JSON. Members that are null or
     /// not there are the same.
     pub fn replay<O>(

@@ -16,6 +16,7 @@ mod ask;
 mod authz;
 mod harness;
 mod jit;
+mod older;
 mod routes;
 mod standing;
 
@@ -25,24 +26,11 @@ use harness::{Folder, Vector};
 use lumoauth::embed::operations::routes as constants;
 
 const FAMILIES: &[&[Folder]] =
-    &[approvals::FOLDERS, ask::FOLDERS, authz::FOLDERS, jit::FOLDERS, standing::FOLDERS];
+    &[approvals::FOLDERS, ask::FOLDERS, authz::FOLDERS, jit::FOLDERS, older::FOLDERS, standing::FOLDERS];
 
 /// Routes that were there before the folders. None is added here; each is taken away with its first folder.
-const WITHOUT: &[&str] = &[
-    "agents.me",
-    "agents.register",
-    "oauth.authorize",
-    "oauth.device_authorization",
-    "oauth.introspect",
-    "oauth.par",
-    "oauth.revoke",
-    "oauth.token",
-    "oauth.userinfo",
-    "wellknown.jwks",
-    "wellknown.oauth_authorization_server",
-    "wellknown.oauth_protected_resource",
-    "wellknown.openid_configuration",
-];
+const WITHOUT: &[&str] =
+    &["oauth.authorize", "oauth.par", "wellknown.jwks", "wellknown.oauth_protected_resource"];
 
 fn folders() -> impl Iterator<Item = &'static Folder> {
     FAMILIES.iter().copied().flatten()

@@ -33,10 +33,18 @@ fn interpreter() -> Result<&'static Path, &'static str> {
     let install = || {
         let home = folder("python");
         let python = home.join("bin/python");
-        let works = |python: &Path| run(Command::new(python).args(["-c", "import lumoauth, lumoauth_api_client, cryptography"]));
+        let works = |python: &Path| {
+            run(Command::new(python).args(["-c", "import lumoauth, lumoauth_api_client, cryptography"]))
+        };
         if works(&python).is_err() {
             run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-            run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "lumoauth[aauth,api]==1.1.0"]))?;
+            run(Command::new(&python).args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "lumoauth[aauth,api]==1.1.0",
+            ]))?;
             works(&python)?;
         }
         Ok(python)

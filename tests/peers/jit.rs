@@ -6,7 +6,7 @@ use std::time::Duration;
 use lumoauth::embed::operations::GetPermission;
 use lumoauth::jit::{AuthorizationDetails, FileAction, Permission, Reviewer, Wanted};
 use lumoauth::time::Timestamp;
-use lumoauth::{AccessToken, Agent, ApiRequest, Emulator, Scopes, Site, TokenType};
+use lumoauth::{AccessToken, Agent, ApiRequest, Emulator, Layout, Scopes, Site, TokenType};
 use serde_json::{Value, json};
 
 use super::child::Python;
@@ -151,7 +151,7 @@ fn statuses_and_reviewers_are_asked_alike() {
         "{walked}"
     );
 
-    let site = Site::organization("acme").unwrap().base_url(ours.url()).unwrap();
+    let site = Site::new(ours.url(), Layout::Organization("acme".into())).unwrap();
     let reviewer = Reviewer::new(&site, "a-users-token").unwrap();
     let token = AccessToken::new(
         "a-users-token".into(),

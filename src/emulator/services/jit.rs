@@ -1,5 +1,6 @@
 //! Permissions just in time (`docs/wire.md`, rows P): tasks, requests, tokens, reviewers, and a resource that wants them.
 
+mod asked;
 pub(crate) mod demo;
 pub(crate) mod request;
 pub(crate) mod review;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::emulator::call::Call;
 use crate::emulator::services::bearer::bearer;
 use crate::emulator::state::State;
+use crate::emulator::state::jit::Task;
 use crate::emulator::state::tokens::{Principal, Token};
 use crate::emulator::values::answer::Answer;
 use crate::time::Timestamp;
@@ -25,6 +27,15 @@ fn agent(state: &State, call: &mut Call<'_>) -> Result<Token, Answer> {
         Principal::User(_) if acts => Ok(token),
         _ => Err(forbidden("This needs an agent's token")),
     }
+}
+
+/// The task of this agent's.
+fn own(state: &State, call: &Call<'_>, client_id: &str, id: &str) -> Result<Task, Answer> {
+    let task = state.world.jit.task(call.tenant, id).ok_or_else(|| not_found("There is no such task"))?;
+    if task.client_id != client_id {
+        return Err(forbidden("The task is another agent's"));
+    }
+    Ok(task.clone())
 }
 
 fn forbidden(problem: &str) -> Answer {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::header::{CACHE_CONTROL, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::details::AuthorizationDetails;
@@ -143,7 +144,9 @@ impl Operation for GetPermission {
     }
 
     fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
-        context.to_with(REQUEST_STATUS, &[&self.request_id])
+        // What somebody on the way has kept may be from before the decision.
+        let request = context.to_with(REQUEST_STATUS, &[&self.request_id])?;
+        Ok(request.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
     }
 
     fn response(&self, response: &Response) -> Result<Answer<Permission>, Error> {

@@ -5,9 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::request::{USUAL_TTL, asked, described};
-use super::task::own;
-use super::{agent, as_text, created, forbidden, not_found, seconds, text};
+use super::asked::{USUAL_TTL, asked, described};
+use super::{agent, as_text, created, forbidden, not_found, own, seconds, text};
 use crate::emulator::call::{Call, Service};
 use crate::emulator::services::issue::{self, Grant};
 use crate::emulator::state::State;

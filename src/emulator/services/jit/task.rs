@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{agent, created, forbidden, moment, not_found, text};
+use super::{agent, created, moment, own, text};
 use crate::emulator::call::{Call, Service};
 use crate::emulator::state::State;
 use crate::emulator::state::jit::Task;
@@ -66,15 +66,6 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     }
     state.world.jit.begin(task);
     Ok(Answer::json(created(call), &answer))
-}
-
-/// The task of this agent's.
-pub(super) fn own(state: &State, call: &Call<'_>, client_id: &str, id: &str) -> Result<Task, Answer> {
-    let task = state.world.jit.task(call.tenant, id).ok_or_else(|| not_found("There is no such task"))?;
-    if task.client_id != client_id {
-        return Err(forbidden("The task is another agent's"));
-    }
-    Ok(task.clone())
 }
 
 /// `jit.task.complete`: its tokens end with it. Twice is as good as once.
