@@ -27,6 +27,8 @@ mod surroundings;
 mod token;
 mod vault;
 
+#[cfg(feature = "emulator")]
+pub(crate) use agents::PRIVATE_MEMBERS;
 pub use agents::{
     AgentInfo, Budget, BudgetLimit, GetIdentity, GetInfo, Identity, Register, Registration, Workspace,
 };

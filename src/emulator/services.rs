@@ -37,6 +37,8 @@ pub(crate) const ALL: &[&[Service]] = &[
     authz::permissions::SERVICES,
     authz::relations::SERVICES,
     authz::policies::SERVICES,
+    authz::definitions::SERVICES,
+    authz::admin::SERVICES,
     authz::evaluation::SERVICES,
     vault::SERVICES,
     standing::SERVICES,

@@ -1,7 +1,7 @@
 //! The agent about itself: who it is, what it may do, what it may spend (`docs/wire.md`, rows A).
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, InputError};
 use crate::json::Fields;
@@ -313,7 +313,8 @@ pub struct Workspace {
 /// |---|---|---|
 /// | name | REQUIRED | `name` |
 /// | client id | OPTIONAL, the agent's own if the client sets it | `client_id` |
-/// | description, capabilities, JWKS URL | OPTIONAL | `description`, `capabilities`, `jwks_uri` |
+/// | description, capabilities | OPTIONAL | `description`, `capabilities` |
+/// | public keys, or the URL where they are | OPTIONAL, one of the two | `jwks`, as a set; `jwks_uri` |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register {
     name: String,
@@ -321,6 +322,23 @@ pub struct Register {
     description: Option<String>,
     capabilities: Vec<String>,
     jwks_uri: Option<String>,
+    /// The keys, or what is wrong with them: a private one is not kept.
+    jwks: Option<Result<Vec<Value>, &'static str>>,
+}
+
+/// The members that hold what is private, or shared in secret, in a key (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+pub(crate) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Itself, if it is a public key.
+fn public_key(key: Value) -> Result<Value, &'static str> {
+    let kind = key.get("kty").and_then(Value::as_str).filter(|kind| !kind.is_empty());
+    match kind {
+        None => Err("have one without a kty: each is a JWK"),
+        _ if PRIVATE_MEMBERS.iter().any(|member| key.get(member).is_some()) => {
+            Err("have a private or secret one: register the public halves only")
+        }
+        Some(_) => Ok(key),
+    }
 }
 
 impl Register {
@@ -332,6 +350,7 @@ impl Register {
             description: None,
             capabilities: Vec::new(),
             jwks_uri: None,
+            jwks: None,
         }
     }
 
@@ -356,6 +375,13 @@ impl Register {
     /// Where its public keys are.
     pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
         self.jwks_uri = Some(url.into());
+        self
+    }
+
+    /// Its public keys themselves, each a JWK (RFC 7517), in place of [`Register::jwks_uri`]. A private key is neither kept nor sent:
+    /// it is an error when the agent is to be registered.
+    pub fn jwks(mut self, keys: impl IntoIterator<Item = Value>) -> Self {
+        self.jwks = Some(keys.into_iter().map(public_key).collect());
         self
     }
 
@@ -396,6 +422,17 @@ impl Operation for Register {
         body.extend(set);
         if !self.capabilities.is_empty() {
             body.insert("capabilities".into(), Value::from(self.capabilities.as_slice()));
+        }
+        match &self.jwks {
+            None => {}
+            Some(_) if self.jwks_uri.is_some() => {
+                return Err(InputError::new("jwks", "are set beside jwks_uri: name one of the two").into());
+            }
+            Some(Err(problem)) => return Err(InputError::new("jwks", problem).into()),
+            Some(Ok(keys)) if keys.is_empty() => {
+                return Err(InputError::new("jwks", "are none: name one key at least").into());
+            }
+            Some(Ok(keys)) => drop(body.insert("jwks".into(), json!({ "keys": keys }))),
         }
         let body = Value::Object(body);
         Ok(context.to(REGISTER).json(&body))
@@ -441,7 +478,6 @@ mod tests {
     use super::*;
     use crate::site::Site;
     use http::{HeaderMap, StatusCode};
-    use serde_json::json;
 
     fn answer<O: Operation>(operation: &O, body: &Value) -> Result<O::Output, Error> {
         let response = Response::new(StatusCode::OK, HeaderMap::new(), body.to_string());
@@ -544,6 +580,25 @@ mod tests {
             ),
             json!({"name": "bot", "client_id": "x", "description": "d", "capabilities": ["a"], "jwks_uri": "https://a/jwks"})
         );
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qY"});
+        assert_eq!(
+            body(Register::new("bot").jwks([key.clone()])),
+            json!({"name": "bot", "jwks": {"keys": [key]}})
+        );
+        let refused = |register: Register| match register.request(&Context::new(&site)) {
+            Err(error @ Error::Input(_)) => format!("{error} {register:?}"),
+            other => panic!("{other:?}"),
+        };
+        for member in PRIVATE_MEMBERS {
+            let mut private = key.clone();
+            private[member] = "canary".into();
+            let text = refused(Register::new("bot").jwks([key.clone(), private]));
+            assert!(text.contains("public halves") && !text.contains("canary"), "{member}: {text}");
+        }
+        assert!(refused(Register::new("bot").jwks([json!({"x": "11qY"})])).contains("kty"));
+        assert!(refused(Register::new("bot").jwks([])).contains("one key"));
+        let both = Register::new("bot").jwks([key]).jwks_uri("https://a/jwks");
+        assert!(refused(both).contains("one of the two"));
         let registration =
             answer(&Register::new("bot"), &json!({"success": true, "agent_id": "agt_9"})).unwrap();
         assert_eq!((registration.agent_id.as_str(), registration.name.as_str()), ("agt_9", "bot"));

@@ -6,6 +6,7 @@ mod agent;
 mod authz;
 mod bad_input;
 mod both;
+mod callers;
 mod delegation;
 #[cfg(feature = "ureq")]
 #[path = "../hostile/mod.rs"]

@@ -1,5 +1,7 @@
 //! Permissions, relations and policies: who may ask about whom, the documented forms, and the engines against independent ones.
 
+#[cfg(feature = "blocking")]
+mod admin;
 mod policies;
 mod relations;
 mod rules;

@@ -51,7 +51,8 @@ fn every_constant_is_a_route_of_the_list() {
 fn the_page_says_of_every_route_what_became_of_it() {
     let page = include_str!("../../docs/coverage.md");
     let mut said = BTreeMap::new();
-    for row in page.lines().filter_map(|line| line.strip_prefix("| `")) {
+    let (_, rows) = page.split_once("\n## Routes\n").unwrap();
+    for row in rows.lines().filter_map(|line| line.strip_prefix("| `")) {
         let mut cells = row.trim_end_matches('|').split(" | ").map(str::trim);
         let (name, what) = (cells.next().unwrap().trim_end_matches('`'), cells.last().unwrap());
         assert!(said.insert(name.to_owned(), what.to_owned()).is_none(), "{name} has two rows");
@@ -63,7 +64,74 @@ fn the_page_says_of_every_route_what_became_of_it() {
         if cfg!(feature = "aauth") {
             assert_eq!(is_operation, constants.contains(&name.as_str()), "{name}: {what}");
         }
-        assert!(what.len() > 5, "{name}: say why there is no operation");
+        let reason = what.strip_prefix("not yet: ").unwrap_or(what);
+        assert!(is_operation || reason.len() > 12, "{name}: say why there is no operation");
+    }
+}
+
+/// What the service says of itself: its capabilities, each in a word of its row.
+const CAPABILITIES: [&str; 22] = [
+    "AI access control",
+    "capability scoping",
+    "delegation",
+    "Chain of Agency",
+    "Ask API",
+    "just-in-time",
+    "approvals",
+    "MCP servers",
+    "RBAC",
+    "ReBAC",
+    "ABAC",
+    "AuthZEN",
+    "token vault",
+    "OAuth 2.0",
+    "OpenID Connect",
+    "CIBA",
+    "shared signals",
+    "SSO",
+    "passkeys",
+    "multi-tenant",
+    "SCIM",
+    "error codes",
+];
+
+#[test]
+fn every_capability_has_its_operations_an_example_or_a_reason_and_they_are_there() {
+    let page = include_str!("../../docs/coverage.md");
+    let (_, table) = page.split_once("\n## Capabilities\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows: Vec<Vec<&str>> = rows.skip(1).map(|row| row.split('|').map(str::trim).collect()).collect();
+    let without: Vec<_> =
+        CAPABILITIES.iter().filter(|own| !rows.iter().any(|row| row[0].contains(*own))).collect();
+    assert!(without.is_empty(), "no row for {without:?}");
+    let constants: Vec<&str> = routes::all().map(Route::name).collect();
+    let listed = listed();
+    for row in &rows {
+        let [what, _, by] = row[..] else { panic!("{row:?} has not three cells") };
+        if let Some(names) = by.strip_prefix("operations: ") {
+            for name in names.split(", ").map(|name| name.trim_matches('`')) {
+                assert!(listed.contains_key(name), "{what}: {name} is no route");
+                let is_there =
+                    constants.contains(&name) || (name.starts_with("aauth.") && !cfg!(feature = "aauth"));
+                assert!(is_there, "{what}: {name} is no operation");
+            }
+        } else if let Some(link) = by.strip_prefix("example: [") {
+            let (text, target) = link.split_once(']').unwrap();
+            match target.strip_prefix("(#").and_then(|target| target.strip_suffix(')')) {
+                Some(_) => {
+                    let heading = format!("\n## {}{}\n", text[..1].to_uppercase(), &text[1..]);
+                    let (_, section) =
+                        page.split_once(&heading).unwrap_or_else(|| panic!("{what}: no {text}"));
+                    let (section, _) = section.split_once("\n## ").unwrap_or((section, ""));
+                    assert!(section.contains("```\n"), "{what}: {text} shows no code");
+                }
+                None => assert!(page.contains(&format!("\n[{text}]: ")), "{what}: no {text}"),
+            }
+        } else {
+            let reason = by.strip_prefix("none: ").map_or(by == "not yet", |reason| reason.len() > 20);
+            assert!(reason, "{what}: operations, an example, a reason or not yet, not {by:?}");
+        }
     }
 }
 
@@ -79,7 +147,8 @@ const CODES: &str = "invalid_request invalid_client invalid_grant unauthorized_c
     authorization_required authentication_required invalid_signature no_enrolled_device test_token_not_accepted \
     agent_token_required cross_tenant delegation_not_permitted agent_not_allowed connection_disabled connection_not_found \
     grant_not_found grant_revoked grant_expired refresh_failed rate_limited refresh_in_progress provider_unavailable \
-    invalid_user_id attestation_rejected access_policy_denied";
+    invalid_user_id attestation_rejected access_policy_denied too_many_requests unauthorized conflict invalid_json \
+    missing_attestation_token";
 
 #[test]
 fn every_code_of_the_service_has_a_line_in_the_page_of_errors() {

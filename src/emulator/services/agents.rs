@@ -14,7 +14,7 @@ use crate::emulator::state::tokens::{Principal, Token};
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::scope::is_scope;
 use crate::emulator::values::seed::{AgentSeed, is_client_id};
-use crate::operations::routes;
+use crate::operations::{PRIVATE_MEMBERS, routes};
 
 /// The longest text of a registration.
 const LONGEST: usize = 4096;
@@ -177,7 +177,19 @@ impl Registration {
         if client_id.as_deref().is_some_and(|id| !is_client_id(id)) {
             return Err(Answer::bad("Field client_id has a character that ids cannot have"));
         }
-        text("jwks_uri")?;
+        let by_url = text("jwks_uri")?.is_some();
+        if let Some(set) = body.get("jwks") {
+            let keys = set.get("keys").and_then(Value::as_array).filter(|keys| !keys.is_empty());
+            let public = |key: &Value| {
+                key.get("kty").is_some_and(Value::is_string)
+                    && !PRIVATE_MEMBERS.iter().any(|member| key.get(member).is_some())
+            };
+            if by_url || !keys.is_some_and(|keys| keys.len() <= MOST && keys.iter().all(public)) {
+                return Err(Answer::bad(
+                    "Field jwks must be a set of public keys, without jwks_uri beside it",
+                ));
+            }
+        }
         let capabilities = match body.get("capabilities") {
             None => None,
             Some(Value::Array(items)) if items.len() > MOST => {

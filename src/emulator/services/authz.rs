@@ -4,13 +4,15 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::emulator::call::Call;
-use crate::emulator::services::bearer::{Caller, caller};
+use crate::emulator::services::bearer::{Caller, caller, token_caller};
 use crate::emulator::state::State;
 use crate::emulator::state::tenants::LiveTenant;
 use crate::emulator::state::tokens::Principal;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::settings::AuthzWire;
 
+pub(crate) mod admin;
+pub(crate) mod definitions;
 pub(crate) mod evaluation;
 pub(crate) mod permissions;
 pub(crate) mod policies;
@@ -104,6 +106,20 @@ impl Who {
 /// Who calls, and the tenant.
 pub(crate) fn asked<'s>(state: &'s State, call: &mut Call<'_>) -> Result<(&'s LiveTenant, Caller), Answer> {
     let caller = caller(state, call)?;
+    let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
+    Ok((tenant, caller))
+}
+
+/// Who asks, by a token: API keys are refused here. A user's token needs the scope.
+pub(crate) fn by_token<'s>(
+    state: &'s State,
+    call: &mut Call<'_>,
+    scope: &str,
+) -> Result<(&'s LiveTenant, Caller), Answer> {
+    let caller = token_caller(state, call)?;
+    if Who::asking(&caller).kind == "user" && !caller.has_scope(scope) {
+        return Err(Answer::missing_scope(scope, &caller.scopes));
+    }
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
     Ok((tenant, caller))
 }

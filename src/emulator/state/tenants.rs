@@ -24,6 +24,10 @@ pub(crate) struct LiveTenant {
     keys: HashMap<[u8; 32], String>,
     pub relations: Relations,
     pub policies: Vec<Policy>,
+    /// The attributes that administrators defined.
+    pub definitions: Vec<Map<String, Value>>,
+    /// The last number that a policy or a definition was given.
+    pub made: u64,
     /// Of users, agents and things, by type and id.
     pub attributes: HashMap<(String, String), Map<String, Value>>,
 }
@@ -69,6 +73,8 @@ impl LiveTenant {
             own.extend(values.as_object().cloned().unwrap_or_default());
         }
         LiveTenant {
+            made: u64::try_from(tenant.policies.len()).unwrap_or(u64::MAX),
+            definitions: Vec::new(),
             seed: tenant.clone(),
             agents,
             consents: tenant.consents.clone(),

@@ -1,10 +1,12 @@
 //! Policies over attributes, in the two documented forms, and what they decide: denials count more, and nothing is a denial.
 
+use std::fmt;
+
 use regex::Regex;
 use serde_json::{Map, Number, Value};
 
 /// One policy, read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Policy {
     pub id: u64,
     pub name: String,
@@ -13,7 +15,9 @@ pub(crate) struct Policy {
     resources: Vec<String>,
     actions: Vec<String>,
     condition: Condition,
-    active: bool,
+    pub active: bool,
+    /// As it was given.
+    pub source: Map<String, Value>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +65,22 @@ const LONGEST_PATTERN: usize = 1024;
 /// How deep conditions nest.
 const DEEPEST: usize = 16;
 
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Policy { id, name, denies, priority, resources, actions, condition, active, source: _ } = self;
+        f.debug_struct("Policy")
+            .field("id", id)
+            .field("name", name)
+            .field("denies", denies)
+            .field("priority", priority)
+            .field("resources", resources)
+            .field("actions", actions)
+            .field("condition", condition)
+            .field("active", active)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Policy {
     /// Reads a policy in either form.
     pub(crate) fn read(id: u64, value: &Value) -> Result<Self, &'static str> {
@@ -100,7 +120,8 @@ impl Policy {
             Some(conditions) => Condition::read(conditions, 0)?,
         };
         let active = map.get("isActive").and_then(Value::as_bool).unwrap_or(true);
-        Ok(Policy { id, name, denies, priority, resources, actions, condition, active })
+        let source = map.clone();
+        Ok(Policy { id, name, denies, priority, resources, actions, condition, active, source })
     }
 
     fn matches(&self, resource: &str, action: &str, facts: &Map<String, Value>) -> bool {

@@ -72,22 +72,20 @@ impl About {
         Ok(context.to(route).bytes("application/json", json(&body)?))
     }
 
-    /// The answer must be about whom we asked about. Older services say so as `user_id` only.
+    /// The answer must be about whom we asked about. Older services say so as `user_id` only: one that does not know subjects answers
+    /// for whoever asks, which must not pass for an answer about an agent either.
     fn check(&self, fields: &mut Fields) -> Result<(), Error> {
         let Some(subject) = &self.subject else { return Ok(()) };
-        let mut says = |member| Ok::<_, Error>(fields.value(member).map(|value| (member, value)));
-        let (kind, id) = (says("subject_type")?, says("subject_id")?);
-        let user = match (&kind, &id, subject.kind()) {
-            (None, None, "user") => says("user_id")?,
-            _ => None,
-        };
-        let same = |said: Option<(&'static str, Value)>, own: &str| match said {
+        let (kind, id) = (fields.value("subject_type"), fields.value("subject_id"));
+        let user = if id.is_none() { fields.value("user_id") } else { None };
+        let same = |said: Option<Value>, own: &str| match said {
             None => true,
-            Some((_, Value::String(text))) => text == own,
-            Some((_, Value::Number(number))) => number.to_string() == own,
+            Some(Value::String(text)) => text == own,
+            Some(Value::Number(number)) => number.to_string() == own,
             Some(_) => false,
         };
-        if same(kind, subject.kind()) && same(id, subject.id()) && same(user, subject.id()) {
+        let about_a_user = user.is_none() || subject.kind() == "user";
+        if about_a_user && same(kind, subject.kind()) && same(id, subject.id()) && same(user, subject.id()) {
             return Ok(());
         }
         Err(fields.fault(ProtocolFault::Other("the answer is about somebody else than the one asked about")))

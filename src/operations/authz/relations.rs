@@ -235,7 +235,12 @@ impl RelationTree {
         let mut parts = self.children.iter().map(RelationTree::all_subjects);
         match self.kind {
             TreeKind::Leaf => own,
-            TreeKind::Union => parts.fold(own, |all, part| all.union(&part).copied().collect()),
+            // The smaller goes into the larger one: a tree of many small parts costs no more than its size.
+            TreeKind::Union => parts.fold(own, |all, part| {
+                let (mut large, small) = if part.len() > all.len() { (part, all) } else { (all, part) };
+                large.extend(small);
+                large
+            }),
             TreeKind::Intersection => {
                 let first = if own.is_empty() { parts.next().unwrap_or_default() } else { own };
                 parts.fold(first, |all, part| all.intersection(&part).copied().collect())

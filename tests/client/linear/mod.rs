@@ -1,6 +1,7 @@
 //! Whatever a service or a peer can say, at the cap of what is read: the work that it makes grows as its length does.
 
 mod answers;
+mod checks;
 mod emulator;
 mod shapes;
 mod texts;

@@ -1,15 +1,16 @@
-//! Checks of permissions, relations and policies fail closed: an allow only if the answer still says so, whatever became of it.
+//! Checks of permissions, relations, policies and tools fail closed: an allow only if the answer still says so, whatever became of it.
 
 use super::answers::{mutated, repeats};
 use super::json::{Json, parse};
 use crate::hostile::Rng;
 use http::{HeaderMap, StatusCode};
 use lumoauth::embed::operation::{Answer, Operation};
+use lumoauth::embed::operations::AuthorizeTool;
 use lumoauth::embed::operations::authz::CheckRelation;
 use lumoauth::embed::wire::Response;
 use lumoauth::{
-    Answers, CheckAll, CheckAny, CheckPermission, CheckPermissions, CheckPolicies, CheckPolicy, Decision,
-    Error, Evaluate, EvaluateAll, Subject, Tuple,
+    Answers, Ask, CheckAll, CheckAny, CheckPermission, CheckPermissions, CheckPolicies, CheckPolicy,
+    Decision, Error, Evaluate, EvaluateAll, Subject, Tuple,
 };
 
 /// A check: an answer that allows, what the library makes of an answer, and what this test reads in it.
@@ -76,6 +77,26 @@ fn list<'j>(value: &'j Json, name: &str) -> &'j [Json] {
 }
 
 const CHECKS: &[Check] = &[
+    Check {
+        name: "agents.ask",
+        answer: r#"{"allowed":true,"explanation":"e","confidence":0.9,"required_scopes":["a"],"error":null}"#,
+        judged: |response| one(Ask::question("May I share it?"), response),
+        says: |value| vec![fits(value, &[]) && yes(get(value, "allowed"))],
+    },
+    Check {
+        name: "agents.mcp_authorize",
+        answer: r#"{"allowed":true,"agent_id":"a","resource":{"server_id":"files","tool":"read","allowed":false}}"#,
+        judged: |response| one(AuthorizeTool::new("files", "read"), response),
+        says: |value| {
+            let ours = |resource: &Json| {
+                [("server_id", "files"), ("tool", "read")]
+                    .iter()
+                    .all(|(name, own)| get(resource, name).is_none() || is(get(resource, name), own))
+            };
+            let about = get(value, "resource").is_none_or(ours);
+            vec![fits(value, &[]) && about && yes(get(value, "allowed"))]
+        },
+    },
     Check {
         name: "authz.check",
         answer: r#"{"allowed":true,"permission":"read","subject_type":"user","subject_id":"alice","context":{"allowed":false},"x":[true]}"#,

@@ -3,31 +3,21 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::permissions::page;
-use super::{Who, bad, body, object, text};
+use super::definitions::fits;
+use super::{Who, bad, body, by_token, object, text};
 use crate::emulator::call::{Call, Service};
 use crate::emulator::services::ask::described;
-use crate::emulator::services::bearer::{Caller, token_caller};
 use crate::emulator::state::State;
 use crate::emulator::state::tenants::LiveTenant;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::policy::{Outcome, Policy, decide};
 use crate::emulator::values::settings::AuthzWire;
 use crate::operations::routes::permissions as routes;
+use crate::route::Route;
 use crate::time::Timestamp;
 
 /// The most that one request asks about.
 const MOST: usize = 100;
-
-/// Who asks, by a token: API keys are refused here. A user's token needs the scope.
-fn asked<'s>(state: &'s State, call: &mut Call<'_>, scope: &str) -> Result<(&'s LiveTenant, Caller), Answer> {
-    let caller = token_caller(state, call)?;
-    if Who::asking(&caller).kind == "user" && !caller.has_scope(scope) {
-        return Err(Answer::missing_scope(scope, &caller.scopes));
-    }
-    let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
-    Ok((tenant, caller))
-}
 
 /// Attributes of a user or an agent: what every one has, and its own.
 pub(crate) fn attributes_of(tenant: &LiveTenant, who: &Who) -> Map<String, Value> {
@@ -147,7 +137,7 @@ fn shown(policy: &Policy) -> Value {
 }
 
 fn check(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let (tenant, caller) = asked(state, call, "abac:read")?;
+    let (tenant, caller) = by_token(state, call, "abac:read")?;
     let mut asked = body(call)?;
     if asked.get("resource").is_some_and(Value::is_object) {
         return with_parts(tenant, call, &mut asked);
@@ -210,7 +200,7 @@ fn each(body: &mut Map<String, Value>) -> Result<Vec<Map<String, Value>>, Answer
 }
 
 fn check_bulk(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let (tenant, caller) = asked(state, call, "abac:read")?;
+    let (tenant, caller) = by_token(state, call, "abac:read")?;
     let mut asked = body(call)?;
     let checks = each(&mut asked)?;
     let (who, environment) = (Who::asking(&caller), object(&mut asked, "environment")?);
@@ -233,7 +223,7 @@ fn check_bulk(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> 
 
 /// The same in the other documented form.
 fn check_batch(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let (tenant, _) = asked(state, call, "abac:read")?;
+    let (tenant, _) = by_token(state, call, "abac:read")?;
     let checks = each(&mut body(call)?)?;
     let results = checks.into_iter().map(|mut check| {
         let (allowed, ..) = parts(tenant, call, &mut check)?;
@@ -244,7 +234,7 @@ fn check_batch(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer>
 }
 
 fn my_attributes(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let (tenant, caller) = asked(state, call, "abac:read")?;
+    let (tenant, caller) = by_token(state, call, "abac:read")?;
     let who = Who::asking(&caller);
     let attributes = attributes_of(tenant, &who);
     Ok(Answer::ok(&match call.settings.authz_wire {
@@ -255,7 +245,7 @@ fn my_attributes(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answe
 
 fn resource_attributes(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let ids = call.segments_behind("/abac/resources/");
-    let (tenant, _) = asked(state, call, "abac:read")?;
+    let (tenant, _) = by_token(state, call, "abac:read")?;
     let [kind, id, ..] = ids.as_deref().unwrap_or_default() else { return Err(unreadable()) };
     let mut attributes = own_attributes(tenant, kind, id);
     attributes.insert("id".into(), json!(id));
@@ -269,7 +259,7 @@ fn unreadable() -> Answer {
 
 /// Who may set attributes: an agent with the capability, a user with the scope and the permission.
 fn manager(state: &State, call: &mut Call<'_>) -> Result<(), Answer> {
-    let (tenant, caller) = asked(state, call, "abac:write")?;
+    let (tenant, caller) = by_token(state, call, "abac:write")?;
     if Who::asking(&caller).has(tenant, "abac.manage") || caller.scopes.iter().any(|own| own == "admin") {
         return Ok(());
     }
@@ -281,6 +271,7 @@ fn set(state: &mut State, call: &mut Call<'_>, key: (String, String), slug: &str
     let mut asked = call.incoming.json_object().map_err(Answer::bad)?;
     let value = asked.remove("value").ok_or_else(|| Answer::bad("Missing required field: value"))?;
     let tenant = state.world.tenants.get_mut(call.tenant).ok_or_else(Answer::invalid_tenant)?;
+    fits(tenant, &key.0, slug, &value)?;
     tenant.attributes.entry(key).or_default().insert(slug.to_owned(), value.clone());
     Ok(value)
 }
@@ -306,45 +297,31 @@ fn set_resource_attribute(state: &mut State, call: &mut Call<'_>) -> Result<Answ
     Ok(Answer::ok(&json!({"message": "The attribute is set", "data": data})))
 }
 
-/// What attributes there are: those that users, agents and things have.
-fn definitions(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
-    let (tenant, _) = asked(state, call, "abac:read")?;
-    let query = crate::emulator::values::incoming::Parameters::query(call.incoming).map_err(Answer::bad)?;
-    let mut found = std::collections::BTreeMap::new();
-    for name in ["hour", "dayOfWeek", "isWeekend", "ip"] {
-        found.insert(("environment", name.to_owned()), true);
-    }
-    for name in ["id", "email", "roles", "groups", "permissions", "emailVerified", "mfaEnabled"] {
-        found.insert(("user", name.to_owned()), true);
-    }
-    for ((kind, _), values) in &tenant.attributes {
-        let of = if ["user", "agent"].contains(&kind.as_str()) { "user" } else { "resource" };
-        values.keys().for_each(|name| _ = found.entry((of, name.clone())).or_insert(false));
-    }
-    let rows = (1..).zip(found).map(|(id, ((of, slug), is_system))| {
-        json!({
-            "id": id, "name": slug, "slug": slug, "description": null, "attributeType": of,
-            "dataType": "string", "isRequired": false, "isSystem": is_system,
-        })
-    });
-    let rows: Vec<Value> = rows
-        .filter(|row| query.get("type").is_none_or(|of| row.get("attributeType") == Some(&json!(of))))
-        .collect();
-    let (rows, meta) = page(call, &rows)?;
-    Ok(Answer::ok(&match call.settings.authz_wire {
-        AuthzWire::Older => Value::Array(rows),
-        _ => json!({"data": rows, "pagination": meta}),
-    }))
+/// The whole map at once, in place of what was there.
+fn set_resource_attributes(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
+    manager(state, call)?;
+    let ids = call.segments_behind("/abac/resources/").unwrap_or_default();
+    let [kind, id, _] = ids.as_slice() else { return Err(unreadable()) };
+    let values = call.incoming.json_object().map_err(Answer::bad)?;
+    let tenant = state.world.tenants.get_mut(call.tenant).ok_or_else(Answer::invalid_tenant)?;
+    values.iter().try_for_each(|(slug, value)| fits(tenant, kind, slug, value))?;
+    let data = json!({"resourceType": kind, "resourceId": id, "attributes": values});
+    tenant.attributes.insert((kind.clone(), id.clone()), values);
+    Ok(Answer::ok(&json!({"message": "The attributes are set", "data": data})))
 }
 
 /// The services of this family.
 pub(crate) const SERVICES: &[Service] = &[
     Service::of(routes::POLICY_CHECK, "POST", check),
     Service::of(routes::POLICY_CHECK_BULK, "POST", check_bulk),
-    Service::of(crate::route::Route::post("abac.check_batch", "abac/check/batch"), "POST", check_batch),
+    Service::of(Route::post("abac.check_batch", "abac/check/batch"), "POST", check_batch),
     Service::of(routes::MY_ATTRIBUTES, "GET, HEAD", my_attributes),
-    Service::of(routes::RESOURCE_ATTRIBUTES, "GET, HEAD", resource_attributes),
+    Service::of(routes::RESOURCE_ATTRIBUTES, "GET, HEAD, PUT", resource_attributes),
+    Service::of(
+        Route::put("abac.resource_attributes.set", "abac/resources/{resource_type}/{resource_id}/attributes"),
+        "GET, HEAD, PUT",
+        set_resource_attributes,
+    ),
     Service::of(routes::USER_ATTRIBUTE_SET, "PUT", set_user_attribute),
     Service::of(routes::RESOURCE_ATTRIBUTE_SET, "PUT", set_resource_attribute),
-    Service::of(routes::ATTRIBUTE_DEFINITIONS, "GET, HEAD", definitions),
 ];
