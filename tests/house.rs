@@ -2,8 +2,12 @@
 
 #[path = "house/advisories.rs"]
 mod advisories;
+#[path = "beginner/mod.rs"]
+mod beginner;
 #[path = "house/circles.rs"]
 mod circles;
+#[path = "house/errors.rs"]
+mod errors;
 #[path = "house/install.rs"]
 mod install;
 #[path = "house/kept.rs"]

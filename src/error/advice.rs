@@ -1,6 +1,8 @@
 //! What to do about an error, in one sentence.
 
-use super::{ApprovalError, ConsentError, Error, PermissionError, ProtocolFault, Sent, TransportFault};
+use super::{
+    ApiError, ApprovalError, ConsentError, Error, PermissionError, ProtocolFault, Sent, TransportFault,
+};
 
 impl Error {
     /// What to do about it. Never contains anything the service or the caller wrote.
@@ -47,7 +49,12 @@ impl Error {
             Error::Consent(ConsentError::NoUrl) => {
                 "Give it what the browser came back with, from https:// to the end."
             }
-            Error::Consent(_) => "Start the consent anew with a new consent URL.",
+            Error::Consent(ConsentError::Refused { .. }) => {
+                "The person, or the service, said no: do not ask again at once, and for less if at all."
+            }
+            Error::Consent(_) => {
+                "Use nothing of the answer: start the consent anew with a new consent URL (consent_url)."
+            }
             Error::Denied { .. } => {
                 "The decision is final for now: grant the capability, ask for it just in time, or do something else."
             }
@@ -86,16 +93,7 @@ impl Error {
             Error::Api(api) if api.is_budget_exceeded() => {
                 "The agent's budget is used up: raise it, or wait for its next period."
             }
-            Error::Api(api) if api.has_code("invalid_client") || api.has_code("unauthorized_client") => {
-                "Check the client id and secret, and that the agent is active in this tenant."
-            }
-            Error::Api(api) if api.has_code("invalid_scope") || api.has_code("insufficient_scope") => {
-                "Ask for scopes that the agent is registered for."
-            }
-            Error::Api(api) if api.has_code("invalid_tenant") || api.has_code("tenant_not_found") => {
-                "Check the tenant's slug and the base URL."
-            }
-            Error::Api(api) => match api.status() {
+            Error::Api(api) => of_code(api).unwrap_or_else(|| match api.status() {
                 400 | 422 => "Correct the request as the description says.",
                 401 => "Authenticate anew; if it persists, check the credentials and the tenant.",
                 403 => "Ask for the missing permission, or for a token with the required scopes.",
@@ -107,9 +105,88 @@ impl Error {
                     "Try again later; if it persists, report it to LumoAuth with the time and the operation."
                 }
                 _ => "See the code and the description.",
-            },
+            }),
         }
     }
+}
+
+/// The codes that the service documents and that say more than their status does.
+const CODES: &[(&[&str], &str)] = &[
+    (
+        &["invalid_client", "unauthorized_client"],
+        "Check the client id and secret, and that the agent is active in this tenant.",
+    ),
+    (&["invalid_scope", "insufficient_scope"], "Ask for scopes that the agent is registered for."),
+    (&["invalid_tenant", "tenant_not_found"], "Check the tenant's slug and the base URL."),
+    (&["invalid_grant"], "Begin the consent anew; if it is the agent's own token, check the credentials."),
+    (&["unsupported_grant_type"], "Allow this grant to the client at the service."),
+    (
+        &["invalid_token"],
+        "Check that the token is of this tenant, and that nobody suspended whom it belongs to.",
+    ),
+    (
+        &["permission_denied", "capability_denied", "INSUFFICIENT_PERMISSIONS"],
+        "Grant the permission or capability at the service, or ask for it just in time.",
+    ),
+    (
+        &["access_denied"],
+        "Do not act: a person or a policy said no. Ask for something else, or talk to them.",
+    ),
+    (
+        &["invalid_target"],
+        "Check the resource's URI, and that it is registered at the service for this client.",
+    ),
+    (
+        &["unsupported_token_type"],
+        "Name another type of token: this one is not traded, or not revoked, here.",
+    ),
+    (&["delegation_not_allowed"], "Give the agent the capability delegate:on_behalf at the service."),
+    (&["delegation_depth_exceeded"], "Do it in the last agent: the chain is as long as it may be."),
+    (
+        &["workload_identity_failed", "attestation_rejected"],
+        "Compare the issuer, subject and audience of the platform's token with the agent's workload at the service.",
+    ),
+    (&["access_policy_denied"], "Change the policy at the service that keeps this workload out."),
+    (
+        &["ZANZIBAR_CHECK_FAILED"],
+        "Write objects and subjects as type:id; a subject may go on with #relation.",
+    ),
+    (&["CHECK_FAILED", "LIST_FAILED"], "Do not act: what is not known is not allowed. Try again later."),
+    (&["SUBJECT_NOT_FOUND"], "Check the subject's id, and whether it is a user or an agent."),
+    (&["registration_not_allowed"], "Register the client at the service itself."),
+    (&["authorization_pending", "slow_down"], "Go on polling, more slowly: the person has not decided yet."),
+    (&["expired_token"], "Begin the login on the device anew."),
+    (&["not_applicable"], "Call the MCP server without a token: it is not protected by OAuth."),
+    (&["authorization_required"], "Send the person to the consent's URL."),
+    (
+        &["authentication_required"],
+        "Check the agent's key and its agent token: nobody known signed the request.",
+    ),
+    (&["invalid_signature"], "Check the key, its id, and this machine's clock."),
+    (&["no_enrolled_device"], "Have the person enrol a device, or ask somebody else."),
+    (
+        &["test_token_not_accepted", "agent_token_required", "cross_tenant"],
+        "Use the agent's own token, of this tenant.",
+    ),
+    (
+        &["agent_not_allowed", "delegation_not_permitted", "connection_disabled"],
+        "Change the connection at the service so that this agent may have its token.",
+    ),
+    (
+        &["connection_not_found", "grant_not_found"],
+        "Check the connection's id and the user, and have the user link the account.",
+    ),
+    (&["grant_revoked", "grant_expired", "refresh_failed"], "Have the user link the account again."),
+    (
+        &["refresh_in_progress", "provider_unavailable"],
+        "Try again later: the vault waits for the other service.",
+    ),
+    (&["invalid_user_id"], "Give the user's id or mail address."),
+];
+
+fn of_code(api: &ApiError) -> Option<&'static str> {
+    let (_, advice) = CODES.iter().find(|(codes, _)| codes.iter().any(|code| api.has_code(code)))?;
+    Some(advice)
 }
 
 fn approval(error: &ApprovalError) -> &'static str {

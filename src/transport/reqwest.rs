@@ -162,7 +162,7 @@ fn outgoing(request: Request, origin: &Origin) -> Result<http::Request<Whole>, T
 impl Shared {
     async fn make(&self, attempt: Attempt) -> Result<Response, TransportError> {
         let Ok(runtime) = Handle::try_current() else {
-            let message = "this transport works inside a tokio runtime only";
+            let message = "this transport works inside a tokio runtime only: start one, or take the blocking client, which needs none";
             return Err(TransportError::not_sent(TransportFault::Refused, message));
         };
         let (total, connected) = (attempt.limits.total, AtomicBool::new(false));

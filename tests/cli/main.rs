@@ -8,5 +8,6 @@ mod delegation;
 mod emulator;
 #[cfg(feature = "cli")]
 mod jit;
+mod pages;
 #[path = "../rounds/mod.rs"]
 mod rounds;

@@ -5,6 +5,9 @@ mod agent;
 #[cfg(feature = "emulator")]
 mod authz;
 mod bad_input;
+#[cfg(all(feature = "ureq", feature = "emulator"))]
+#[path = "../beginner/mod.rs"]
+mod beginner;
 mod both;
 mod callers;
 mod delegation;

@@ -84,3 +84,64 @@ fn what_people_do_wrong_first_is_told_in_words_that_help() {
     let text: String = cases.iter().map(|(name, text)| format!("-- {name}\n{text}\n")).collect();
     assert_eq!(text, include_str!("mistakes.txt"), "{text}");
 }
+
+/// What an async agent says that is polled by something else than tokio.
+#[cfg(feature = "reqwest")]
+#[test]
+fn an_async_call_outside_of_a_runtime_says_what_it_stands_on() {
+    use std::task::{Context, Poll, Waker};
+    let agent =
+        lumoauth::asynchronous::Agent::builder().tenant("acme").client_id("agt_1").client_secret("s3cret");
+    let agent = agent.build().unwrap();
+    let mut asking = Box::pin(agent.ask("read_document"));
+    let Poll::Ready(answer) = asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it waits for a runtime that is not there")
+    };
+    let text = "oauth.token: this transport works inside a tokio runtime only: start one, or take the blocking client, which needs none (nothing was sent)\nhelp: See the message: such a request is never sent. Plain http is for addresses of this machine.";
+    assert_eq!(seen(answer.unwrap_err(), "-"), text);
+}
+
+/// What the compiler says, of which the library can choose the words where a transport is missing.
+#[test]
+fn what_does_not_compile_says_what_is_missing() {
+    if !crate::beginner::may_build() {
+        return;
+    }
+    for (name, added, main, expected) in [
+        (
+            "async without reqwest",
+            "cargo add --path ../lumoauth --no-default-features --features async",
+            "fn main() {\n    let _ = lumoauth::asynchronous::Agent::from_env();\n}\n",
+            &[
+                "error[E0277]: no transport is built in: give lumoauth the feature `ureq` (blocking) or `reqwest` (async), or bring your own to `build_with`",
+            ][..],
+        ),
+        (
+            "blocking without ureq",
+            "cargo add --path ../lumoauth --no-default-features --features blocking",
+            "fn main() {\n    let _ = lumoauth::Agent::builder().tenant(\"acme\").build();\n}\n",
+            &[
+                "error[E0277]: no transport is built in: give lumoauth the feature `ureq` (blocking) or `reqwest` (async), or bring your own to `build_with`",
+            ],
+        ),
+        (
+            "a type of a feature that is not there",
+            "cargo add --path ../lumoauth --no-default-features --features blocking",
+            "use lumoauth::TokenVerifier;\n\nfn main() {}\n",
+            &["error[E0432]: unresolved import `lumoauth::TokenVerifier`", "the item is gated"],
+        ),
+        (
+            "blocking in async",
+            "cargo add --path ../lumoauth --no-default-features --features blocking",
+            "pub async fn ask(agent: &lumoauth::Agent) -> Result<bool, lumoauth::Error> {\n    agent.is_allowed(\"read\").await\n}\n\nfn main() {}\n",
+            &["error[E0277]: `Result<bool, lumoauth::Error>` is not a future", "help: remove the `.await`"],
+        ),
+    ] {
+        let folder = crate::beginner::project(&name.replace(' ', "-"), main);
+        crate::beginner::run(&folder, added).unwrap();
+        let says = crate::beginner::run(&folder, "cargo check --offline").unwrap_err();
+        for line in expected {
+            assert!(says.contains(line), "{name}: {line} is not in\n{says}");
+        }
+    }
+}

@@ -1,10 +1,8 @@
 //! The lines by which the README says that the library is installed: each has its twin for a checkout, and the twins are tried.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use super::beginner::{may_build, project, run};
 use super::root;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The rows of the table: the line for the registry and its twin, without the ticks.
 fn rows() -> Vec<(String, String)> {
@@ -15,37 +13,6 @@ fn rows() -> Vec<(String, String)> {
         (cells[2].to_owned(), cells[3].to_owned())
     })
     .collect()
-}
-
-/// An empty project of somebody who begins, with the versions that this checkout stands on, so that nothing is downloaded.
-fn project(name: &str, main: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("install-{name}"));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(folder.join("src")).unwrap();
-    let manifest = "[package]\nname = \"beginner\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
-    std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    std::fs::write(folder.join("src/main.rs"), main).unwrap();
-    std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    folder
-}
-
-/// Runs a line of the README in a folder, where the checkout is this one.
-fn run(folder: &Path, line: &str) -> Result<String, String> {
-    let checkout = root().display().to_string();
-    let words = line.split(' ').map(|word| if word == "../lumoauth" { checkout.as_str() } else { word });
-    let output = Command::new(env!("CARGO"))
-        .args(words.skip(1))
-        .current_dir(folder)
-        .env("CARGO_NET_OFFLINE", "true")
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("install-target"))
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(text);
-    }
-    Err(format!("{line}\n{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// What `cargo metadata` says of the package itself.
@@ -99,10 +66,8 @@ fn every_install_line_has_its_twin_for_a_checkout_and_cargo_takes_it() {
 
 /// What the lines bring is what such a program needs: it compiles.
 #[test]
-#[allow(clippy::disallowed_methods)] // a test may ask how long it may take
 fn a_first_program_compiles_with_what_each_line_adds() {
-    if std::env::var_os("LUMOAUTH_LONG").is_none() {
-        println!("SKIPPED: LUMOAUTH_LONG is not set, and three builds take minutes");
+    if !may_build() {
         return;
     }
     let programs: BTreeMap<&str, &str> = BTreeMap::from([
@@ -142,4 +107,44 @@ fn installing_the_command_line_installs_nothing_else() {
         .map(|target| target["name"].as_str().unwrap())
         .collect();
     assert_eq!(installed, ["lumoauth"]);
+}
+
+/// The lines by which pages and examples say that a program is run name a target that there is, with the features that it needs.
+#[test]
+fn every_line_that_runs_a_program_names_one() {
+    let package = package();
+    let folder =
+        |name: &str| std::fs::read_dir(root().join(name)).unwrap().map(|entry| entry.unwrap().path());
+    let files = folder("docs").chain(folder("examples")).chain([root().join("README.md")]);
+    let (mut wrong, mut lines) = (Vec::new(), 0);
+    for file in files.filter(|file| file.is_file()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices("cargo run --") {
+            let line = text[at..].lines().next().unwrap().split('`').next().unwrap();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words.contains(&"--manifest-path") {
+                continue; // a package of its own
+            }
+            let after = |option: &str| words.iter().skip_while(|word| **word != option).nth(1).copied();
+            let asked =
+                after("--features").unwrap_or_default().split(',').filter(|feature| !feature.is_empty());
+            let on = turned_on(&package, &asked.chain(["default"]).collect::<Vec<_>>());
+            let (kind, name) = match (after("--example"), after("--bin")) {
+                (Some(name), None) => ("example", name),
+                (None, Some(name)) => ("bin", name),
+                _ => continue,
+            };
+            lines += 1;
+            let there = package["targets"].as_array().unwrap().iter().any(|target| {
+                target["name"] == name
+                    && texts(&target["kind"]) == [kind]
+                    && texts(&target["required-features"]).iter().all(|feature| on.contains(feature))
+            });
+            if !there {
+                wrong.push(format!("{}: {line}", file.display()));
+            }
+        }
+    }
+    assert!(lines > 8, "only {lines} lines were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

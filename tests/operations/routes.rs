@@ -161,3 +161,38 @@ fn every_code_of_the_service_has_a_line_in_the_page_of_errors() {
     let missing: Vec<&str> = CODES.split_whitespace().filter(|code| !listed(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// Codes of which the status says all that a person can do.
+const PLAIN: &str = "forbidden too_many_requests rate_limit_exceeded rate_limited resource_not_found not_found duplicate_resource \
+    validation_error invalid_request server_error temporarily_unavailable MISSING_PERMISSION INVALID_PERMISSIONS MISSING_FIELDS \
+    invalid_redirect_uri invalid_client_metadata";
+
+/// The page's word on a code is no use to whoever sees the error alone: the advice has it too.
+#[test]
+fn every_code_of_the_page_has_advice_of_its_own_or_needs_none() {
+    use lumoauth::http::{HeaderMap, StatusCode};
+    let page = include_str!("../../docs/errors.md");
+    let table =
+        page.split("| code | status | when | what to do |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let advice = |code: &str, status: u16| {
+        let body = format!(r#"{{"error":"{code}"}}"#);
+        let status = StatusCode::from_u16(status).unwrap();
+        let response = lumoauth::Response::new(status, HeaderMap::new(), body.as_bytes());
+        response.error_for_status().unwrap_err().advice()
+    };
+    let (mut wrong, mut codes) = (Vec::new(), 0);
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let status = cells[1].split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+        for code in cells[0].split('`').skip(1).step_by(2) {
+            let plain = PLAIN.split_whitespace().any(|plain| plain == code);
+            let own = advice(code, status) != advice("never_heard_of", status);
+            codes += 1;
+            if own == plain {
+                wrong.push(code);
+            }
+        }
+    }
+    assert!(codes > 50, "only {codes} codes were found");
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

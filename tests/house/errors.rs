@@ -1,0 +1,73 @@
+//! Whoever searches the page of errors for what is printed, or for a variant, finds it.
+
+use super::{code, root, sources};
+
+/// The text of the next two literals behind a place, if they are the whole of a call's arguments.
+fn two_texts(rest: &str) -> Option<(String, String)> {
+    let mut texts = Vec::new();
+    let mut rest = rest.trim_start();
+    while texts.len() < 2 {
+        let inner = rest.strip_prefix('"')?;
+        let mut end = 0;
+        while !inner[end..].starts_with('"') {
+            end += if inner[end..].starts_with('\\') { 2 } else { inner[end..].chars().next()?.len_utf8() };
+        }
+        texts.push(inner[..end].replace("\\\"", "\""));
+        rest = inner[end + 1..].trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+    }
+    rest.starts_with(')').then(|| (texts.remove(0), texts.remove(0)))
+}
+
+#[test]
+fn the_page_of_errors_has_every_problem_of_an_argument() {
+    let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let (mut missing, mut found) = (Vec::new(), 0);
+    for file in files {
+        let path = file.strip_prefix(root()).unwrap().display().to_string();
+        if path.starts_with("src/emulator") || path.starts_with("src/bin") {
+            continue;
+        }
+        // Comments are taken away line by line, and with them what stands behind `//` in a text: those are looked at whole.
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for (at, call) in text.match_indices("InputError::new(") {
+            let line = text[..at].rsplit('\n').next().unwrap().trim_start();
+            let Some((argument, problem)) = two_texts(&text[at + call.len()..]) else { continue };
+            if line.starts_with("//") {
+                continue;
+            }
+            found += 1;
+            if !page.contains(&format!("{argument} {problem}")) {
+                missing.push(format!("{path}: {argument} {problem}"));
+            }
+        }
+    }
+    assert!(found > 60, "only {found} problems were found");
+    assert!(missing.is_empty(), "docs/errors.md says nothing of:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_page_of_errors_has_every_variant() {
+    let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let mut files = vec![root().join("src/error.rs")];
+    sources(&root().join("src/error"), &mut files);
+    let (mut missing, mut found) = (Vec::new(), 0);
+    for file in files {
+        for body in code(&file).split("\npub enum ").skip(1) {
+            let name = body.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            let body = body.split("\n}").next().unwrap();
+            let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
+            for variant in variants.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())) {
+                let variant = variant.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                found += 1;
+                if !page.contains(&format!("`{variant}`")) && !page.contains(&format!("::{variant}")) {
+                    missing.push(format!("{name}::{variant}"));
+                }
+            }
+        }
+    }
+    assert!(found > 60, "only {found} variants were found");
+    assert_eq!(missing, ["Sent::Unknown"], "docs/errors.md; what may have been sent is told in its table");
+}
