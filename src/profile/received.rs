@@ -67,7 +67,7 @@ pub enum MessageFault {
     #[error("the request target is not an absolute path in visible ASCII, or ends with a bare ?")]
     Target,
     /// A header is missing, given twice, or not in its one right form.
-    #[error("a header of the signed message is not as it must be: {0}")]
+    #[error(transparent)]
     Header(#[from] HeaderFault),
     /// The signature covers other components than the policy requires, or in another order.
     #[error("the signature does not cover what it must: exactly {}", required(*.query))]
