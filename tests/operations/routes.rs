@@ -165,7 +165,7 @@ fn every_code_of_the_service_has_a_line_in_the_page_of_errors() {
 /// Codes of which the status says all that a person can do.
 const PLAIN: &str = "forbidden too_many_requests rate_limit_exceeded rate_limited resource_not_found not_found duplicate_resource \
     validation_error invalid_request server_error temporarily_unavailable MISSING_PERMISSION INVALID_PERMISSIONS MISSING_FIELDS \
-    invalid_redirect_uri invalid_client_metadata";
+    invalid_redirect_uri invalid_client_metadata conflict unauthorized invalid_json missing_attestation_token";
 
 /// The page's word on a code is no use to whoever sees the error alone: the advice has it too.
 #[test]
