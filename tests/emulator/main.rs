@@ -6,10 +6,12 @@ mod agents;
 mod authz;
 mod console;
 mod elsewhere;
+mod hostile;
 #[path = "http.rs"]
 mod http_face;
 mod in_process;
 mod permissions;
+mod pkce;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod settings;

@@ -9,8 +9,11 @@
 mod approvals;
 mod authz;
 mod child;
+mod conformance;
+#[cfg(feature = "cli")]
 mod console;
 mod device;
+mod fastmcp;
 #[path = "../hostile/mod.rs"]
 mod hostile;
 mod jit;

@@ -203,6 +203,30 @@ fn its_agent_works_on_the_emulator() {
 }
 
 #[test]
+fn its_quickstart_runs_line_by_line_on_the_demo() {
+    let Some(mut python) = Python::start("the quickstart and Python") else { return };
+    // Its chain asks for consent without PKCE.
+    let builder = Emulator::builder().tenant(Tenant::demo()).auto_consent("alice").pkce_optional(true);
+    let emulator = builder.build().unwrap();
+    let served = emulator.serve("127.0.0.1:0").unwrap();
+    let said = python.ask(&json!({
+        "do": "quickstart", "base_url": served.url(), "org_id": emulator.tenant(), "client_id": emulator.client_id(),
+        "client_secret": emulator.secret().expose(),
+    }));
+    assert_eq!(
+        said,
+        json!({
+            "authenticated": true, "scopes": ["read:users", "write:documents"],
+            "denied": [false, "insufficient_permissions", true], "may_read": true, "name": "research-bot",
+            "can_search": true, "budget": [true, false], "consent": true, "actors": ["agent:research-bot"],
+            "documents": 200, "revoked": true, "mcp": true,
+        })
+    );
+    assert_eq!(emulator.count("unknown"), Ok(0));
+    println!("Python 1.1.0: the quickstart line by line, in the organization layout");
+}
+
+#[test]
 fn its_aauth_client_walks_on_the_emulator() {
     let Some(mut python) = Python::start("AAuth on the emulator and Python") else { return };
     let emulator = Emulator::builder().tenant(Tenant::demo()).auto_consent("alice").build().unwrap();

@@ -221,7 +221,42 @@ def reviewer(request):
     }
 
 
-COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit, authz, reviewer)}
+def quickstart(request):
+    """The vendor's quickstart, line by line, with a browser that goes where it is sent."""
+    from urllib.parse import parse_qs, urlsplit
+
+    import requests
+    from lumoauth import LumoAuthAgent
+    from lumoauth.delegation import DelegationChain
+
+    own = LumoAuthAgent(
+        base_url=request["base_url"],
+        org_id=request["org_id"],
+        client_id=request["client_id"],
+        client_secret=request["client_secret"],
+    )
+    said = {"authenticated": own.authenticate(scopes=["read:users", "write:documents"])}
+    said["scopes"] = sorted(own.token_scopes)
+    result = own.ask("delete_user", context={"user_id": "u-456"})
+    said["denied"] = [result["allowed"], result["reason"], result["audit_id"].startswith("aud_")]
+    said["may_read"] = own.is_allowed("read_document")
+    said["name"] = own.get_agent_info()["name"]
+    said["can_search"] = own.has_capability("web_search")
+    said["budget"] = [bool(own.get_budget_status()), own.is_budget_exhausted()]
+    chain = DelegationChain(own, redirect_uri="https://myapp.com/consent")
+    url = chain.get_consent_url("session-1", scopes=["profile", "documents"])
+    back = urlsplit(requests.get(url, allow_redirects=False).headers["location"])
+    said["consent"] = chain.handle_consent_callback("session-1", parse_qs(back.query)["code"][0])
+    token = chain.exchange("session-1", scopes=["documents"])
+    said["actors"] = chain.parse_actor_chain(token)
+    documents = f"/orgs/{request['org_id']}/api/v1/documents"
+    said["documents"] = chain.request("session-1", "GET", documents).status_code
+    said["revoked"] = chain.revoke("session-1")
+    said["mcp"] = bool(own.get_mcp_token("https://mcp.acme.test/my-mcp-server"))
+    return said
+
+
+COMMANDS = {f.__name__: f for f in (sign, send, keypair, load, pss_sign, pss_verify, rsa_key, agent, approvals, step, jit, authz, reviewer, quickstart)}
 
 for line in sys.stdin:
     asked = json.loads(line)

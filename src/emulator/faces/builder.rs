@@ -57,6 +57,7 @@ pub struct EmulatorBuilder {
     cors: bool,
     jit: JitForms,
     approvals: ApprovalForms,
+    pkce_is_optional: bool,
     redirect_uris: Vec<String>,
     resources: Vec<String>,
 }
@@ -102,6 +103,7 @@ impl EmulatorBuilder {
             cors: false,
             jit: JitForms::default(),
             approvals: ApprovalForms::default(),
+            pkce_is_optional: false,
             redirect_uris: Vec::new(),
             resources: Vec::new(),
         }
@@ -151,12 +153,6 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Lets the pages of other sites read discovery documents and keys (CORS), as an MCP client in a browser does. Off by default.
-    pub fn cors_for_discovery(mut self, on: bool) -> Self {
-        self.cors = on;
-        self
-    }
-
     /// The base URL in process, `https://lumoauth.test` by default. A server uses its own address.
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
@@ -181,18 +177,6 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Answers authorization requests at once, as if this user had approved. Without it there is a page.
-    pub fn auto_consent(mut self, user: impl Into<String>) -> Self {
-        self.consent = Mode::Consent(user.into());
-        self
-    }
-
-    /// Answers authorization requests at once, as if the user had refused.
-    pub fn auto_deny(mut self) -> Self {
-        self.consent = Mode::Deny;
-        self
-    }
-
     /// Writes `act` with the newest agent outermost, as RFC 8693 section 4.1 has it. By default the first agent is
     /// outermost, as LumoAuth's guide has it.
     pub fn rfc_actor_order(mut self, on: bool) -> Self {
@@ -210,13 +194,6 @@ impl EmulatorBuilder {
     /// Answers a pushed authorization request with 200 instead of 201 (RFC 9126 section 2.2).
     pub fn pushed_requests_answer_200(mut self, on: bool) -> Self {
         self.pushed_is_ok = on;
-        self
-    }
-
-    /// Lists issuers in `authorization_servers`, as RFC 9728 section 2 has it. By default they are metadata URLs, as
-    /// LumoAuth lists them.
-    pub fn issuers_in_resource_metadata(mut self, on: bool) -> Self {
-        self.issuers_in_resource_metadata = on;
         self
     }
 
@@ -326,6 +303,7 @@ impl EmulatorBuilder {
             consent: self.consent,
             rfc_actor_order: self.rfc_actor_order,
             too_wide_is_invalid_scope: self.too_wide_is_invalid_scope,
+            pkce_is_optional: self.pkce_is_optional,
             pushed_is_ok: self.pushed_is_ok,
             issuers_in_resource_metadata: self.issuers_in_resource_metadata,
             aauth_wire: self.aauth_wire,

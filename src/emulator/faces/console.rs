@@ -19,6 +19,7 @@ use crate::secret::Secret;
 mod act;
 mod render;
 mod snapshot;
+mod views;
 
 /// The cookie that stands for the start's token. Cookies are sent to every port of a host, so its path is a secret of this start: another
 /// server on this machine is not sent it, and two emulators do not take it from each other.
@@ -115,7 +116,7 @@ impl Console {
     fn page(&self, emulator: &Emulator, incoming: &Incoming<'_>) -> Answer {
         let query = Parameters::query(incoming).ok();
         let wanted = query.as_ref().and_then(|query| query.get("agent")).unwrap_or_default();
-        let snapshot = snapshot::Snapshot::take(emulator, &self.key, incoming.base, wanted);
+        let snapshot = views::Snapshot::take(emulator, &self.key, incoming.base, wanted);
         let forms: String = snapshot.origins.iter().map(|origin| format!(" {origin}")).collect();
         let policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \

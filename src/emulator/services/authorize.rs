@@ -66,7 +66,7 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
         }
         None => {
             let tenant = state.world.tenants.get(call.tenant).ok_or(Refused::Here("No such tenant"))?;
-            Asked::read(tenant, &parameters)?
+            Asked::read(tenant, &parameters, call.settings.pkce_is_optional)?
         }
     };
     call.client_id = Some(asked.client_id.clone());
@@ -174,10 +174,13 @@ fn push(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
         return Err(Answer::bad_oauth("invalid_request", "request_uri has no place in a pushed request"));
     }
     let tenant = state.world.tenants.get(call.tenant).ok_or_else(Answer::invalid_tenant)?;
-    let asked = Asked::read(tenant, &parameters).map_err(|refused| match refused {
-        Refused::Here(problem) => Answer::bad_oauth("invalid_request", problem),
-        Refused::Back { code, description, .. } => Answer::bad_oauth(code, &description),
-    })?;
+    let asked =
+        Asked::read(tenant, &parameters, call.settings.pkce_is_optional).map_err(
+            |refused| match refused {
+                Refused::Here(problem) => Answer::bad_oauth("invalid_request", problem),
+                Refused::Back { code, description, .. } => Answer::bad_oauth(code, &description),
+            },
+        )?;
     if asked.client_id != client_id {
         return Err(Answer::bad_oauth(
             "invalid_request",

@@ -47,9 +47,15 @@ pub(crate) fn code(
     if code.asked.redirect_uri != redirect_uri {
         return Err(invalid_grant("redirect_uri is not the one of the authorization request"));
     }
-    let verifier = parameters.get("code_verifier").filter(|verifier| is_verifier(verifier));
+    let given = parameters.get("code_verifier");
+    let verifier = given.filter(|verifier| is_verifier(verifier));
     let computed = verifier.map(|verifier| Secret::new(base64url(&Sha256::digest(verifier))));
-    if computed.is_none_or(|computed| computed != Secret::new(code.asked.challenge.as_str())) {
+    // A verifier without a challenge is refused as well (RFC 9700 section 4.8.2).
+    let fits = match &code.asked.challenge {
+        Some(challenge) => computed.is_some_and(|computed| computed == Secret::new(challenge.as_str())),
+        None => given.is_none(),
+    };
+    if !fits {
         return Err(invalid_grant("code_verifier does not fit the challenge"));
     }
     let resources = subset(parameters, &code.asked.resources)?;

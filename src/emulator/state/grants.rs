@@ -18,8 +18,8 @@ pub(crate) struct Asked {
     pub scopes: Vec<String>,
     pub state: Option<String>,
     pub resources: Vec<String>,
-    /// `code_challenge`, S256.
-    pub challenge: String,
+    /// `code_challenge`, S256. None only where clients with a secret may do without.
+    pub challenge: Option<String>,
     pub nonce: Option<String>,
     pub prompt: Prompt,
     /// A refresh token is wanted.

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub rfc_actor_order: bool,
     /// An exchange that asks for too much is `invalid_scope`, not `insufficient_scope`.
     pub too_wide_is_invalid_scope: bool,
+    /// Clients with a secret may do without PKCE.
+    pub pkce_is_optional: bool,
     /// A pushed request is answered with 200, not 201.
     pub pushed_is_ok: bool,
     /// `authorization_servers` are issuers, not metadata URLs.

@@ -45,6 +45,9 @@ pub struct EmulatorArgs {
     /// For MCP clients of others: list issuers in `authorization_servers`, as RFC 9728 has it.
     #[arg(long)]
     pub issuers: bool,
+    /// For clients of others: let those with a secret ask for consent without PKCE.
+    #[arg(long)]
+    pub pkce_optional: bool,
     /// A command with its arguments.
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -91,6 +91,7 @@ fn world(asked: &EmulatorArgs) -> Result<Emulator, Failure> {
         let builder = asked.redirect_uris.iter().fold(builder, EmulatorBuilder::redirect_uri);
         let builder = asked.mcp_resources.iter().fold(builder, EmulatorBuilder::mcp_resource);
         let builder = asked.auto_consent.iter().fold(builder, EmulatorBuilder::auto_consent);
+        let builder = if asked.pkce_optional { builder.pkce_optional(true) } else { builder };
         if asked.issuers { builder.issuers_in_resource_metadata(true) } else { builder }
     };
     match &asked.seed {

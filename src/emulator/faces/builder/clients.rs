@@ -1,7 +1,8 @@
-//! What clients of others need, added to a world that is there already.
+//! What clients of others need: consent without a person, forms that they know, and what they are registered with.
 
 use super::EmulatorBuilder;
 use crate::emulator::values::seed::McpServerSeed;
+use crate::emulator::values::settings::Mode;
 
 impl EmulatorBuilder {
     /// Adds a redirect URI to the first tenant's first agent, as a client of others wants to be registered with.
@@ -14,6 +15,38 @@ impl EmulatorBuilder {
     /// demand.
     pub fn mcp_resource(mut self, uri: impl Into<String>) -> Self {
         self.resources.push(uri.into());
+        self
+    }
+
+    /// Lets clients with a secret ask for consent without PKCE (RFC 7636), as some do that are older than OAuth 2.1; the vendor's Python
+    /// SDK is one. Off by default. Public clients need it all the same.
+    pub fn pkce_optional(mut self, on: bool) -> Self {
+        self.pkce_is_optional = on;
+        self
+    }
+
+    /// Lets the pages of other sites read discovery documents and keys (CORS), as an MCP client in a browser does. Off by default.
+    pub fn cors_for_discovery(mut self, on: bool) -> Self {
+        self.cors = on;
+        self
+    }
+
+    /// Answers authorization requests at once, as if this user had approved. Without it there is a page.
+    pub fn auto_consent(mut self, user: impl Into<String>) -> Self {
+        self.consent = Mode::Consent(user.into());
+        self
+    }
+
+    /// Answers authorization requests at once, as if the user had refused.
+    pub fn auto_deny(mut self) -> Self {
+        self.consent = Mode::Deny;
+        self
+    }
+
+    /// Lists issuers in `authorization_servers`, as RFC 9728 section 2 has it. By default they are metadata URLs, as
+    /// LumoAuth lists them.
+    pub fn issuers_in_resource_metadata(mut self, on: bool) -> Self {
+        self.issuers_in_resource_metadata = on;
         self
     }
 

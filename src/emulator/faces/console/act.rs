@@ -3,7 +3,8 @@
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
-use super::snapshot::{Kind, WHOLE, find};
+use super::snapshot::{WHOLE, find};
+use super::views::Kind;
 use crate::emulator::faces::control::DecisionError;
 use crate::emulator::faces::emulator::Emulator;
 use crate::emulator::values::answer::Answer;

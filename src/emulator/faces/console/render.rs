@@ -1,6 +1,6 @@
 //! The page, as a pure function of what it shows. Every text goes through [`escape`].
 
-use super::snapshot::{AgentView, AskView, Kind, RequestView, Snapshot, TokenView, WaitingView};
+use super::views::{AgentView, AskView, Kind, RequestView, Snapshot, TokenView, WaitingView};
 use crate::emulator::values::html::escape;
 
 /// The whole page.

@@ -15,7 +15,12 @@ type Refusal = (&'static str, String);
 const LONGEST: usize = 8 * 1024;
 
 impl Asked {
-    pub(crate) fn read(tenant: &LiveTenant, parameters: &Parameters) -> Result<Self, Refused> {
+    /// Clients with a secret need no PKCE if it is optional.
+    pub(crate) fn read(
+        tenant: &LiveTenant,
+        parameters: &Parameters,
+        pkce_is_optional: bool,
+    ) -> Result<Self, Refused> {
         if parameters.repeats("client_id") || parameters.repeats("redirect_uri") {
             return Err(Refused::Here("client_id or redirect_uri is repeated"));
         }
@@ -27,7 +32,8 @@ impl Asked {
         }
         // From here on the client can be told.
         let state = parameters.get("state").filter(|_| !parameters.repeats("state")).map(str::to_owned);
-        let read = Asked::checked(tenant, agent, parameters);
+        let optional = pkce_is_optional && !agent.seed.public;
+        let read = Asked::checked(tenant, agent, parameters, optional);
         read.map(|asked| Asked { redirect_uri: redirect_uri.to_owned(), state: state.clone(), ..asked })
             .map_err(|(code, description)| Refused::Back {
                 to: redirect_uri.to_owned(),
@@ -37,7 +43,12 @@ impl Asked {
             })
     }
 
-    fn checked(tenant: &LiveTenant, agent: &Agent, parameters: &Parameters) -> Result<Self, Refusal> {
+    fn checked(
+        tenant: &LiveTenant,
+        agent: &Agent,
+        parameters: &Parameters,
+        pkce_is_optional: bool,
+    ) -> Result<Self, Refusal> {
         let invalid = |problem: &str| Err(("invalid_request", problem.to_owned()));
         if parameters.repeats_any() {
             return invalid("A parameter is repeated");
@@ -62,16 +73,19 @@ impl Asked {
         if access_type.is_some_and(|access| !matches!(access, "offline" | "online")) {
             return invalid("access_type must be offline or online");
         }
+        let (challenge, method) = (parameters.get("code_challenge"), parameters.get("code_challenge_method"));
+        let does_without = pkce_is_optional && challenge.is_none() && method.is_none();
         // Without a method it would be plain (RFC 7636 section 4.3).
-        if parameters.get("code_challenge_method") != Some("S256") {
+        if method != Some("S256") && !does_without {
             return invalid("code_challenge_method must be S256");
         }
         let is_challenge = |text: &&str| {
             text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
-        let Some(challenge) = parameters.get("code_challenge").filter(is_challenge) else {
+        let challenge = challenge.filter(is_challenge);
+        if challenge.is_none() && !does_without {
             return invalid("code_challenge must be 43 characters of base64url");
-        };
+        }
         let resources = tenant.resources(agent, parameters.all("resource"));
         let resources = resources.ok_or_else(|| ("invalid_target", "The resource is unknown".to_owned()))?;
         let scopes = match parameters.get("scope") {
@@ -96,7 +110,7 @@ impl Asked {
             scopes,
             state: None,
             resources,
-            challenge: challenge.to_owned(),
+            challenge: challenge.map(str::to_owned),
             nonce: parameters.get("nonce").map(str::to_owned),
             prompt: prompt(parameters.get("prompt"))?,
             offline,

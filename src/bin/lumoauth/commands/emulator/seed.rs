@@ -35,6 +35,7 @@ struct World {
     cors_for_discovery: Option<bool>,
     jit: Option<JitEntry>,
     approvals: Option<ApprovalsEntry>,
+    pkce_optional: Option<bool>,
     claims: Claims,
     tenant: Vec<TenantEntry>,
 }
@@ -239,6 +240,7 @@ impl World {
         let builder = set(builder, self.cors_for_discovery, EmulatorBuilder::cors_for_discovery);
         let builder = set(builder, self.jit, |builder, jit| builder.jit(jit.forms()));
         let builder = set(builder, self.approvals, |builder, entry| builder.approvals(entry.forms()));
+        let builder = set(builder, self.pkce_optional, EmulatorBuilder::pkce_optional);
         let builder = each(builder, self.claims, |builder, (name, value)| builder.claim(name, value));
         self.tenant.into_iter().fold(builder, |builder, entry| builder.tenant(entry.seed()))
     }
