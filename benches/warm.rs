@@ -3,12 +3,16 @@
 
 use std::sync::Arc;
 
-use lumoauth::{Agent, asynchronous};
+use lumoauth::{Agent, MemoryStore, asynchronous};
 
 const ACTION: &str = "read_document";
 
-fn blocking(calls: usize, threads: usize) {
-    let agent = Agent::from_env().unwrap();
+fn blocking(calls: usize, threads: usize, shared: bool) {
+    let agent = if shared {
+        Agent::builder().environment().shared_tokens(MemoryStore::new()).build().unwrap()
+    } else {
+        Agent::from_env().unwrap()
+    };
     drop(agent.ask(ACTION).unwrap());
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -35,13 +39,16 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).and_then(|text| text.parse().ok());
     match (arguments.first().map(String::as_str), number(1), number(2)) {
-        (Some("blocking"), Some(calls), Some(threads)) => blocking(calls, threads),
+        (Some("blocking"), Some(calls), Some(threads)) => blocking(calls, threads, false),
+        (Some("shared"), Some(calls), Some(threads)) => blocking(calls, threads, true),
         (Some("async"), Some(calls), Some(tasks)) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(asynchronous(calls, tasks));
         }
         _ => {
-            println!("warm: blocking|async CALLS THREADS, in the environment that `lumoauth emulator` prints")
+            println!(
+                "warm: blocking|shared|async CALLS THREADS, in the environment that `lumoauth emulator` prints"
+            )
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - [Acting for a user](delegation): consent, exchange, requests, handing on, revoking.
 //! - [Permissions](permissions): which of the ways to ask when; just in time, and who decides.
 //! - [Stores](stores): state that calls and processes share, and how to write a store.
+//! - [Fleets](fleets): many processes and hosts that share one identity, and the servers that they share it on.
 //! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
 //! - [AAuth](aauth): an agent with a key of its own.
 //! - [Testing](testing): a local LumoAuth in tests, with the recipes that people need.
@@ -35,6 +36,12 @@ pub mod permissions {}
 #[doc = include_str!("../docs/stores.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]
 pub mod stores {}
+
+#[doc = "[stores.md]: crate::guide::stores"]
+#[doc = ""]
+#[doc = include_str!("../docs/fleets.md")]
+#[cfg(any(not(doctest), feature = "blocking"))]
+pub mod fleets {}
 
 #[doc = include_str!("../docs/mcp.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]

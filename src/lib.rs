@@ -9,6 +9,7 @@
 #![doc = "[docs/python.md]: crate::guide::python"]
 #![doc = "[docs/SECURITY.md]: crate::guide::security"]
 #![doc = "[docs/stores.md]: crate::guide::stores"]
+#![doc = "[docs/fleets.md]: crate::guide::fleets"]
 #![doc = "[docs/testing.md]: crate::guide::testing"]
 #![doc = ""]
 #![doc = include_str!("../README.md")]
@@ -23,6 +24,7 @@
 //! | check permissions, relations, policies | [`Authz`]; [`CheckPermission`], [`Tuple`], [`CheckPolicy`], [`Evaluate`]; many at once: [`Answers`] |
 //! | act for a user who consented | [`DelegationChain`], [`Delegation`] |
 //! | keep users' sessions where several processes find them | [`DelegationChain::store`], [`store`] |
+//! | share tokens and sessions among many hosts | [`AgentBuilder::shared_tokens`], [`store::RedisStore`]; [`guide::fleets`] |
 //! | ask for a permission when an agent may not simply act, decide about one | [`jit`], [`Agent::jit`] |
 //! | call an MCP server | [`Agent::mcp`], [`McpServer`]; a bare token: [`Agent::mcp_token`] |
 //! | check the tokens that arrive at a service of mine | [`TokenVerifier`], [`IdTokenVerifier`], [`verify`] |

@@ -6,8 +6,13 @@ mod cache;
 mod commands;
 mod delegation;
 mod emulator;
+#[cfg(all(unix, feature = "redis"))]
+#[path = "../engine/mod.rs"]
+mod engine;
 #[cfg(feature = "cli")]
 mod jit;
 mod pages;
 #[path = "../rounds/mod.rs"]
 mod rounds;
+#[cfg(all(unix, feature = "redis"))]
+mod shared;

@@ -1,7 +1,7 @@
 //! Redis and Valkey as they are, started by a test in a folder of its own; a test is skipped where neither is installed.
 #![allow(dead_code, reason = "each binary of tests uses its part")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,16 @@ pub fn programs(test: &str) -> Vec<PathBuf> {
     for name in ["redis-server", "valkey-server"] {
         match folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()) {
             Some(path) => found.push(path),
-            None => eprintln!("SKIPPED: {test} on {name}: it is not installed; .ci/long gets it"),
+            None => skipped(test, Path::new(name), "it is not installed; .ci/long gets it"),
         }
     }
     found
+}
+
+/// Says loudly, past the test harness' capture, that a check was not made.
+pub fn skipped(test: &str, program: &Path, reason: &str) {
+    let name = program.file_name().unwrap_or_default().display();
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {test} on {name}: {reason}\n").as_bytes());
 }
 
 /// A server that ends with its test.
@@ -29,6 +35,7 @@ pub struct Engine {
     arguments: Vec<String>,
     pub folder: PathBuf,
     pub port: u16,
+    password: Option<String>,
 }
 
 /// A folder that no other test has.
@@ -62,12 +69,35 @@ impl Engine {
         Engine::run(program, folder(), port, &[&["--port", &number, "--bind", "127.0.0.1"], more].concat())
     }
 
+    /// The same, with a password for lines from the side.
+    pub fn on_port_of(program: &Path, port: u16, more: &[&str], password: Option<&str>) -> Self {
+        let mut engine = Engine::on_port(program, port, more);
+        engine.password = password.map(str::to_owned);
+        engine
+    }
+
+    /// As [`Engine::start`], if the program knows these arguments.
+    pub fn that_can(program: &Path, more: &[&str]) -> Option<Self> {
+        let folder = folder();
+        let socket = folder.join("socket").display().to_string();
+        let arguments =
+            Engine::arguments(&folder, &[&["--port", "0", "--unixsocket", &socket], more].concat());
+        let child = try_begin(program, &arguments).ok()?;
+        Some(Engine { child, program: program.to_owned(), arguments, folder, port: 0, password: None })
+    }
+
+    fn arguments(folder: &Path, more: &[&str]) -> Vec<String> {
+        let folder = folder.display().to_string();
+        let own = ["--dir", &folder, "--save", "", "--appendonly", "no", "--daemonize", "no"];
+        own.iter().chain(more).map(|part| (*part).to_owned()).collect()
+    }
+
     fn run(program: &Path, folder: PathBuf, port: u16, arguments: &[&str]) -> Self {
         let own =
             ["--dir", &folder.display().to_string(), "--save", "", "--appendonly", "no", "--daemonize", "no"];
         let arguments: Vec<String> = own.iter().chain(arguments).map(|part| (*part).to_owned()).collect();
         let child = begin(program, &arguments);
-        Engine { child, program: program.to_owned(), arguments, folder, port }
+        Engine { child, program: program.to_owned(), arguments, folder, port, password: None }
     }
 
     /// Sentinels are started with a file.
@@ -78,13 +108,16 @@ impl Engine {
         std::fs::write(&file, content).unwrap();
         let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
         let child = begin(program, &arguments);
-        Engine { child, program: program.to_owned(), arguments, folder, port }
+        Engine { child, program: program.to_owned(), arguments, folder, port, password: None }
     }
 
     pub fn url(&self) -> String {
         match self.port {
             0 => format!("unix://{}", self.folder.join("socket").display()),
-            port => format!("redis://127.0.0.1:{port}"),
+            port => match &self.password {
+                Some(password) => format!("redis://:{password}@127.0.0.1:{port}"),
+                None => format!("redis://127.0.0.1:{port}"),
+            },
         }
     }
 
@@ -113,6 +146,10 @@ impl Engine {
 
 /// Starts it, and waits until it says that it takes connections.
 fn begin(program: &Path, arguments: &[String]) -> Child {
+    try_begin(program, arguments).unwrap_or_else(|said| panic!("{}: {said:#?}", program.display()))
+}
+
+fn try_begin(program: &Path, arguments: &[String]) -> Result<Child, Vec<String>> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -123,7 +160,10 @@ fn begin(program: &Path, arguments: &[String]) -> Child {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut said = Vec::new();
     loop {
-        let Some(Ok(line)) = lines.next() else { panic!("{}: {said:#?}", program.display()) };
+        let Some(Ok(line)) = lines.next() else {
+            let _ = child.wait();
+            return Err(said);
+        };
         let line_is_last = ["eady to accept connections", "ready to accept connections at", "Sentinel ID is"]
             .iter()
             .any(|ready| line.contains(ready));
@@ -134,7 +174,7 @@ fn begin(program: &Path, arguments: &[String]) -> Child {
     }
     // What it says further is read away, so that it never waits for a reader.
     std::thread::spawn(move || lines.for_each(drop));
-    child
+    Ok(child)
 }
 
 impl Drop for Engine {

@@ -447,3 +447,41 @@ fn a_leader_that_stands_still_holds_up_nobody_for_long() {
     }
     assert!(world.server.tokens <= 3, "{}", world.server.tokens);
 }
+
+#[test]
+fn t16_an_hour_of_a_fleet_with_tokens_of_five_minutes() {
+    let count = if crate::rounds::all() { 1_000 } else { 100 };
+    let mut world = World::new(1);
+    world.server.on_token(|hit| mint(hit, "300").after(100));
+    let processes: Vec<Session> = (0..count).map(|_| process()).collect();
+    let (begin, mut calls) = (world.monotonic, 0);
+    let hour = Duration::from_secs(3600);
+    while world.monotonic - begin < hour {
+        // Each calls every twenty seconds, fifty of them at the same moment.
+        let tick = world.monotonic;
+        for group in processes.chunks(50) {
+            for process in group {
+                let thread = world.spawn(process.call(read()));
+                let ahead = i64::try_from(world.rng.below(2) * 30_000).unwrap();
+                world.ahead(thread, ahead);
+            }
+            calls += group.len();
+            for end in world.run_ends() {
+                assert!(end.result.is_ok(), "{:?}", end.result.err());
+            }
+        }
+        world.pass((tick + Duration::from_secs(20)).saturating_sub(world.monotonic));
+    }
+    let (tokens, stored) = (world.server.tokens, world.shelves.calls);
+    // Renewed at four fifths of its life at the latest, and a tenth before that at the earliest; clocks are apart by half a minute.
+    let soonest = Duration::from_secs(300 - 60 - 30 - 30);
+    let most = hour.as_secs() / soonest.as_secs() + 1;
+    println!(
+        "T16: {count} processes, one hour, tokens of 5 minutes: {calls} calls, {tokens} token requests ({} renewals of one at a time), {stored} \
+         questions to the store, {:.2} for each process and renewal",
+        tokens - 1,
+        stored as f64 / (tokens * count) as f64
+    );
+    assert!((12..=most as usize).contains(&tokens), "{tokens} requests, {most} at most");
+    assert!(stored <= 3 * tokens * count, "{stored} questions to the store");
+}

@@ -1,6 +1,7 @@
 //! A store on real servers: the contract, ends of records, lost connections, servers that hang, drop, or refuse.
 
 mod odd;
+mod several;
 
 use std::path::Path;
 use std::time::Duration;

@@ -18,6 +18,9 @@ pub use delegation::{ClientAuthArg, Delegate, DelegateArgs, ExchangeArgs, Sessio
 /// Settings come from LUMOAUTH_URL, LUMOAUTH_TENANT (or LUMOAUTH_ORG_ID), AGENT_CLIENT_ID and AGENT_CLIENT_SECRET; the
 /// options below win over them.
 ///
+/// Tokens and users' sessions are kept on this machine, or where LUMOAUTH_STORE says (redis://, rediss:// or file:///), sealed
+/// with LUMOAUTH_STORE_KEY or the key in LUMOAUTH_STORE_KEY_FILE.
+///
 /// Exit codes: 0 ok, 1 error, 2 usage, 3 denied, 4 not authenticated, 5 still pending, 75 temporary.
 #[derive(Parser)]
 #[command(name = "lumoauth", version, arg_required_else_help = true)]

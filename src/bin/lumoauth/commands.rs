@@ -9,6 +9,7 @@ mod delegate;
 mod emulator;
 mod jit;
 mod request;
+mod shared;
 mod state;
 mod text;
 mod tokens;
@@ -62,8 +63,11 @@ fn agent(settings: &SettingsArgs) -> Result<Agent, Failure> {
 /// An agent to be built, with tokens that it shares with other runs.
 fn builder(settings: &SettingsArgs) -> Result<AgentBuilder, Failure> {
     let secret = secret(settings)?;
-    let kept =
-        if settings.no_cache { Err("--no-cache".to_owned()) } else { cache::open(settings, secret.as_ref()) };
+    let kept = match shared::named(settings)? {
+        _ if settings.no_cache => Err("--no-cache".to_owned()),
+        Some(named) => Ok(cache::Kept::Named(named.store)),
+        None => cache::open(settings, secret.as_ref()),
+    };
     let builder = bare(settings, secret)?;
     Ok(match kept {
         Ok(kept) => kept.shared_by(builder),

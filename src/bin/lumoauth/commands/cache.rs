@@ -1,11 +1,13 @@
 //! Tokens that runs of the command line share: where they lie, sealed with a key that comes from the client secret.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lumoauth::store::{FileStore, NameKey, Prefix, SealedStore, SealingKey, Shelf, Store, StoreError};
 use lumoauth::{AgentBuilder, Error, Secret};
 
+use super::shared::named;
 use super::state::variable;
 use super::{bare, say, secret};
 use crate::args::SettingsArgs;
@@ -22,6 +24,8 @@ pub(super) enum Kept {
     Sealed(SealedStore<FileStore>),
     /// A workload's token changes, so no key can come from it.
     Plain(FileStore),
+    /// The store that the environment names.
+    Named(Arc<dyn Store>),
 }
 
 impl Kept {
@@ -29,6 +33,7 @@ impl Kept {
         match self {
             Kept::Sealed(store) => builder.shared_tokens(store),
             Kept::Plain(store) => builder.shared_tokens(store),
+            Kept::Named(store) => builder.shared_tokens(store),
         }
     }
 }
@@ -100,9 +105,19 @@ fn is_own(_: &Path) -> bool {
     false
 }
 
-/// `lumoauth cache clear`: in every folder where runs may have left tokens. One that fails keeps none of the others.
+/// `lumoauth cache clear`: in the store that the environment names, else in every folder where runs may have left tokens. One
+/// that fails keeps none of the others.
 pub(super) fn clear(settings: &SettingsArgs, revoke: bool) -> Result<Ended, Failure> {
     let secret = if revoke { secret(settings)? } else { None };
+    if let Some(named) = named(settings)? {
+        if revoke {
+            let agent = bare(settings, secret)?.shared_tokens(named.store).build()?;
+            say(settings, &format!("tokens revoked: {}", agent.revoke_shared_tokens()?));
+        }
+        let removed = remove(&*named.bare).map_err(Error::from)?;
+        say(settings, &format!("records removed from the store: {removed}"));
+        return Ok(Ended { answer: Vec::new(), code: exit::OK });
+    }
     let mut first = None;
     for folder in folders().into_iter().filter(|folder| folder.is_dir()) {
         if let Err(failure) = clear_one(settings, &folder, revoke, secret.as_ref()) {
@@ -140,7 +155,7 @@ fn clear_one(
 }
 
 /// Removes every token, sealed or not.
-fn remove(files: &FileStore) -> Result<usize, StoreError> {
+fn remove(files: &dyn Store) -> Result<usize, StoreError> {
     let (mut removed, mut after) = (0, None);
     loop {
         let page = files.keys(&Prefix::all(Shelf::Tokens), after.as_deref(), WITHIN)?;

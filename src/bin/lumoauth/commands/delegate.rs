@@ -4,7 +4,7 @@ use lumoauth::DelegationChain;
 use lumoauth::store::{FileStore, Shelf, StoreKey};
 
 use super::text::{secret_of, shown, usage};
-use super::{alone, builder, request, state, tokens};
+use super::{alone, builder, request, shared, state, tokens};
 use crate::args::{Delegate, DelegateArgs, SessionArgs, SettingsArgs};
 use crate::exit::{self, Ended, Failure};
 
@@ -28,9 +28,14 @@ pub(super) fn run(settings: &SettingsArgs, arguments: &DelegateArgs) -> Result<E
         let segments = [service.as_str(), client_id.as_ref(), session.name.as_str()];
         StoreKey::new(Shelf::Sessions, segments).as_str().to_owned()
     };
-    let folder = state::folder(arguments.state_dir.as_deref())?;
-    let files = FileStore::open(&folder).map_err(|error| usage(&error.to_string()))?;
-    let chain = chain.store(files);
+    let chain = match (shared::named(settings)?, &arguments.state_dir) {
+        // A folder that is given for this run counts more than what the environment says.
+        (Some(named), None) => chain.store(named.store),
+        (_, given) => {
+            let folder = state::folder(given.as_deref())?;
+            chain.store(FileStore::open(&folder).map_err(|error| usage(&error.to_string()))?)
+        }
+    };
     let chain = match how {
         Some(how) => chain.client_auth(how),
         None => chain,
