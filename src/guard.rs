@@ -5,10 +5,17 @@ mod allowed;
 pub(crate) mod axum;
 mod body;
 mod door;
+mod filter;
+mod judge;
+mod policies;
+mod server;
 mod signed;
+mod tools;
 mod verified;
 
 pub use allowed::{Allowed, AllowedService};
 pub use body::{Passed, read_whole};
+pub use filter::Filtered;
+pub use server::{GuardedServer, ServerAuth, ServerAuthLayer};
 pub use signed::{Signed, SignedService};
 pub use verified::{Verified, VerifiedService};

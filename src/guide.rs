@@ -6,6 +6,7 @@
 //! - [Stores](stores): state that calls and processes share, and how to write a store.
 //! - [Fleets](fleets): many processes and hosts that share one identity, and the servers that they share it on.
 //! - [MCP servers](mcp): tokens that are good for one server, and requests to it.
+//! - [Services of your own](web): who calls an API or MCP server of yours, and may it.
 //! - [AAuth](aauth): an agent with a key of its own.
 //! - [Testing](testing): a local LumoAuth in tests, with the recipes that people need.
 //! - [Errors](errors): every error, what it looks like, and what to do.
@@ -46,6 +47,9 @@ pub mod fleets {}
 #[doc = include_str!("../docs/mcp.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]
 pub mod mcp {}
+
+#[doc = include_str!("../docs/web.md")]
+pub mod web {}
 
 #[doc = include_str!("../docs/aauth.md")]
 #[cfg(any(not(doctest), all(feature = "aauth", feature = "ureq")))]

@@ -16,9 +16,14 @@ const DEPTH: usize = 32;
 
 /// Parses one JSON text with nothing behind it.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ProtocolFault> {
+    parse_within(bytes, DEPTH)
+}
+
+/// The same for texts that nest as deep as this.
+pub(crate) fn parse_within(bytes: &[u8], depth: usize) -> Result<Value, ProtocolFault> {
     let duplicate = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let seed = Strict { depth: DEPTH, duplicate: &duplicate };
+    let seed = Strict { depth, duplicate: &duplicate };
     let parsed = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     parsed.map_err(|error| match duplicate.into_inner() {
         Some(key) => ProtocolFault::DuplicateKey { key },

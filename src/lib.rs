@@ -5,6 +5,7 @@
 #![doc = "[docs/errors.md#exit-codes]: crate::guide::errors#exit-codes-of-the-command-line"]
 #![doc = "[docs/guarantees.md]: crate::guide::guarantees"]
 #![doc = "[docs/mcp.md]: crate::guide::mcp"]
+#![doc = "[docs/web.md]: crate::guide::web"]
 #![doc = "[docs/permissions.md]: crate::guide::permissions"]
 #![doc = "[docs/python.md]: crate::guide::python"]
 #![doc = "[docs/SECURITY.md]: crate::guide::security"]
@@ -27,6 +28,8 @@
 //! | share tokens and sessions among many hosts | [`AgentBuilder::shared_tokens`], [`store::RedisStore`]; [`guide::fleets`] |
 //! | ask for a permission when an agent may not simply act, decide about one | [`jit`], [`Agent::jit`] |
 //! | call an MCP server | [`Agent::mcp`], [`McpServer`]; a bare token: [`Agent::mcp_token`] |
+//! | guard a service of mine: who calls, and may it | [`tower`], [`axum`], [`service`] |
+//! | guard an MCP server of mine, tool by tool | [`tower::ServerAuth`], [`service::Rule`] |
 //! | check the tokens that arrive at a service of mine | [`TokenVerifier`], [`IdTokenVerifier`], [`verify`] |
 //! | give an agent a key of its own, sign requests, check signed ones | [`aauth`] |
 //! | do any of it in async code | [`asynchronous`], under the same names |
@@ -190,7 +193,8 @@ pub mod tower {
     //! A layer that cannot decide refuses, and its refusals tell strangers nothing ([`crate::service`]).
 
     pub use crate::guard::{
-        Allowed, AllowedService, Passed, Signed, SignedService, Verified, VerifiedService, read_whole,
+        Allowed, AllowedService, Filtered, GuardedServer, Passed, ServerAuth, ServerAuthLayer, Signed,
+        SignedService, Verified, VerifiedService, read_whole,
     };
 }
 

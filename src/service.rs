@@ -16,10 +16,24 @@
 
 mod answer;
 mod caller;
+#[cfg(feature = "tower")]
+mod listing;
+#[cfg(feature = "tower")]
+mod message;
+#[cfg(feature = "tower")]
+mod policy;
 mod rule;
 mod settings;
 
 pub use answer::{Answer, refusal};
 pub use caller::{Caller, CallerKind};
+#[cfg(feature = "tower")]
+pub(crate) use listing::{Event, Events, Listing};
+#[cfg(feature = "tower")]
+pub(crate) use message::{Asked, hinted, read as read_message};
+#[cfg(feature = "tower")]
+pub(crate) use policy::{Bulk, Key as PolicyKey, Memory, Subjects};
+#[cfg(feature = "tower")]
+pub(crate) use rule::both;
 pub use rule::{Rule, Verdict};
 pub use settings::verifier_config;

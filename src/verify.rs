@@ -60,6 +60,7 @@ pub use token::VerifiedToken;
 use crate::challenge::Challenge;
 use crate::error::ConfigError;
 use crate::origin::{absolute, same_resource};
+use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::Session;
 pub(crate) use check::Core;
@@ -168,8 +169,7 @@ impl Verifier {
     /// neither the audience nor `resource` is a URL.
     pub fn resource_metadata(&self) -> Option<Value> {
         self.resource_metadata_url()?;
-        let told = self.named.as_ref().and_then(|named| named.told()).map(|told| &told.resource);
-        let resource = self.config.resource.as_ref().or(self.config.audience.first()).or(told)?;
+        let resource = self.resource()?;
         let mut document = json!({
             "resource": resource,
             "authorization_servers": [self.core.issuer.name],
@@ -184,6 +184,17 @@ impl Verifier {
             fields.insert("scopes_supported".to_owned(), listed.iter().collect());
         }
         Some(document)
+    }
+
+    /// The name of this server in its RFC 9728 document: `resource` of the settings, else the audience. None while that is not known.
+    pub fn resource(&self) -> Option<&str> {
+        let told = self.named.as_ref().and_then(|named| named.told()).map(|told| &told.resource);
+        self.config.resource.as_ref().or(self.config.audience.first()).or(told).map(String::as_str)
+    }
+
+    /// The scopes that every token must have.
+    pub fn required_scopes(&self) -> &Scopes {
+        &self.config.scopes
     }
 
     /// Where clients look for the protected-resource document: the well-known part between host and path (RFC 9728 section

@@ -14,6 +14,8 @@ mod install;
 mod kept;
 #[path = "house/licences.rs"]
 mod licences;
+#[path = "house/lines.rs"]
+mod lines_written;
 #[path = "house/links.rs"]
 mod links;
 #[path = "house/names.rs"]
@@ -69,7 +71,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "verify",
         "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
-    ("service", "challenge claims credentials error operations profile route scopes verify"),
+    ("service", "challenge claims credentials error json operations profile route scopes time verify"),
     ("guard", "client error operations profile scopes secret service verify"),
     ("transport", "error mount origin secret session store time trust wire"),
     ("crypto", "secret"),

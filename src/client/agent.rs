@@ -49,6 +49,16 @@ impl Agent {
         McpServer::new(&self.driver, &server.into())
     }
 
+    /// An API that takes tokens of the agent's tenant, by its own URL as tokens have it in `aud`: requests travel with a token that is
+    /// bound to it, and its challenges are answered. The same as [`Agent::mcp`], for services that are no MCP servers; whoever serves it
+    /// verifies with [`TokenVerifier::of`](super::TokenVerifier::of) (`docs/web.md` has both halves).
+    ///
+    /// # Errors
+    /// [`Error::Input`] for any other text.
+    pub fn resource(&self, url: impl Into<McpToken>) -> Result<McpServer, Error> {
+        self.mcp(url)
+    }
+
     pub(super) fn from_driver(driver: Driver) -> Self {
         Agent { driver }
     }
@@ -310,6 +320,17 @@ impl Agent {
     #[doc(alias = "get_mcp_token")]
     pub async fn mcp_token(&self, server: impl Into<McpToken> + Send) -> Result<AccessToken, Error> {
         self.driver.turn(self.driver.session.mcp_token(server.into())).await
+    }
+
+    /// A token that is bound to one API (RFC 8707): by its URL, as it has it in `aud`. The same as [`Agent::mcp_token`], for services that are
+    /// no MCP servers; [`Agent::resource`] sends it for you.
+    ///
+    #[doc = example!("let token = agent.token_for(\"https://mcp.acme.test/my-mcp-server\")", "?;\nassert_eq!(token.resource(), Some(\"https://mcp.acme.test/my-mcp-server\"));")]
+    ///
+    /// # Errors
+    /// As [`Agent::mcp_token`].
+    pub async fn token_for(&self, resource: impl Into<McpToken> + Send) -> Result<AccessToken, Error> {
+        self.mcp_token(resource).await
     }
 
     /// Revokes at the service (RFC 7009), and removes from the store, every token that agents with these credentials share

@@ -15,6 +15,8 @@ mod approved;
 #[cfg(feature = "reqwest")]
 mod built_in;
 mod ended;
+#[cfg(feature = "tower")]
+mod glance;
 #[cfg(not(feature = "reqwest"))]
 #[allow(clippy::duplicate_mod)]
 #[path = "no_transport.rs"]

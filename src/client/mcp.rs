@@ -4,11 +4,15 @@
 
 use std::fmt;
 
+use http::header::{AUTHORIZATION, HeaderValue};
+use zeroize::Zeroizing;
+
 use super::run::Driver;
 use super::{dual, example, twin};
-use crate::error::Error;
+use crate::challenge::Challenge;
 #[allow(unused_imports)] // the documentation names it
 use crate::error::ProtocolFault;
+use crate::error::{Error, InputError};
 use crate::operations::{ApiRequest, McpToken, ResourceMetadata};
 use crate::scopes::Scopes;
 use crate::session::Resource;
@@ -64,6 +68,43 @@ impl McpServer {
     /// another service; all that a call can end with.
     pub async fn request(&self, request: ApiRequest) -> Result<Response, Error> {
         self.driver.turn(self.resource.request(request)?).await
+    }
+
+    /// Puts the token for this server into a request that another HTTP client is to send: in place of any `Authorization` that is there,
+    /// and marked as sensitive.
+    ///
+    #[doc = example!("let server = agent.resource(\"https://mcp.acme.test/my-mcp-server\")?;\nlet mut request = lumoauth::http::Request::get(\"https://mcp.acme.test/my-mcp-server\").body(())?;\nserver.authorize(&mut request)", "?;\nassert!(request.headers()[\"authorization\"].is_sensitive());")]
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a request whose URL is not absolute and on the server's own origin: nothing is put into it. As
+    /// [`McpServer::token`].
+    pub async fn authorize<B: Send>(&self, request: &mut http::Request<B>) -> Result<(), Error> {
+        if !self.resource.is_at(request.uri()) {
+            return Err(InputError::new(
+                "request",
+                "does not go to the server's own origin, by an absolute URL",
+            )
+            .into());
+        }
+        let token = self.token().await?;
+        let value = Zeroizing::new(format!("Bearer {}", token.secret().expose()));
+        let value = HeaderValue::from_str(&value);
+        let mut value = value.map_err(|_| InputError::new("token", "cannot be sent in a header"))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        Ok(())
+    }
+
+    /// Answers a challenge of this server's that another HTTP client has received: with a new token after a 401, with more scopes after
+    /// `insufficient_scope`, as [`McpServer::request`] does. With the token that comes back the request may be sent once more; none means
+    /// that nothing would be different.
+    ///
+    #[doc = example!("let server = agent.resource(\"https://mcp.acme.test/my-mcp-server\")?;\n# let challenge = lumoauth::challenge::Challenge::bearer().parameter(\"error\", \"insufficient_scope\").parameter(\"scope\", \"mcp:write\");\nlet token = server.answer(&challenge)", "?.expect(\"the scope is one more than before\");\nassert!(token.scopes().contains(\"mcp:write\"));")]
+    ///
+    /// # Errors
+    /// As [`McpServer::request`].
+    pub async fn answer(&self, challenge: &Challenge) -> Result<Option<AccessToken>, Error> {
+        self.driver.turn(self.resource.answer(challenge)).await
     }
 
     /// What the server says of itself (RFC 9728), found at its well-known places. That the agent's own service is among

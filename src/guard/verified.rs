@@ -10,8 +10,9 @@ use tower_service::Service;
 use super::body::{Answering, Passed, passed, refused};
 use super::door::Door;
 use crate::client::asynchronous::{Agent, TokenVerifier};
+use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::service::{Answer, Caller, Rule, Verdict, refusal};
+use crate::service::{Answer, Caller, Rule, Verdict, both, refusal};
 use crate::verify::{Verifier, VerifyError, bearer};
 
 /// Lets requests through whose access token verifies, and puts the [`Caller`] into their extensions.
@@ -39,18 +40,19 @@ use crate::verify::{Verifier, VerifyError, bearer};
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct Verified(Arc<Guard>);
 
+/// What is checked of every caller.
 #[derive(Clone, Debug)]
-struct Guard {
-    verifier: TokenVerifier,
-    service: Option<Agent>,
-    door: Door,
-    rule: Rule,
+pub(super) struct Guard {
+    pub(super) verifier: TokenVerifier,
+    pub(super) service: Option<Agent>,
+    pub(super) door: Door,
+    pub(super) rule: Rule,
 }
 
 impl Verified {
     /// Tokens that this verifier accepts.
     pub fn new(verifier: TokenVerifier) -> Self {
-        Verified(Arc::new(Guard { verifier, service: None, door: Door::default(), rule: Rule::new() }))
+        Verified(Arc::new(Guard::new(verifier)))
     }
 
     /// Nobody is asked for a token at this one route: this method (`HEAD` with `GET`) at exactly this path, as it is received. It is no
@@ -85,12 +87,16 @@ impl Verified {
 /// Who verified the caller: its challenges say where the resource is described.
 #[cfg(feature = "axum")]
 #[derive(Clone)]
-pub(super) struct By(Arc<Guard>);
+pub(super) struct By(TokenVerifier);
 
 #[cfg(feature = "axum")]
 impl By {
+    pub(super) fn of(guard: &Guard) -> Self {
+        By(guard.verifier.clone())
+    }
+
     pub(super) fn verifier(&self) -> &Verifier {
-        self.0.verifier.verifier()
+        self.0.verifier()
     }
 }
 
@@ -99,15 +105,27 @@ pub(super) fn answer_to(verdict: Verdict, verifier: &Verifier) -> Option<Answer>
     match verdict {
         Verdict::Allowed => None,
         Verdict::Denied => Some(refusal(http::StatusCode::FORBIDDEN)),
-        Verdict::Scopes(required) => Some(verifier.answer(&VerifyError::InsufficientScope { required })),
+        Verdict::Scopes(required) => {
+            Some(verifier.answer_wanting(&VerifyError::InsufficientScope { required }, &Scopes::none()))
+        }
     }
 }
 
 impl Guard {
-    async fn check(&self, token: Result<Secret, VerifyError>) -> Result<Caller, Box<Answer>> {
+    pub(super) fn new(verifier: TokenVerifier) -> Self {
+        Guard { verifier, service: None, door: Door::default(), rule: Rule::new() }
+    }
+
+    /// The caller of a request that needs these scopes, as far as that is known before it is read.
+    pub(super) async fn check(
+        &self,
+        token: Result<Secret, VerifyError>,
+        wanted: &Scopes,
+    ) -> Result<Caller, Box<Answer>> {
+        let wanted = both(&self.rule.all_scopes(), wanted);
         let refused = |error: VerifyError| {
             log::debug!("a caller is refused: {error}");
-            let mut answer = self.verifier.answer(&error);
+            let mut answer = self.verifier.verifier().answer_wanting(&error, &wanted);
             answer.extensions_mut().insert(error);
             Box::new(answer)
         };
@@ -123,6 +141,12 @@ impl Guard {
             None => self.verifier.verify(&token).await,
         };
         let caller = Caller::new(verified.map_err(refused)?);
+        if self.rule.asks_policy() {
+            log::warn!(
+                "a rule for every caller asks for policies, which are about tools: nobody is let through"
+            );
+            return Err(Box::new(refusal(http::StatusCode::FORBIDDEN)));
+        }
         match answer_to(self.rule.verdict(&caller), self.verifier.verifier()) {
             None => Ok(caller),
             Some(answer) => {
@@ -174,11 +198,11 @@ where
             #[cfg(feature = "axum")]
             parts.extensions.remove::<By>();
             if !guard.door.is_public(&parts.method, &parts.uri) && !guard.door.is_preflight(&parts) {
-                match guard.check(bearer(&parts.headers)).await {
+                match guard.check(bearer(&parts.headers), &Scopes::none()).await {
                     Ok(caller) => {
                         parts.extensions.insert(caller);
                         #[cfg(feature = "axum")]
-                        parts.extensions.insert(By(guard));
+                        parts.extensions.insert(By::of(&guard));
                     }
                     Err(answer) => return Ok(refused(*answer)),
                 }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 
+#[cfg(feature = "tower")]
+use super::rule::both;
 use crate::challenge::Challenge;
 use crate::error::Error;
 use crate::operations::Decision;
 #[cfg(feature = "aauth")]
 use crate::profile::{RequestError, RequestVerifier};
+#[cfg(feature = "tower")]
+use crate::scopes::Scopes;
 use crate::verify::{Verifier, VerifyError};
 
 /// What `Retry-After` says where nobody said it.
@@ -56,6 +60,18 @@ fn short(challenge: Option<Challenge>) -> Option<Challenge> {
     })
 }
 
+/// The challenge with these scopes, in their usual place.
+#[cfg(feature = "tower")]
+fn with_scope(challenge: &Challenge, scope: &str) -> Challenge {
+    let before = if challenge.get("scope").is_some() { "scope" } else { "resource_metadata" };
+    let placed = challenge.parameters().fold(Challenge::bearer(), |placed, (name, value)| match name {
+        "scope" => placed.parameter(name, scope),
+        name if name == before => placed.parameter("scope", scope).parameter(name, value),
+        name => placed.parameter(name, value),
+    });
+    if placed.get("scope").is_some() { placed } else { placed.parameter("scope", scope) }
+}
+
 fn status(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -93,6 +109,21 @@ impl Verifier {
     /// The answer to a request whose token is not accepted, with the challenge of [`Verifier::challenge`].
     pub fn answer(&self, error: &VerifyError) -> Answer {
         answer(status(error.status()), short(self.challenge(error)), error.retry_after())
+    }
+
+    /// The same, with one challenge for all scopes that the request needs: those of every token, those that are missing, and these.
+    #[cfg(feature = "tower")]
+    pub(crate) fn answer_wanting(&self, error: &VerifyError, wanted: &Scopes) -> Answer {
+        let mut challenge = short(self.challenge(error));
+        if let (VerifyError::MissingToken | VerifyError::InsufficientScope { .. }, Some(told)) =
+            (error, &challenge)
+        {
+            let all = both(&both(self.required_scopes(), &told.scope()), wanted);
+            if !all.is_empty() {
+                challenge = Some(with_scope(told, &all.to_string()));
+            }
+        }
+        answer(status(error.status()), challenge, error.retry_after())
     }
 }
 
@@ -158,6 +189,7 @@ impl Decision {
 mod tests {
     use super::*;
     use crate::error::{ApiError, ConfigError, InputError};
+    #[allow(unused_imports)]
     use crate::scopes::Scopes;
     use crate::verify::VerifierConfig;
 

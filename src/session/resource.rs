@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use http::Uri;
+use http::header::WWW_AUTHENTICATE;
+use http::{StatusCode, Uri};
 
 use super::keep::{Just, Keep, Kind, Loan};
 use super::kinds::{Description, Mcp, Service};
@@ -88,9 +89,25 @@ impl Resource {
         let request = request.at_resource(&self.origin, &self.url)?;
         let total = self.session.total_of(&request.terms());
         let scopes = self.scopes();
-        let (met, stepped_up) = (false, false);
-        let at = At::Token(Keep::new(Mcp::new(&self.session, self.wanted(&scopes))));
-        Ok(Within::new(Talk { resource: self.clone(), request, scopes, met, stepped_up, at }, total))
+        Ok(Within::new(Spoken(Talk::new(self, Some(request), None, scopes)), total))
+    }
+
+    /// The machine that answers a challenge which somebody else has received of this server, by another HTTP client: with another
+    /// token after a 401, with more scopes after `insufficient_scope`. None if there is nothing to send again with: the refusal stands.
+    pub fn answer(&self, challenge: &Challenge) -> impl Machine<Output = Option<AccessToken>> + Send + use<> {
+        let status = match challenge.error() {
+            Some("insufficient_scope") => StatusCode::FORBIDDEN,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        let headers = [(WWW_AUTHENTICATE, challenge.to_header())].into_iter().collect();
+        let received = Response::new(status, headers, "");
+        let total = self.session.total_of(&self.asked.terms());
+        Within::new(Answered(Talk::new(self, None, Some(received), self.scopes())), total)
+    }
+
+    /// True if a token for this server may travel with a request to this URL.
+    pub fn is_at(&self, url: &Uri) -> bool {
+        self.origin.is_of(url)
     }
 
     /// The machine that reads what the server says of itself (RFC 9728), anew.
@@ -200,10 +217,12 @@ impl Part for Discover {
     }
 }
 
-/// A request to the server: with a token, with another one after a 401, and with more scopes after a 403, each once.
+/// A request to the server: with a token, with another one after a 401, and with more scopes after a 403, each once. Or only what
+/// follows an answer that somebody else has received.
 struct Talk {
     resource: Resource,
-    request: ApiRequest,
+    request: Option<ApiRequest>,
+    received: Option<Response>,
     /// What is demanded in this call is kept only when it was granted: a server's word alone changes nothing for later.
     scopes: Scopes,
     /// A 401 was met.
@@ -220,7 +239,67 @@ enum At {
     Over,
 }
 
+/// What a talk ends with.
+#[allow(clippy::large_enum_variant)] // one at a time
+enum Talked {
+    /// This is the server's answer, whatever it is.
+    Answer(Response),
+    /// This is the token to send again with.
+    Token(AccessToken),
+    /// What was received stands.
+    Nothing,
+}
+
+/// A talk that sends the request itself.
+struct Spoken(Talk);
+
+impl Part for Spoken {
+    type Output = Response;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Response>, Failed> {
+        match ready!(self.0.step(now, arrived, time)?) {
+            Talked::Answer(answer) => Ok(Step::Done(answer)),
+            Talked::Token(_) | Talked::Nothing => Err(super::ended().into()),
+        }
+    }
+}
+
+/// A talk that somebody else does.
+struct Answered(Talk);
+
+impl Part for Answered {
+    type Output = Option<AccessToken>;
+
+    fn step(
+        &mut self,
+        now: &Now,
+        arrived: Option<Arrived>,
+        time: &Deadline,
+    ) -> Result<Step<Option<AccessToken>>, Failed> {
+        Ok(Step::Done(match ready!(self.0.step(now, arrived, time)?) {
+            Talked::Token(token) => Some(token),
+            Talked::Answer(_) | Talked::Nothing => None,
+        }))
+    }
+}
+
 impl Talk {
+    fn new(
+        resource: &Resource,
+        request: Option<ApiRequest>,
+        received: Option<Response>,
+        scopes: Scopes,
+    ) -> Self {
+        let at = At::Token(Keep::new(Mcp::new(&resource.session, resource.wanted(&scopes))));
+        let (met, stepped_up) = (false, false);
+        Talk { resource: resource.clone(), request, received, scopes, met, stepped_up, at }
+    }
+
     fn token(&self) -> At {
         At::Token(Keep::new(Mcp::new(&self.resource.session, self.resource.wanted(&self.scopes))))
     }
@@ -269,14 +348,14 @@ impl Talk {
 }
 
 impl Part for Talk {
-    type Output = Response;
+    type Output = Talked;
 
     fn step(
         &mut self,
         now: &Now,
         mut arrived: Option<Arrived>,
         time: &Deadline,
-    ) -> Result<Step<Response>, Failed> {
+    ) -> Result<Step<Talked>, Failed> {
         loop {
             match std::mem::replace(&mut self.at, At::Over) {
                 At::Token(mut keep) => {
@@ -291,7 +370,18 @@ impl Part for Talk {
                         let mut known = lock(&self.resource.scopes);
                         *known = union(&known, &granted(&self.scopes, &loan.value));
                     }
-                    let request = self.request.clone().token(loan.value.clone());
+                    // The token that is held is the one that was refused.
+                    if let Some(received) = self.received.take() {
+                        match self.answered(&received, Some(loan), now)? {
+                            Some(next) => self.at = next,
+                            None => return Ok(Step::Done(Talked::Nothing)),
+                        }
+                        continue;
+                    }
+                    let Some(request) = &self.request else {
+                        return Ok(Step::Done(Talked::Token(loan.value)));
+                    };
+                    let request = request.clone().token(loan.value.clone());
                     self.at = At::Sent(Call::new(self.resource.session.clone(), request, None), Some(loan));
                 }
                 At::Sent(mut call, loan) => {
@@ -304,7 +394,7 @@ impl Part for Talk {
                     };
                     match self.answered(&answer, loan, now)? {
                         Some(next) => self.at = next,
-                        None => return Ok(Step::Done(answer)),
+                        None => return Ok(Step::Done(Talked::Answer(answer))),
                     }
                 }
                 At::Describing { mut checked, answer, challenge, replaced } => {
@@ -323,7 +413,7 @@ impl Part for Talk {
                     let supported = described.map(|metadata| metadata.scopes_supported().clone());
                     let scopes = choose_scopes(&self.scopes, &named, &supported.unwrap_or_default());
                     if !self.widen(scopes) && !replaced {
-                        return Ok(Step::Done(answer));
+                        return Ok(Step::Done(Talked::Answer(answer)));
                     }
                     self.at = self.token();
                 }

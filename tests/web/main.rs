@@ -6,3 +6,4 @@ mod asked;
 mod callers;
 mod strangers;
 mod support;
+mod tools;

@@ -27,6 +27,16 @@ impl Agent {
     }
 }
 
+#[cfg(feature = "tower")]
+impl Agent {
+    /// The agent of the environment, if it names one.
+    pub(crate) fn from_env_if_set() -> Result<Option<Agent>, Error> {
+        let variables = crate::credentials::Variables::read(crate::transport::environment::variable);
+        let is_set = variables.client_id.is_some() && variables.client_secret.is_some();
+        is_set.then(Agent::from_env).transpose()
+    }
+}
+
 impl super::ClientBuilder {
     /// A client on the built-in transport.
     ///

@@ -44,7 +44,7 @@ impl Answers {
         Answers { expected, outcomes: Vec::new() }
     }
 
-    pub(super) fn from_outcomes(outcomes: Vec<Result<Decision, Error>>) -> Self {
+    pub(crate) fn from_outcomes(outcomes: Vec<Result<Decision, Error>>) -> Self {
         Answers { expected: outcomes.len(), outcomes }
     }
 
