@@ -23,6 +23,8 @@ pub use call::CallError;
 pub use permission::PermissionError;
 pub use protocol::{ProtocolError, ProtocolFault};
 pub(crate) use redactor::Redactor;
+#[cfg(feature = "tower")]
+pub(crate) use shown::Whole;
 #[cfg(feature = "verify")]
 pub(crate) use shown::told;
 pub use signer::SignerError;
@@ -100,7 +102,7 @@ pub enum Error {
     Store(StoreError),
     /// New tokens of a user were obtained and could not be saved. They are not lost: the client keeps them, and saves or revokes
     /// them at its next call for the session.
-    #[error("new tokens of the user could not be saved, and are kept for the next call: {source}")]
+    #[error("new tokens of the user could not be saved, and are kept for the next call")]
     NotSaved {
         /// The tokens, for a program that ends before there is a next call.
         tokens: Unsaved,

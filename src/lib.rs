@@ -348,7 +348,7 @@ pub use operations::authz::{
 };
 pub use operations::{
     AgentCard, AgentInfo, Allowed, AllowedDynamic, ApiRequest, Ask, Budget, BudgetLimit, Connection,
-    Decision, Delegation, GetVaultToken, GuardedAction, Identity, McpToken, Register, Registration,
+    Decision, Delegation, GetVaultToken, Granted, GuardedAction, Identity, McpToken, Register, Registration,
     ResourceMetadata, VaultToken,
 };
 pub use origin::Origin;

@@ -22,20 +22,29 @@ impl fmt::Debug for Error {
     }
 }
 
-/// An error with its causes and the advice. A cause that the sentence before it has told already is not told again.
+/// An error with its causes and the advice.
 pub(crate) fn told(f: &mut fmt::Formatter<'_>, error: &dyn Cause, advice: &str) -> fmt::Result {
-    let mut before = error.to_string();
-    f.write_str(&before)?;
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !before.contains(&text) {
-            write!(f, ": {text}")?;
-            before = text;
+    write!(f, "{}\nhelp: {advice}", Whole(error))
+}
+
+/// An error with its causes, in one line. A cause that the sentence before it has told already is not told again.
+pub(crate) struct Whole<'e>(pub(crate) &'e dyn Cause);
+
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = self.0.to_string();
+        f.write_str(&before)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !before.contains(&text) {
+                write!(f, ": {text}")?;
+                before = text;
+            }
+            next = cause.source();
         }
-        next = cause.source();
+        Ok(())
     }
-    write!(f, "\nhelp: {advice}")
 }
 
 fn structure(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use super::body::{Answering, Passed, passed, read_whole, refused};
 use crate::client::asynchronous::aauth::Verifier;
+use crate::error::Whole;
 use crate::profile::{IncomingMessage, RequestError, VerifiedRequest};
 use crate::scopes::Scopes;
 use crate::service::Answer;
@@ -62,7 +63,7 @@ impl Signed {
     }
 
     fn answer(&self, error: RequestError) -> Answer {
-        log::debug!("a signed request is refused: {error}");
+        log::debug!("a signed request is refused: {}", Whole(&error));
         let mut answer = self.verifier.verifier().answer(&error);
         answer.extensions_mut().insert(error);
         answer

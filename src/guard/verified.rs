@@ -10,6 +10,7 @@ use tower_service::Service;
 use super::body::{Answering, Passed, passed, refused};
 use super::door::Door;
 use crate::client::asynchronous::{Agent, TokenVerifier};
+use crate::error::Whole;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::service::{Answer, Caller, Rule, Verdict, both, refusal};
@@ -124,7 +125,7 @@ impl Guard {
     ) -> Result<Caller, Box<Answer>> {
         let wanted = both(&self.rule.all_scopes(), wanted);
         let refused = |error: VerifyError| {
-            log::debug!("a caller is refused: {error}");
+            log::debug!("a caller is refused: {}", Whole(&error));
             let mut answer = self.verifier.verifier().answer_wanting(&error, &wanted);
             answer.extensions_mut().insert(error);
             Box::new(answer)

@@ -12,10 +12,10 @@ use crate::verify::VerifyError;
 #[non_exhaustive]
 pub enum RequestError {
     /// The signed message is not as it must be.
-    #[error("the request is not signed as it must be: {0}")]
+    #[error("the request is not signed as it must be")]
     Message(#[from] MessageFault),
     /// The authorization token is missing or not taken.
-    #[error("the authorization token is not accepted: {0}")]
+    #[error("the authorization token is not accepted")]
     Token(#[from] VerifyError),
     /// The signature was used before.
     #[error("the signature was used before: sign each request afresh")]
@@ -28,10 +28,10 @@ pub enum RequestError {
     Revoked,
     /// The service cannot be asked whether the token was revoked: nothing is known about the request. Never read it as a
     /// yes.
-    #[error("the service cannot be asked about the authorization token: {0}")]
+    #[error("the service cannot be asked about the authorization token")]
     Service(#[source] Error),
     /// The replay store cannot be asked: nothing is known about the request. Never read it as a yes.
-    #[error("the replay store cannot be asked: {0}")]
+    #[error("the replay store cannot be asked")]
     Store(#[source] StoreError),
 }
 
@@ -58,11 +58,17 @@ impl RequestError {
     pub fn challenge(&self) -> Option<Challenge> {
         match self {
             RequestError::Token(error) => error.challenge(),
-            RequestError::Message(_) | RequestError::Replayed | RequestError::Revoked => Some(
-                Challenge::bearer()
-                    .parameter("error", "invalid_token")
-                    .parameter("error_description", self.to_string()),
-            ),
+            RequestError::Message(_) | RequestError::Replayed | RequestError::Revoked => {
+                let description = match self {
+                    RequestError::Message(fault) => format!("{self}: {fault}"),
+                    _ => self.to_string(),
+                };
+                Some(
+                    Challenge::bearer()
+                        .parameter("error", "invalid_token")
+                        .parameter("error_description", description),
+                )
+            }
             RequestError::Full | RequestError::Store(_) | RequestError::Service(_) => None,
         }
     }

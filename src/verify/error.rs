@@ -92,7 +92,7 @@ pub enum VerifyError {
     AuthorizedParty,
     /// The issuer's keys, or its word on the token, cannot be had at the moment: nothing is known about the token. Never
     /// read it as a yes.
-    #[error("the issuer's keys or its word cannot be had: {0}")]
+    #[error("the issuer's keys or its word cannot be had")]
     Unavailable(#[source] Error),
 }
 

@@ -71,3 +71,25 @@ fn the_page_of_errors_has_every_variant() {
     assert!(found > 60, "only {found} variants were found");
     assert_eq!(missing, ["Sent::Unknown"], "docs/errors.md; what may have been sent is told in its table");
 }
+
+/// Whoever prints an error with its causes reads each once: the sentence leaves out what `source()` hands on.
+#[test]
+fn no_sentence_of_an_error_repeats_its_cause() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let (mut repeated, mut causes) = (Vec::new(), 0);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for variant in text.split("#[error(").skip(1) {
+            let (sentence, rest) = variant.split_once(")]").unwrap_or((variant, ""));
+            let fields = rest.split("\n}").next().unwrap();
+            let cause = ["#[source]", "#[from]", " source: "].iter().any(|mark| fields.contains(mark));
+            causes += usize::from(cause && sentence != "transparent");
+            if cause && (sentence.contains("{0}") || sentence.contains("{source}")) {
+                repeated.push(format!("{}: {sentence}", file.display()));
+            }
+        }
+    }
+    assert!(causes > 6, "only {causes} causes were found");
+    assert!(repeated.is_empty(), "{}", repeated.join("\n"));
+}

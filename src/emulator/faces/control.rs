@@ -1,5 +1,7 @@
 //! What tests do beside requests: decide for people, count tokens, mint platform tokens.
 
+use http::Method;
+use http::header::LOCATION;
 use serde_json::{Value, json};
 
 use crate::emulator::faces::emulator::{Emulator, UnknownAgent};
@@ -11,6 +13,7 @@ use crate::emulator::state::grants::{Outcome, What};
 use crate::emulator::state::tokens::TokenKind;
 use crate::emulator::values::workload::WorkloadIssuer;
 use crate::secret::Secret;
+use crate::wire::Request;
 
 /// An authorization request whose page waits for a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,40 @@ impl Emulator {
                 }
             })
             .collect()
+    }
+
+    /// Opens a consent URL and approves as this user, as a person with a browser would: for tests and first steps, where there is none.
+    /// Gives back the URL that the browser comes back with. It has the code in it, or a refusal that was made before anybody was asked.
+    ///
+    /// ```
+    /// use lumoauth::emulator::Emulator;
+    ///
+    /// # #[cfg(feature = "ureq")] {
+    /// let emulator = Emulator::demo()?;
+    /// let chain = lumoauth::DelegationChain::new(&emulator.agent()?, "https://myapp.com/consent")?;
+    ///
+    /// let url = chain.consent_url("session-1", ["documents"])?;
+    /// let back = emulator.consent_as("alice", &url)?;
+    /// chain.handle_callback_url("session-1", back.expose())?;
+    /// assert_eq!(chain.exchange("session-1", ["documents"])?.scopes().to_string(), "documents");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DecisionError`]: the URL opens no page that waits for a decision, or the tenant has no such user.
+    pub fn consent_as(&self, user: &str, url: &str) -> Result<Secret, DecisionError> {
+        let nothing = || DecisionError::NothingWaits("the consent URL".to_owned());
+        let url = url.parse().map_err(|_| nothing())?;
+        let page = self.handle_in_process(&Request::new(Method::GET, url)).response;
+        if let Some(back) = page.header(LOCATION) {
+            return Ok(Secret::new(back));
+        }
+        // The page names its request, so that pages which others open meanwhile are left alone.
+        let page = page.text();
+        let shown = |asked: &PendingConsent| page.contains(&format!("\"{}\"", asked.id));
+        let asked = self.pending_consents().into_iter().find(shown).ok_or_else(nothing)?;
+        self.approve_consent(&asked.id, user)
     }
 
     /// Approves as this user, and gives back where the browser would be sent. The URL has the code in it.

@@ -48,7 +48,7 @@ pub enum ServeError {
     )]
     NotLoopback(SocketAddr),
     /// The operating system refused.
-    #[error("the emulator cannot serve: {0}")]
+    #[error("the emulator cannot serve")]
     Io(#[from] std::io::Error),
 }
 

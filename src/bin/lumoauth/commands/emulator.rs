@@ -60,7 +60,7 @@ pub fn run(asked: &EmulatorArgs) -> Result<Ended, Failure> {
     let served =
         if asked.no_console { emulator.serve(&address) } else { emulator.serve_with_console(&address) };
     let served = served.map_err(|error| match error {
-        ServeError::Io(_) => Failure::Local(error.to_string()),
+        ServeError::Io(ref cause) => Failure::Local(format!("{error}: {cause}")),
         _ => usage(&error.to_string()),
     })?;
     let environment =
