@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::time::Now;
 use crate::verify::{VerifyError, bearer};
 
-#[doc = twin!("Verifies the signed requests that arrive at a resource ([`aauth`](crate::aauth)).", "aauth::Verifier")]
+#[doc = twin!("Verifies the signed requests that arrive at a resource (AAuth).", "aauth::Verifier")]
 ///
 /// In this order: bounds; what the signature covers; its time; the digest of the body; the token, of a trusted issuer; the
 /// proof that the sender has the token's key; the nonce, reserved in the replay store; the scopes. Cheap to clone; clones
