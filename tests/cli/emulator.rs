@@ -56,9 +56,11 @@ fn a_command_runs_in_the_world_of_the_seed_and_its_code_is_the_answer() {
     let (code, _, err) = run("delete_documents");
     assert_eq!(code, 3);
     assert!(err.contains("denied \"delete_documents\" (insufficient_permissions)"), "{err}");
-    // Nothing in an action acts on the terminal.
-    let (_, _, err) = run("\u{1b}[31mred");
-    assert!(err.contains("\\u{1b}[31mred") && !err.contains('\u{1b}'), "{err}");
+    // Nothing in an action acts on the terminal, or makes a line of its own.
+    let (_, _, err) = run("\u{1b}[31mred\n200 agents.ask forged\u{202e}\"x");
+    assert!(err.contains("\\u{1b}[31mred\\n200 agents.ask forged\\u{202e}\\\"x"), "{err}");
+    assert!(!err.contains('\u{1b}') && !err.contains('\u{202e}'), "{err}");
+    assert!(!err.lines().any(|line| line.starts_with("200 agents.ask forged")), "{err}");
     let (code, _, err) = emulator(&["--seed", &example(), "--", "/no/such/program"]);
     assert!(code == 1 && err.contains("/no/such/program cannot be run"), "{err}");
 }
@@ -122,13 +124,46 @@ fn what_is_wrong_in_a_seed_is_named_with_its_line() {
             "missing field `client_id`",
         ),
         ("syntax.json", "{\n\"tenant\":\n}".to_owned(), 3, ""),
+        ("lifetime.toml", format!("access_token_lifetime = 30\ncode_lifetime = 0\n{agent}"), 2, "one second"),
+        (
+            "lifetime.json",
+            "{\"code_lifetime\": 9,\n\"refresh_token_lifetime\": 0,\n\"tenant\": [{\"slug\": \"a\", \"agent\": [{\"client_id\": \"b\"}]}]}".to_owned(),
+            2,
+            "one second",
+        ),
+        // A secret that is no text is one all the same.
+        ("number.toml", format!("{agent}secret = 20261127\n"), 5, "a secret is a text, in quotes"),
+        (
+            "number.json",
+            "{\"tenant\": [{\"slug\": \"acme\", \"agent\":\n[{\"client_id\": \"a\", \"secret\": 20261127}]}]}".to_owned(),
+            2,
+            "a secret is a text, in quotes",
+        ),
+        (
+            "key.toml",
+            format!("{agent}[[tenant.api_key]]\nuser = \"alice\"\nkey = 20261127\n"),
+            7,
+            "a secret is a text, in quotes",
+        ),
+        (
+            "value.json",
+            "{\"tenant\": [{\"slug\": \"acme\", \"agent\": [\n{\"client_id\": \"a\",\n\"capabilities\": [\"a b\"]}]}]}".to_owned(),
+            3,
+            "capability \"a b\"",
+        ),
+        (
+            "deep.toml",
+            format!("{agent}[tenant.agent.budget]\nmax_tokens_per_day = 5\nmax_token_per_day = 5\n"),
+            7,
+            "unknown field `max_token_per_day`",
+        ),
     ];
     for (name, text, line, problem) in cases {
         let seed = Seed::new(name, &text);
         let (code, out, err) = emulator(&["--seed", seed.path()]);
         assert_eq!((code, out.as_str()), (2, ""), "{name}: {err}");
         assert!(err.contains(&format!("{name}, line {line}: ")) && err.contains(problem), "{name}: {err}");
-        assert!(!err.contains("hush-hush"), "{name}: {err}");
+        assert!(!err.contains("hush-hush") && !err.contains("20261127"), "{name}: {err}");
     }
     let (code, _, err) = emulator(&["--seed", "/no/such/file.toml"]);
     assert!(code != 0 && err.contains("/no/such/file.toml"), "{err}");
@@ -141,6 +176,18 @@ fn options_that_mean_nothing_here_are_refused() {
         assert!(code == 2 && err.contains(&format!("{option} means nothing to the emulator")), "{err}");
     }
     assert_eq!(emulator(&["--timeout", "3"]).0, 2);
+}
+
+/// As in a shell: the command's own code, whatever it is, and 128 and the number of the signal that ended it.
+#[test]
+#[cfg(unix)]
+fn how_the_command_ended_is_how_the_emulator_ends() {
+    let run = |script: &str| emulator(&["--no-console", "--", "sh", "-c", script]).0;
+    for (script, code) in
+        [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
+    {
+        assert_eq!(run(script), code, "{script}");
+    }
 }
 
 /// What the emulator prints before it waits: as many lines of each stream as are asked for.
@@ -157,19 +204,19 @@ fn printed(arguments: &[&str], out: usize, err: usize) -> (Vec<String>, Vec<Stri
 
 #[test]
 fn the_environment_is_printed_for_whatever_reads_it() {
-    let text = "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"agt_a\"\nsecret = \"it's a $secret\\\\\"\n";
+    let text = "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"agt_a\"\nsecret = \"it's a $secret`\\\\\"\n";
     let seed = Seed::new("formats.toml", text);
     let secret = |format: &str| {
         let (lines, _) = printed(&["--seed", seed.path(), "--format", format], 4, 0);
         lines.into_iter().find(|line| line.contains("AGENT_CLIENT_SECRET")).unwrap()
     };
-    assert_eq!(secret("sh"), r"export AGENT_CLIENT_SECRET='it'\''s a $secret\'");
-    assert_eq!(secret("powershell"), r"$env:AGENT_CLIENT_SECRET = 'it''s a $secret\'");
-    assert_eq!(secret("fish"), r"set -gx AGENT_CLIENT_SECRET 'it\'s a $secret\\'");
-    assert_eq!(secret("dotenv"), r#"AGENT_CLIENT_SECRET="it's a \$secret\\""#);
+    assert_eq!(secret("sh"), r"export AGENT_CLIENT_SECRET='it'\''s a $secret`\'");
+    assert_eq!(secret("powershell"), r"$env:AGENT_CLIENT_SECRET = 'it''s a $secret`\'");
+    assert_eq!(secret("fish"), r"set -gx AGENT_CLIENT_SECRET 'it\'s a $secret`\\'");
+    assert_eq!(secret("dotenv"), r#"AGENT_CLIENT_SECRET="it's a \$secret\`\\""#);
     let (lines, _) = printed(&["--seed", seed.path(), "--format", "json"], 1, 0);
     let all: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
-    assert_eq!(all["AGENT_CLIENT_SECRET"], r"it's a $secret\");
+    assert_eq!(all["AGENT_CLIENT_SECRET"], r"it's a $secret`\");
     assert_eq!(all["LUMOAUTH_TENANT"], "acme");
     assert!(all["LUMOAUTH_URL"].as_str().unwrap().starts_with("http://127.0.0.1:"));
     let (code, _, err) = emulator(&["--format", "xml"]);
@@ -241,8 +288,7 @@ fn what_clients_of_others_need_is_added_to_any_world() {
 /// A shell that reads the environment runs nothing of the seed's.
 #[test]
 fn the_environment_is_one_word_a_value() {
-    let text =
-        "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"a';echo;'\"\nsecret = \"it's\"\n";
+    let text = "[[tenant]]\nslug = \"acme\"\n[[tenant.agent]]\nclient_id = \"a';echo;'\"\nsecret = \"it's $HOME `echo` $(echo) \\\\\"\n";
     let seed = Seed::new("quotes.toml", text);
     let mut child = Command::new(LUMOAUTH);
     let child = child.env_clear().args(["emulator", "--seed", seed.path()]).stdout(Stdio::piped());
@@ -254,7 +300,7 @@ fn the_environment_is_one_word_a_value() {
     let script =
         format!("{}\nprintf '%s|%s' \"$AGENT_CLIENT_ID\" \"$AGENT_CLIENT_SECRET\"", exports.join("\n"));
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "a';echo;'|it's");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), r"a';echo;'|it's $HOME `echo` $(echo) \");
 }
 
 #[test]

@@ -1,101 +1,16 @@
 //! The console over real sockets: who sees it, what changes something, what it shows and what it never shows.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
 use lumoauth::embed::operations::routes;
 use lumoauth::embed::wire::{Form, Request};
-use lumoauth::emulator::{AgentSeed, Emulator, Served, Tenant, UserSeed};
+use lumoauth::emulator::{AgentSeed, Emulator, Tenant, UserSeed};
 use lumoauth::http::Method;
 use serde_json::{Value, json};
 
+use crate::browser::{Browser, demo, send};
 use crate::support::{ask, bearer, body, token};
 
-struct Got {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Got {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (own, value) = line.split_once(": ")?;
-            own.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-}
-
-/// Sends a request as it is written here, and reads all that comes.
-fn send(served: &Served, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
-    let mut stream = TcpStream::connect(served.addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-    let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-    if !headers.iter().any(|(name, _)| *name == "Host") {
-        text.push_str(&format!("Host: {}\r\n", served.addr()));
-    }
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if method == "POST" {
-        text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
-    }
-    text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-    stream.write_all(text.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Got { status, head: head.to_owned(), body: body.to_owned() }
-}
-
-/// A person's browser that has opened the printed address.
-struct Browser<'s> {
-    served: &'s Served,
-    place: String,
-    cookie: String,
-}
-
-impl<'s> Browser<'s> {
-    fn open(served: &'s Served) -> Self {
-        let address = served.console().unwrap().expose().to_owned();
-        let path = address.strip_prefix(served.url()).unwrap();
-        let got = send(served, "GET", path, &[], "");
-        assert_eq!(got.status, 303, "{}", got.body);
-        let cookie = got.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-        Browser { served, place: got.header("location").unwrap().to_owned(), cookie }
-    }
-
-    fn page(&self) -> Got {
-        let got = send(self.served, "GET", &self.place, &[("Cookie", &self.cookie)], "");
-        assert_eq!(got.status, 200, "{}", got.body);
-        got
-    }
-
-    fn post(&self, form: &str) -> Got {
-        let headers = [("Cookie", self.cookie.as_str()), ("Origin", self.served.url())];
-        send(self.served, "POST", &format!("{}do", self.place), &headers, form)
-    }
-
-    /// The form of the first thing of this kind that waits, without the decision.
-    fn form(&self, kind: &str) -> String {
-        let page = self.page().body;
-        let card = page.split(&format!("name=\"kind\" value=\"{kind}\"")).nth(1).expect(kind);
-        let handle = card.split("name=\"it\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-        format!("kind={kind}&it={handle}&user=alice")
-    }
-}
-
-fn demo() -> (Emulator, Served) {
-    let emulator = Emulator::demo().unwrap();
-    let served = emulator.serve_with_console("127.0.0.1:0").unwrap();
-    (emulator, served)
-}
-
-fn may(emulator: &Emulator) -> bool {
-    let token = token(emulator);
-    body(&ask(emulator, &token, &json!({"action": "fly"})))["allowed"] == json!(true)
+fn may(emulator: &Emulator, token: &str) -> bool {
+    body(&ask(emulator, token, &json!({"action": "fly"})))["allowed"] == json!(true)
 }
 
 #[test]
@@ -167,6 +82,7 @@ fn the_token_leaves_the_address_at_the_first_visit_and_the_page_is_closed_to_oth
 fn e13_nothing_changes_at_the_console_but_for_its_own_page_with_the_start() {
     let (emulator, served) = demo();
     let browser = Browser::open(&served);
+    let token = token(&emulator);
     let port = served.addr().port();
     let own = served.url().to_owned();
     let wrong_port = format!("127.0.0.1:{}", port ^ 1);
@@ -191,12 +107,15 @@ fn e13_nothing_changes_at_the_console_but_for_its_own_page_with_the_start() {
     ];
     let sites = [None, Some("same-origin"), Some("none"), Some("same-site"), Some("cross-site")];
     let value = browser.cookie.split('=').nth(1).unwrap();
+    let (_other, elsewhere) = demo();
+    let other_start = Browser::open(&elsewhere);
     let cookies = [
         Some(browser.cookie.clone()),
         None,
         Some(format!("lumoauth-console={start}")),
         Some(format!("lumoauth-console={}", &value[1..])),
         Some(format!("other={value}")),
+        Some(other_start.cookie.clone()),
     ];
     let (mut tried, mut effects, mut wrong) = (0, 0, Vec::new());
     for host in &hosts {
@@ -216,7 +135,7 @@ fn e13_nothing_changes_at_the_console_but_for_its_own_page_with_the_start() {
                             && matches!(site, None | Some("same-origin" | "none"))
                             && cookie == &cookies[0]
                             && place == browser.place;
-                        let did = may(&emulator);
+                        let did = may(&emulator, &token);
                         if did {
                             effects += 1;
                             emulator.revoke_capability("agt_demo", "fly").unwrap();
@@ -241,7 +160,7 @@ fn e13_nothing_changes_at_the_console_but_for_its_own_page_with_the_start() {
         assert_eq!(send(&served, method, &query, &headers, "").status, 405);
     }
     assert_ne!(send(&served, "POST", &query, &headers, "").status, 303);
-    assert!(!may(&emulator));
+    assert!(!may(&emulator, &token));
     println!("E13: {tried} requests at the console, {} effects but for its own page", effects - 3);
 }
 

@@ -4,7 +4,9 @@
 mod agency;
 mod agents;
 mod authz;
+mod browser;
 mod console;
+mod console_strangers;
 mod elsewhere;
 mod hostile;
 #[path = "http.rs"]

@@ -21,6 +21,7 @@ use crate::time::Timestamp;
 
 mod check;
 mod clients;
+mod forms;
 mod permissions;
 
 use check::{check, check_claims};
@@ -177,42 +178,10 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Writes `act` with the newest agent outermost, as RFC 8693 section 4.1 has it. By default the first agent is
-    /// outermost, as LumoAuth's guide has it.
-    pub fn rfc_actor_order(mut self, on: bool) -> Self {
-        self.rfc_actor_order = on;
-        self
-    }
-
-    /// Refuses an exchange that asks for too much with `invalid_scope` (RFC 8693 section 2.2.2) instead of
-    /// `insufficient_scope`.
-    pub fn too_wide_is_invalid_scope(mut self, on: bool) -> Self {
-        self.too_wide_is_invalid_scope = on;
-        self
-    }
-
-    /// Answers a pushed authorization request with 200 instead of 201 (RFC 9126 section 2.2).
-    pub fn pushed_requests_answer_200(mut self, on: bool) -> Self {
-        self.pushed_is_ok = on;
-        self
-    }
-
     /// Signs the first tenant's AAuth tokens with this key instead of a new ES256 key: PEM, PKCS#8 or PKCS#1. RSA makes it RS256, as the
     /// service has it; a key of that kind cannot be made at the start, since the cryptography in use makes none.
     pub fn aauth_signing_key_pem(mut self, pem: impl Into<Secret>) -> Self {
         self.aauth_pem = Some(pem.into());
-        self
-    }
-
-    /// Which documented form the answers of AAuth's token endpoint have; [`AAuthWire::Current`] by default.
-    pub fn aauth_wire(mut self, wire: AAuthWire) -> Self {
-        self.aauth_wire = wire;
-        self
-    }
-
-    /// Which documented form the answers to checks have; [`AuthzWire::Current`] by default.
-    pub fn authz_wire(mut self, wire: AuthzWire) -> Self {
-        self.authz_wire = wire;
         self
     }
 

@@ -20,7 +20,7 @@ const IMPACTS: [&str; 4] = ["low", "medium", "high", "critical"];
 /// `approvals.create`.
 fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let token = own_token(state, call)?;
-    let body = call.incoming.json_object().map_err(Answer::bad)?;
+    let body = call.incoming.kept_object().map_err(Answer::bad)?;
     let task_id = required(&body, "task_id", LONGEST_TASK)?;
     let reason = required(&body, "reason", LONGEST_REASON)?;
     let person = required(&body, "on_behalf_of", LONGEST_REASON)?;

@@ -14,6 +14,9 @@ use crate::json;
 /// The longest body that is read.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
 
+/// The longest body of what is kept until a person decides.
+pub(crate) const KEPT_LIMIT: usize = 16 * 1024;
+
 /// One request, in parts.
 pub(crate) struct Incoming<'a> {
     pub method: &'a Method,
@@ -77,6 +80,16 @@ impl Incoming<'_> {
             Ok(_) => Err("The body must be a JSON object"),
             Err(_) => Err("The body is not valid JSON"),
         }
+    }
+
+    /// The body as one JSON object that is small enough to be kept.
+    pub(crate) fn kept_object(&self) -> Result<Map<String, Value>, &'static str> {
+        if self.body.unwrap_or_default().len() > KEPT_LIMIT {
+            return Err(
+                "The body is longer than 16384 bytes, the most that is kept here for a person to decide",
+            );
+        }
+        self.json_object()
     }
 
     /// True if a browser sends this for the page of another site: it says so (Fetch Metadata), or names another origin.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde::Serialize;
+
 /// At most so many characters of a text, with `…` for what is left out. What moves a cursor or turns the direction of a
 /// line shows as `\u{fffd}`.
 pub(crate) fn shown(text: &str, most: usize) -> String {
@@ -15,12 +17,14 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
 
 fn visible(letter: char) -> char {
     let acts = letter.is_control()
-        || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        || matches!(
+            letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     if acts { '\u{fffd}' } else { letter }
 }
 
 /// A value as JSON, of which no more is written than is shown.
-pub(crate) fn shown_json(value: &serde_json::Value, most: usize) -> String {
+pub(crate) fn shown_json(value: &impl Serialize, most: usize) -> String {
     let mut start = Start { bytes: Vec::new(), most: most.saturating_mul(4) };
     // It is an error when there is more than fits, which is what the mark for it says.
     let whole = serde_json::to_writer(&mut start, value).is_ok();
@@ -66,5 +70,9 @@ mod tests {
         let value = serde_json::json!({"a": "ä".repeat(60_000)});
         assert_eq!(shown_json(&value, 10).chars().count(), 11);
         assert_eq!(shown_json(&serde_json::json!({"a": 1}), 10), "{\"a\":1}");
+        // What is invisible hides nothing between letters, in a value or in a name.
+        for letter in ['\0', '\u{ad}', '\u{202e}', '\u{2066}', '\u{206a}', '\u{fffa}', '\u{e0041}'] {
+            assert_eq!(shown(&format!("a{letter}b"), 5), "a\u{fffd}b", "{letter:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -148,8 +149,20 @@ fn with(
     let status = command.status().map_err(|error| {
         Failure::Local(format!("{} cannot be run: {error}", program.to_string_lossy().escape_debug()))
     })?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED);
+    let code = status.code().or_else(|| by_signal(status));
+    let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED);
     Ok(Ended { answer: Vec::new(), code })
+}
+
+/// What shells say of a command that a signal ended: 128 and the signal's number.
+#[cfg(unix)]
+fn by_signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)?.checked_add(128)
+}
+
+#[cfg(not(unix))]
+fn by_signal(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 /// A line for each request on standard error, written by a thread of its own: the emulator never waits for a terminal.

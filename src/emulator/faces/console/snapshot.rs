@@ -150,16 +150,8 @@ impl Snapshot {
             self.waiting.push(row);
         }
         for own in permissions(world, now).take(MOST) {
-            let mut details = String::from("{");
-            for (name, value) in own.details.iter().take(MOST) {
-                if details.len() > 1 {
-                    details.push(',');
-                }
-                details.push_str(&format!("\"{}\":{}", shown(name, LINE), shown_json(value, TEXT)));
-            }
-            details.push('}');
-            let mut row =
-                view(Kind::Permission, &own.id, &own.client_id, shown(&details, TEXT), own.expires_at);
+            let details = shown_json(&own.details, TEXT);
+            let mut row = view(Kind::Permission, &own.id, &own.client_id, details, own.expires_at);
             row.details = vec![
                 ("why", shown(own.justification.as_deref().unwrap_or("–"), TEXT)),
                 ("risk", own.risk.word().to_owned()),

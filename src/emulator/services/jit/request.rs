@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// `jit.request.create`.
 fn create(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let token = agent(state, call)?;
-    let body = call.incoming.json_object().map_err(Answer::bad)?;
+    let body = call.incoming.kept_object().map_err(Answer::bad)?;
     let missing = |field: &str| Answer::bad(&format!("Missing required field: {field}"));
     let task = text(&body, "task_id")?.ok_or_else(|| missing("task_id"))?;
     if call.settings.jit.scopes && !body.contains_key("authorization_details") && body.contains_key("scope") {

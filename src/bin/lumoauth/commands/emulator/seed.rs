@@ -11,7 +11,8 @@ use lumoauth::emulator::{
     AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, BudgetSeed, BuildError, Emulator,
     EmulatorBuilder, McpServerSeed, Tenant, UserSeed,
 };
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use self::authz::{ApiKeyEntry, ConnectionEntry, RelationEntry, ThingEntry};
@@ -65,7 +66,7 @@ struct TenantEntry {
 #[serde(deny_unknown_fields)]
 struct AgentEntry {
     client_id: String,
-    secret: Option<String>,
+    secret: Option<SecretText>,
     name: Option<String>,
     capabilities: Texts,
     scopes: Texts,
@@ -191,6 +192,7 @@ pub fn read(
 /// The line of the text that an emulator cannot be made with: the second one, if it is there twice.
 fn line_of(text: &str, error: &BuildError) -> Option<usize> {
     let (value, nth) = match error {
+        BuildError::BadLifetime => return line_of_no_lifetime(text),
         BuildError::BadText { value, .. } | BuildError::EmptySecret(value) => (value, 0),
         BuildError::Twice { value, .. } => (value, 1),
         _ => return None,
@@ -201,6 +203,28 @@ fn line_of(text: &str, error: &BuildError) -> Option<usize> {
     let lines: Vec<(usize, &str)> = text.lines().enumerate().collect();
     let found: Vec<&(usize, &str)> = lines.iter().filter(written).collect();
     Some(found.get(nth).or(found.first())?.0.saturating_add(1))
+}
+
+/// The line that lets codes or tokens live no time at all.
+fn line_of_no_lifetime(text: &str) -> Option<usize> {
+    let is_none = |line: &str| {
+        let (name, value) = line.split_once(['=', ':']).unwrap_or_default();
+        let number = value.trim_start().split(|letter: char| !letter.is_ascii_digit()).next();
+        name.contains("_lifetime") && number == Some("0")
+    };
+    text.lines().position(is_none)?.checked_add(1)
+}
+
+/// A secret. What stands in its place, and is no text, is as secret: the problem does not repeat it.
+struct SecretText(String);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        match Value::deserialize(value)? {
+            Value::String(text) => Ok(SecretText(text)),
+            _ => Err(D::Error::custom("a secret is a text, in quotes")),
+        }
+    }
 }
 
 /// Adds every item of a list that may be absent.
@@ -266,7 +290,8 @@ impl TenantEntry {
 
 impl AgentEntry {
     fn seed(self) -> AgentSeed {
-        let agent = set(AgentSeed::new(self.client_id), self.secret, AgentSeed::secret);
+        let agent =
+            set(AgentSeed::new(self.client_id), self.secret.map(|secret| secret.0), AgentSeed::secret);
         let agent = set(agent, self.name, AgentSeed::name);
         let agent = set(agent, self.capabilities, AgentSeed::capabilities);
         let agent = set(agent, self.scopes, AgentSeed::scopes);

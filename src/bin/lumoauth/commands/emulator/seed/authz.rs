@@ -6,7 +6,7 @@ use lumoauth::emulator::{ApiKeySeed, ConnectionSeed, Tenant};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Texts, each, set};
+use super::{SecretText, Texts, each, set};
 
 /// What may stand in a tenant, beside who is in it.
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ pub(super) struct ThingEntry {
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiKeyEntry {
     user: String,
-    key: Option<String>,
+    key: Option<SecretText>,
     scopes: Texts,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn add(
     let tenant = each(tenant, policies, |tenant, policy| tenant.policy(policy));
     let tenant = each(tenant, things, |tenant, entry| tenant.thing(entry.kind, entry.id, entry.attributes));
     let tenant = each(tenant, keys, |tenant, entry| {
-        let key = set(ApiKeySeed::new(entry.user), entry.key, ApiKeySeed::key);
+        let key = set(ApiKeySeed::new(entry.user), entry.key.map(|key| key.0), ApiKeySeed::key);
         tenant.api_key(set(key, entry.scopes, ApiKeySeed::scopes))
     });
     each(tenant, connections, |tenant, entry| {
