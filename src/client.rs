@@ -49,6 +49,10 @@ macro_rules! mounted_twice {
         #[allow(clippy::duplicate_mod)]
         #[path = "service.rs"]
         mod service;
+        #[cfg(feature = "signin")]
+        #[allow(clippy::duplicate_mod)]
+        #[path = "sign_in.rs"]
+        pub(crate) mod sign_in;
         #[cfg(feature = "verify")]
         #[allow(clippy::duplicate_mod)]
         #[path = "verifier.rs"]

@@ -2,6 +2,7 @@
 //!
 //! - [Coming from Python](python): the vendor's quickstart, and the same in Rust.
 //! - [Acting for a user](delegation): consent, exchange, requests, handing on, revoking.
+//! - [Signing people in](signin): a web service's sign-in, sessions and sign-out.
 //! - [Permissions](permissions): which of the ways to ask when; just in time, and who decides.
 //! - [Stores](stores): state that calls and processes share, and how to write a store.
 //! - [Fleets](fleets): many processes and hosts that share one identity, and the servers that they share it on.
@@ -26,6 +27,11 @@ pub mod python {}
 #[doc = include_str!("../docs/delegation.md")]
 #[cfg(any(not(doctest), feature = "blocking"))]
 pub mod delegation {}
+
+#[doc = "[stores.md]: crate::guide::stores"]
+#[doc = ""]
+#[doc = include_str!("../docs/signin.md")]
+pub mod signin {}
 
 #[doc = "[delegation.md]: crate::guide::delegation"]
 #[doc = ""]

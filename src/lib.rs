@@ -31,6 +31,7 @@
 //! | guard a service of mine: who calls, and may it | [`tower`], [`axum`], [`service`] |
 //! | guard an MCP server of mine, tool by tool | [`tower::ServerAuth`], [`service::Rule`] |
 //! | check the tokens that arrive at a service of mine | [`TokenVerifier`], [`IdTokenVerifier`], [`verify`] |
+//! | sign people in to a web service | [`signin`], [`guide::signin`] |
 //! | give an agent a key of its own, sign requests, check signed ones | [`aauth`] |
 //! | do any of it in async code | [`asynchronous`], under the same names |
 //! | bring HTTP of my own, or set roots and proxy | [`Transport`], [`transport`] |
@@ -50,7 +51,8 @@
         feature = "verify",
         feature = "aauth",
         feature = "emulator",
-        feature = "calls"
+        feature = "calls",
+        feature = "axum"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
@@ -146,6 +148,43 @@ mod guard;
 #[cfg(any(feature = "blocking", feature = "async"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "blocking", feature = "async"))))]
 pub mod transport;
+
+#[cfg(all(feature = "signin", any(feature = "blocking", feature = "async")))]
+mod sign_in;
+#[cfg(feature = "axum")]
+mod sign_in_axum;
+
+#[cfg(all(feature = "signin", any(feature = "blocking", feature = "async")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "signin")))]
+pub mod signin {
+    //! Signing people in to a web service: they go to LumoAuth, come back, and have a session here. [`crate::guide::signin`] shows a whole
+    //! service.
+    //!
+    //! A `SignIn` answers three requests of browsers and tells who the others come from. It belongs to no framework: it is given headers and
+    //! gives responses; with the feature `axum` it has a router, and [`User`] is an extractor.
+    //!
+    //! - **`login`** sends the browser to the service, with `state`, `nonce` and PKCE, which the browser keeps in a sealed cookie.
+    //! - **`callback`** takes the answer: only with that cookie, only once. The code is traded, the ID token verified, and a session begins
+    //!   under a name that nobody knew before.
+    //! - **`logout`** ends the session, revokes its refresh token, and sends the browser on to the service. By POST from a page of this
+    //!   site only.
+    //! - **`user`** tells who is signed in. Where the session has a refresh token it is renewed when its access token ends, by one request
+    //!   however many tabs there are; else it ends with that.
+    //!
+    //! Sessions are records in a [`store`](crate::store), sealed; the browser has a random name for one and nothing else.
+
+    #[cfg(feature = "blocking")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+    pub use crate::client::blocking::sign_in::{SignIn, SignInBuilder};
+    pub use crate::sign_in::{AccessType, Answer, Login, Prompt, SignInError, User};
+
+    /// What [`crate::signin`] is in axum beside the router: why nobody is signed in, and scopes that a route requires.
+    #[cfg(feature = "axum")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+    pub mod axum {
+        pub use crate::sign_in_axum::{RequiredScopes, SignedOut, UserWith};
+    }
+}
 
 #[cfg(feature = "aauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aauth")))]

@@ -17,6 +17,7 @@ mod exchange;
 mod grants;
 mod introspect;
 mod jit;
+mod logout;
 mod mcp;
 mod proof;
 mod raw;
@@ -40,9 +41,9 @@ pub use approvals::{
 };
 pub use ask::Ask;
 pub(crate) use consent::check_redirect_uri;
-pub use consent::{AuthorizationRequest, Callback};
+pub use consent::{AccessType, AuthorizationRequest, Callback, Prompt};
 pub use decision::Decision;
-pub use delegation::{Claimed, Delegation, Revocation, SubAgent, UserSession, UserTimes};
+pub use delegation::{Claimed, Delegation, Person, Revocation, SubAgent, UserSession, UserTimes};
 pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub(crate) use discovery::NO_S256;
@@ -59,6 +60,7 @@ pub use jit::{
     PaymentAction, Pending, PendingPermission, Permission, QueryAction, RequestPermission, Review, Risk,
     TakePermissionToken, TaskEnd, TaskResult, UserDataAction,
 };
+pub use logout::EndSession;
 pub(crate) use mcp::server_url;
 pub use mcp::{GetResourceMetadata, McpToken, ResourceMetadata, resource_metadata_urls};
 pub use proof::{Allowed, AllowedDynamic, Granted, GuardedAction};

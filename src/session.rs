@@ -9,15 +9,15 @@ mod approvals;
 mod attach;
 mod bulk;
 mod call;
-mod change;
-mod code;
+pub(crate) mod change;
+pub(crate) mod code;
 mod given;
 #[cfg(feature = "aauth")]
 mod holder;
 mod identity;
 mod jit;
 pub(crate) mod keep;
-mod kinds;
+pub(crate) mod kinds;
 pub(crate) mod part;
 pub(crate) mod places;
 mod resource;
@@ -25,7 +25,7 @@ mod retry;
 mod shared;
 mod signature;
 mod token;
-mod users;
+pub(crate) mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

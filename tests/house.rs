@@ -61,8 +61,13 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "client",
-        "challenge credentials error mount operation operations origin pkce profile scopes secret service session site store time token tool_call transport verify wire",
+        "challenge credentials error mount operation operations origin pkce profile scopes secret service session sign_in site store time token tool_call transport verify wire",
     ),
+    (
+        "sign_in",
+        "crypto error json operation operations origin path pkce scopes secret session store time token verify",
+    ),
+    ("sign_in_axum", "client sign_in"),
     (
         "profile",
         "challenge claims crypto error json message operations origin pkce scopes secret session store time verify",

@@ -65,6 +65,14 @@ pub mod aauth {
     pub use crate::profile::{MemoryReplayStore, Reservation, Reserved, SharedReplays};
 }
 
+/// Signing people in, async: the twins of those in [`crate::signin`].
+#[cfg(feature = "signin")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signin")))]
+pub mod signin {
+    pub use super::sign_in::{SignIn, SignInBuilder};
+    pub use crate::sign_in::{AccessType, Answer, Login, Prompt, SignInError, User};
+}
+
 /// What a transport of one's own is tried with: the twin of [`crate::transport`]'s.
 #[cfg(feature = "contract")]
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]

@@ -399,6 +399,12 @@ impl AgentBuilder {
         }
     }
 
+    /// True if something says where the tenant is.
+    #[allow(dead_code)] // of sign-ins
+    pub(super) fn has_layout(&self) -> bool {
+        self.layout.is_some()
+    }
+
     /// The transport's options, for the mounts that have a transport ready.
     #[allow(dead_code)] // only where a transport is ready
     pub(super) fn transport_options(&self) -> &TransportOptions {

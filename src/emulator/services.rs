@@ -9,10 +9,12 @@ pub(crate) mod ask;
 pub(crate) mod authorize;
 pub(crate) mod authz;
 pub(crate) mod bearer;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod device;
 pub(crate) mod discovery;
 pub(crate) mod documents;
+pub(crate) mod end_session;
 pub(crate) mod exchange;
 pub(crate) mod inspect;
 pub(crate) mod issue;
@@ -29,6 +31,7 @@ pub(crate) mod workload;
 pub(crate) const ALL: &[&[Service]] = &[
     token::SERVICES,
     authorize::SERVICES,
+    end_session::SERVICES,
     device::SERVICES,
     inspect::SERVICES,
     agents::SERVICES,

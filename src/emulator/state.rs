@@ -7,6 +7,7 @@ use super::values::seed::Tenant;
 
 pub(crate) mod aauth;
 pub(crate) mod approvals;
+pub(crate) mod browsers;
 pub(crate) mod clock;
 pub(crate) mod grants;
 pub(crate) mod ids;
@@ -19,6 +20,7 @@ pub(crate) mod quota;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 
+use browsers::Browsers;
 use clock::Clock;
 use grants::Grants;
 use ids::Ids;
@@ -45,6 +47,7 @@ pub(crate) struct World {
     pub tenants: Vec<LiveTenant>,
     pub tokens: Tokens,
     pub grants: Grants,
+    pub browsers: Browsers,
     pub aauth: aauth::Store,
     pub approvals: approvals::Store,
     pub jit: jit::Store,
@@ -61,6 +64,7 @@ impl World {
             tenants: tenants.iter().map(LiveTenant::new).collect(),
             tokens: Tokens::default(),
             grants: Grants::default(),
+            browsers: Browsers::default(),
             aauth: aauth::Store::default(),
             approvals: approvals::Store::default(),
             jit: jit::Store::default(),

@@ -1,6 +1,8 @@
 //! Asking a person for consent: the URL to send them to, and what comes back from there (RFC 6749 section 4.1).
 
+use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
@@ -23,10 +25,79 @@ pub(super) const ROUTES: &[Route] = &[AUTHORIZE];
 /// | scopes | OPTIONAL | `scope` |
 /// | resources | OPTIONAL | `resource` (RFC 8707), repeated |
 /// | nonce | OPTIONAL | `nonce`, for ID tokens |
+/// | what the person is shown | OPTIONAL | `prompt` |
+/// | whether there is to be a refresh token | OPTIONAL | `access_type` |
+/// | how long ago the person may have signed in | OPTIONAL | `max_age`, in seconds |
+/// | who the person is | OPTIONAL | `login_hint` |
+/// | anything else | OPTIONAL | under its name |
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
-    parameters: Vec<(&'static str, String)>,
+    parameters: Vec<(Cow<'static, str>, String)>,
 }
+
+/// What a person is shown when the browser comes (`prompt`, OpenID Connect Core 1.0 section 3.1.2.1, Initiating User Registration 1.0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Prompt {
+    /// Nothing at all: where something would have to be shown, the answer is a refusal (`login_required`, `consent_required`).
+    None,
+    /// The sign-in, also to somebody who is signed in.
+    Login,
+    /// The consent, also to somebody who has given it.
+    Consent,
+    /// The page on which somebody who has no account makes one.
+    Create,
+}
+
+impl Prompt {
+    /// As it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Prompt::None => "none",
+            Prompt::Login => "login",
+            Prompt::Consent => "consent",
+            Prompt::Create => "create",
+        }
+    }
+}
+
+/// Whether tokens are to be renewed while the person is away (`access_type`, `docs/wire.md`, C-prompt).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessType {
+    /// No refresh token is asked for.
+    Online,
+    /// A refresh token is asked for.
+    Offline,
+}
+
+impl AccessType {
+    /// As it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AccessType::Online => "online",
+            AccessType::Offline => "offline",
+        }
+    }
+}
+
+/// What [`AuthorizationRequest::parameter`] does not take: it has a method or an argument of its own, or must not be changed.
+const OWN: [&str; 13] = [
+    "response_type",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "prompt",
+    "access_type",
+    "max_age",
+    "code_challenge",
+    "code_challenge_method",
+    // The answer comes in the query of the redirect URI, which is where it is looked for.
+    "response_mode",
+];
 
 impl AuthorizationRequest {
     /// A request for consent that may be renewed later (`prompt=consent`, `access_type=offline`).
@@ -41,39 +112,105 @@ impl AuthorizationRequest {
         state: &str,
         pkce: &Pkce,
     ) -> Result<Self, InputError> {
+        let request = AuthorizationRequest::sign_in(client_id, redirect_uri, scopes, state, pkce)?;
+        Ok(request.prompt(Prompt::Consent).access_type(AccessType::Offline))
+    }
+
+    /// A request to sign a person in: the service decides what it shows, and whether there is a refresh token. Add a
+    /// [`nonce`](AuthorizationRequest::nonce), and name `openid` among the scopes.
+    ///
+    /// # Errors
+    /// As [`AuthorizationRequest::new`].
+    pub fn sign_in(
+        client_id: &str,
+        redirect_uri: &str,
+        scopes: impl Into<Scopes>,
+        state: &str,
+        pkce: &Pkce,
+    ) -> Result<Self, InputError> {
         check_redirect_uri(redirect_uri)?;
         let scope = scopes.into().parameter()?;
-        let mut parameters = vec![
-            ("response_type", "code".to_owned()),
-            ("client_id", client_id.to_owned()),
-            ("redirect_uri", redirect_uri.to_owned()),
-        ];
-        parameters.extend(scope.map(|scope| ("scope", scope)));
-        parameters.extend([
-            ("state", state.to_owned()),
-            ("prompt", "consent".to_owned()),
-            ("access_type", "offline".to_owned()),
-            ("code_challenge", pkce.challenge()),
-            ("code_challenge_method", "S256".to_owned()),
-        ]);
-        Ok(AuthorizationRequest { parameters })
+        let mut request = AuthorizationRequest { parameters: Vec::new() };
+        request.set("response_type", "code");
+        request.set("client_id", client_id);
+        request.set("redirect_uri", redirect_uri);
+        if let Some(scope) = scope {
+            request.set("scope", scope);
+        }
+        request.set("state", state);
+        request.set("code_challenge", pkce.challenge());
+        request.set("code_challenge_method", "S256");
+        Ok(request)
+    }
+
+    /// Sets a parameter that is there once.
+    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.parameters.retain(|(own, _)| own != name);
+        // Where the vendor's SDK has them.
+        let before = matches!(name, "prompt" | "access_type").then_some("code_challenge");
+        let at = self.parameters.iter().position(|(own, _)| Some(&**own) == before);
+        let at = at.unwrap_or(self.parameters.len());
+        self.parameters.insert(at, (Cow::Borrowed(name), value.into()));
+    }
+
+    /// What the person is shown.
+    pub fn prompt(mut self, prompt: Prompt) -> Self {
+        self.set("prompt", prompt.as_str());
+        self
+    }
+
+    /// Whether there is to be a refresh token.
+    pub fn access_type(mut self, access_type: AccessType) -> Self {
+        self.set("access_type", access_type.as_str());
+        self
+    }
+
+    /// Who signed in longer ago than this signs in again; in whole seconds, rounded down. **Check `auth_time`** of the ID token that comes: the
+    /// person's browser carries this parameter, and can leave it out.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.set("max_age", age.as_secs().to_string());
+        self
+    }
+
+    /// Who the person may be (an email address, a name): the service may fill that in.
+    pub fn login_hint(mut self, hint: impl Into<String>) -> Self {
+        self.set("login_hint", hint);
+        self
+    }
+
+    /// A parameter of the service's own, or of an extension (`ui_locales`, `acr_values`).
+    ///
+    /// # Errors
+    /// [`InputError`] for a parameter that has a method or an argument here, that is there already, or that is empty.
+    pub fn parameter(mut self, name: &str, value: impl Into<String>) -> Result<Self, InputError> {
+        if name.is_empty() || OWN.contains(&name) || name.starts_with("request") {
+            return Err(InputError::new(
+                "parameter",
+                "is one that is set in another way, or must not be set",
+            ));
+        }
+        if name != "resource" && self.parameters.iter().any(|(own, _)| own == name) {
+            return Err(InputError::new("parameter", "is there already"));
+        }
+        self.parameters.push((Cow::Owned(name.to_owned()), value.into()));
+        Ok(self)
     }
 
     /// A resource that tokens are for: an absolute URI, exactly as registered.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.parameters.push(("resource", resource.into()));
+        self.parameters.push((Cow::Borrowed("resource"), resource.into()));
         self
     }
 
     /// A value that the ID token must carry back.
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
-        self.parameters.push(("nonce", nonce.into()));
+        self.set("nonce", nonce);
         self
     }
 
     /// The parameters, for pushing them ahead.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parameters.iter().map(|(name, value)| (*name, value.as_str()))
+        self.parameters.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 
     /// The URL to send the person to. Nothing in this library opens it.
@@ -292,6 +429,47 @@ mod tests {
             assert!(AuthorizationRequest::new("agt_1", bad, [], "s", &pkce).is_err(), "{bad}");
         }
         assert!(AuthorizationRequest::new("agt_1", "com.example.app:/cb", [], "s", &pkce).is_ok());
+    }
+
+    #[test]
+    fn a_sign_in_sends_what_it_is_told_and_nothing_else() {
+        let site = Site::tenant("acme-corp").unwrap();
+        let pkce = Pkce::from_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
+        let request = || {
+            AuthorizationRequest::sign_in("app_1", "https://myapp.com/callback", ["openid"], "s-1", &pkce)
+                .unwrap()
+                .nonce("n-1")
+        };
+        let query = |request: AuthorizationRequest| {
+            request.url(&site).split_once("?response_type=code&client_id=app_1&").unwrap().1.to_owned()
+        };
+        let bare = "redirect_uri=https%3A%2F%2Fmyapp.com%2Fcallback&scope=openid&state=s-1";
+        let rest =
+            "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&nonce=n-1";
+        assert_eq!(query(request()), format!("{bare}&{rest}"));
+        for (prompt, word) in [
+            (Prompt::None, "none"),
+            (Prompt::Login, "login"),
+            (Prompt::Consent, "consent"),
+            (Prompt::Create, "create"),
+        ] {
+            let twice = request().prompt(Prompt::Login).prompt(prompt);
+            assert_eq!(query(twice), format!("{bare}&prompt={word}&{rest}"));
+        }
+        let full = request()
+            .access_type(AccessType::Online)
+            .max_age(Duration::from_millis(5_900))
+            .login_hint("a b@c")
+            .parameter("ui_locales", "de")
+            .unwrap();
+        assert_eq!(
+            query(full),
+            format!("{bare}&access_type=online&{rest}&max_age=5&login_hint=a+b%40c&ui_locales=de")
+        );
+        for own in OWN.into_iter().chain(["", "request", "request_uri"]) {
+            assert!(request().parameter(own, "x").is_err(), "{own}");
+        }
+        assert!(request().parameter("a", "1").unwrap().parameter("a", "2").is_err());
     }
 
     #[test]

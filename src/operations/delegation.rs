@@ -4,6 +4,7 @@
 //! change is "load, change, save if nobody else did meanwhile".
 
 mod acting;
+mod person;
 mod renewal;
 mod stored;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 pub use acting::{Delegation, Revocation, SubAgent};
+pub use person::Person;
 pub use renewal::{Claimed, UserTimes};
 
 use super::consent::{AuthorizationRequest, Callback};
@@ -39,6 +41,8 @@ pub struct UserSession {
     /// The oldest first.
     pending: Vec<Pending>,
     user: Option<User>,
+    /// Who the user is, where the user signed in.
+    person: Option<Person>,
     claim: Option<Claim>,
     /// Who is trading a code for the tokens of the session's next user.
     redeeming: Option<Redeeming>,
@@ -203,6 +207,35 @@ impl UserSession {
         Ok(self.pending.remove(at))
     }
 
+    /// The session of somebody who signed in, with the tokens that came with it. `displaced` are refresh tokens of an earlier session
+    /// of the same person, which are revoked when this one ends.
+    ///
+    /// # Errors
+    /// As [`UserSession::store_consented`].
+    pub fn signed_in(tokens: TokenSet, person: Person, displaced: Vec<Secret>) -> Result<Self, Error> {
+        let mut session = UserSession { displaced, ..UserSession::default() };
+        let over = session.displaced.len().saturating_sub(DISPLACED);
+        session.displaced.drain(..over);
+        session.store_consented(tokens)?;
+        session.person = Some(person);
+        Ok(session)
+    }
+
+    /// Who signed in, if somebody did.
+    pub fn person(&self) -> Option<&Person> {
+        self.person.as_ref()
+    }
+
+    /// True if somebody signed in here, and the time of that is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.person.as_ref().is_some_and(|person| now >= person.until())
+    }
+
+    /// How long a store keeps it, if not until it is removed. A session that is over is kept for a moment, to be seen as such.
+    pub fn keep(&self, now: Timestamp) -> Option<Duration> {
+        self.person.as_ref().map(|person| person.until().saturating_since(now).max(Duration::from_secs(1)))
+    }
+
     /// True while a consent is pending.
     pub fn is_pending(&self) -> bool {
         !self.pending.is_empty()
@@ -288,7 +321,7 @@ impl UserSession {
     fn take_user(&mut self, user: User) {
         self.displace();
         self.displaced.retain(|displaced| user.refresh.as_ref() != Some(displaced));
-        self.user = Some(user);
+        (self.user, self.person) = (Some(user), None);
         (self.claim, self.redeeming) = (None, None);
         self.generation = self.generation.saturating_add(1);
     }
@@ -312,10 +345,11 @@ impl User {
 
 impl fmt::Debug for UserSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UserSession { pending, user, claim, redeeming, displaced, generation } = self;
+        let UserSession { pending, user, person, claim, redeeming, displaced, generation } = self;
         f.debug_struct("UserSession")
             .field("pending", &pending.len())
             .field("user", &user.as_ref().map(|user| &user.scopes))
+            .field("person", person)
             .field("claimed", &claim.is_some())
             .field("redeeming", &redeeming.is_some())
             .field("displaced", &displaced.len())

@@ -1,8 +1,8 @@
 //! Every route that an operation or a person's browser takes, each beside its operation and all of them here.
 
 use super::{
-    agents, approvals, ask, authz, consent, device, discovery, grants, introspect, jit, mcp, standing, token,
-    vault,
+    agents, approvals, ask, authz, consent, device, discovery, grants, introspect, jit, logout, mcp,
+    standing, token, vault,
 };
 use crate::route::Route;
 
@@ -17,6 +17,7 @@ pub use introspect::INTROSPECT;
 pub use jit::{
     APPROVE, DENY, PENDING, REQUEST, REQUEST_STATUS, REQUEST_TOKEN, TASK, TASK_COMPLETE, TASK_EVALUATE,
 };
+pub use logout::LOGOUT;
 pub use mcp::PROTECTED_RESOURCE;
 pub use standing::{AGENT_CARD, AGENT_CARD_VERIFY, ATTEST, MCP_AUTHORIZE};
 pub use token::TOKEN;
@@ -37,6 +38,7 @@ pub mod aauth {
 const FAMILIES: &[&[Route]] = &[
     token::ROUTES,
     consent::ROUTES,
+    logout::ROUTES,
     grants::ROUTES,
     introspect::ROUTES,
     device::ROUTES,

@@ -3,7 +3,7 @@
 use crate::error::{Error, Sent};
 
 /// True if the code was not used: it was not sent, or the service had no time for it.
-pub(super) fn is_unused(error: &Error) -> bool {
+pub(crate) fn is_unused(error: &Error) -> bool {
     match error {
         Error::Api(api) => api.status() == 429 || (api.status() == 503 && api.retry_after().is_some()),
         Error::Transport(error) => error.sent() == Sent::NotSent,
@@ -14,7 +14,7 @@ pub(super) fn is_unused(error: &Error) -> bool {
 }
 
 /// A service that broke over a code may have used it: that is nothing to try again.
-pub(super) fn outcome(operation: &'static str, error: Error) -> Error {
+pub(crate) fn outcome(operation: &'static str, error: Error) -> Error {
     match &error {
         Error::Api(api) if api.status() >= 500 && !is_unused(&error) => Error::OutcomeUnknown {
             operation,

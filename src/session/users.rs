@@ -34,8 +34,11 @@ use crate::operations::{
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::store::{Record, Shelf, StoreKey};
+use crate::time::Now;
 use crate::token::AccessToken;
 use crate::wire::Response;
+#[cfg(feature = "signin")]
+pub(crate) use user::UserToken;
 
 /// The whole time of a call here, if the session sets no other.
 const TOTAL: Duration = Duration::from_secs(20);
@@ -173,10 +176,10 @@ impl Users {
         session: &str,
         token: Secret,
     ) -> Result<impl Machine<Output = ()> + Send + use<>, Error> {
-        let change = Change::new(key(session)?, move |record, _| {
+        let change = Change::new(key(session)?, move |record, now| {
             let mut session = read(record)?.unwrap_or_default();
             session.store_user_token(token.clone());
-            Ok(Edit::Save(session.to_bytes(), ()))
+            Ok(saved(&session, now, ()))
         });
         Ok(Within::new(change.that_carries(), self.total()))
     }
@@ -259,6 +262,13 @@ impl Users {
         Ok(Within::new(Has::new(key(session)?), self.total()))
     }
 
+    /// The session of this name with a token of its user that stands, renewed if that is due.
+    #[cfg(feature = "signin")]
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn user_token(&self, session: &str) -> Result<UserToken, InputError> {
+        Ok(UserToken::new(self, key(session)?))
+    }
+
     fn client_id(&self) -> Option<String> {
         self.session.client_id().filter(|client_id| !client_id.is_empty())
     }
@@ -289,6 +299,22 @@ fn key(session: &str) -> Result<StoreKey, InputError> {
         return Err(InputError::new("session", "is empty"));
     }
     Ok(StoreKey::new(Shelf::Sessions, [session]))
+}
+
+/// The session is saved, for as long as it may last.
+fn saved<T>(session: &UserSession, now: &Now, outcome: T) -> Edit<T> {
+    match session.keep(now.wall) {
+        Some(keep) => Edit::Keep(session.to_bytes(), keep, outcome),
+        None => Edit::Save(session.to_bytes(), outcome),
+    }
+}
+
+/// The session stays as it is, and it matters that it does.
+fn confirmed<T>(session: Option<&UserSession>, now: &Now, outcome: T) -> Edit<T> {
+    match session.filter(|session| session.keep(now.wall).is_some()) {
+        Some(session) => saved(session, now, outcome),
+        None => Edit::Confirm(outcome),
+    }
 }
 
 /// The session that a record holds.

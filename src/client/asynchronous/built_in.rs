@@ -136,3 +136,28 @@ impl super::aauth::ClientBuilder {
         self.build_with(transport)
     }
 }
+
+#[cfg(feature = "signin")]
+impl super::sign_in::SignInBuilder {
+    /// On the built-in transport.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: all that is missing is named at once. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn build(self) -> Result<super::sign_in::SignIn, Error> {
+        let transport = ReqwestTransport::new(self.transport_options())?;
+        self.build_with(transport)
+    }
+}
+
+#[cfg(feature = "signin")]
+impl super::sign_in::SignIn {
+    /// With every setting from the environment: [`super::sign_in::SignInBuilder::environment`].
+    ///
+    /// # Errors
+    /// [`Error::Config`]: all that is missing is named at once. Nothing is sent.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    pub fn from_env() -> Result<super::sign_in::SignIn, Error> {
+        super::sign_in::SignIn::builder().environment().build()
+    }
+}

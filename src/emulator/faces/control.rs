@@ -130,7 +130,7 @@ impl Emulator {
             What::Device => return Err(nothing()),
         };
         let fallback = authorize::denied(&pending.issuer, &asked);
-        match authorize::approve(state, settings, tenant, &pending.issuer, asked, user, now) {
+        match authorize::approve(state, settings, tenant, &pending.issuer, asked, (user, now), now) {
             Ok(to) => Ok(to),
             Err(Refused::Back { .. }) => Ok(fallback),
             Err(Refused::Here(_)) => Err(nothing()),

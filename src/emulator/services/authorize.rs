@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::emulator::call::{Call, Service};
-use crate::emulator::services::{client, page};
+use crate::emulator::services::{browser, client, page};
 use crate::emulator::state::State;
 use crate::emulator::state::grants::{Asked, Code, Pending, Prompt, Pushed, What};
 use crate::emulator::values::answer::Answer;
@@ -40,6 +40,9 @@ fn authorize(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     match result {
         Ok(Next::Page(answer)) => Ok(answer),
         Ok(Next::Go(location)) => Ok(redirect(status, &location)),
+        Ok(Next::SignIn(location, user)) => {
+            Ok(browser::sign_in(state, call, &user, redirect(status, &location)))
+        }
         Err(Refused::Here(problem)) => Err(html::problem(problem)),
         Err(Refused::Back { to, state, code, description }) => {
             let error = [("error", code), ("error_description", description.as_str())];
@@ -51,6 +54,8 @@ fn authorize(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
 enum Next {
     Page(Answer),
     Go(Secret),
+    /// And this user is signed in with this browser from now on.
+    SignIn(Secret, String),
 }
 
 fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
@@ -85,10 +90,33 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
                 return refuse(asked, "consent_required", "The user has not agreed to this yet");
             }
             let issuer = call.issuer();
-            approve(state, call.settings, call.tenant, &issuer, asked, user, call.now).map(Next::Go)
+            approve(state, call.settings, call.tenant, &issuer, asked, (user, call.now), call.now)
+                .map(Next::Go)
         }
-        Mode::Page if asked.prompt == Prompt::None => refuse(asked, "login_required", "Nobody is signed in"),
         Mode::Page => {
+            // Signed in with this browser, and not too long ago.
+            let old = |at: Timestamp| call.now.saturating_since(at).as_secs();
+            let browser = browser::signed_in(state, call);
+            let browser =
+                browser.filter(|own| asked.max_age.is_none_or(|longest| old(own.auth_time) <= longest));
+            let tenant = state.world.tenants.get(call.tenant).ok_or(Refused::Here("No such tenant"))?;
+            let consented = browser.as_ref().and_then(|own| tenant.consented(&own.user, &asked.client_id));
+            let covered =
+                consented.is_some_and(|consented| asked.scopes.iter().all(|scope| consented.contains(scope)));
+            match browser {
+                Some(own) if covered && asked.prompt != Prompt::Page => {
+                    let (issuer, user) = (call.issuer(), (own.user.as_str(), own.auth_time));
+                    return approve(state, call.settings, call.tenant, &issuer, asked, user, call.now)
+                        .map(Next::Go);
+                }
+                Some(_) if asked.prompt == Prompt::None => {
+                    return refuse(asked, "consent_required", "The user has not agreed to this yet");
+                }
+                None if asked.prompt == Prompt::None => {
+                    return refuse(asked, "login_required", "Nobody is signed in");
+                }
+                _ => {}
+            }
             let pending = Pending {
                 id: state.ids.next("req_"),
                 csrf: state.ids.secret(""),
@@ -116,8 +144,10 @@ fn decide(state: &mut State, call: &mut Call<'_>) -> Result<Next, Refused> {
     call.client_id = Some(asked.client_id.clone());
     match field("decision") {
         "approve" => {
-            let user = field("user");
-            approve(state, call.settings, call.tenant, &issuer, asked, user, call.now).map(Next::Go)
+            let user = field("user").to_owned();
+            let signed_in = (user.as_str(), call.now);
+            let to = approve(state, call.settings, call.tenant, &issuer, asked, signed_in, call.now)?;
+            Ok(Next::SignIn(to, user))
         }
         _ => Ok(Next::Go(denied(&issuer, &asked))),
     }
@@ -129,14 +159,14 @@ pub(crate) fn denied(issuer: &str, asked: &Asked) -> Secret {
     back(&asked.redirect_uri, issuer, asked.state.as_deref(), &error)
 }
 
-/// The user agrees: keeps the consent and a code, and says where to go with it.
+/// The user, who signed in then, agrees: keeps the consent and a code, and says where to go with it.
 pub(crate) fn approve(
     state: &mut State,
     settings: &Settings,
     tenant: usize,
     issuer: &str,
     asked: Asked,
-    user: &str,
+    (user, auth_time): (&str, Timestamp),
     now: Timestamp,
 ) -> Result<Secret, Refused> {
     let live = state.world.tenants.get_mut(tenant).ok_or(Refused::Here("No such tenant"))?;
@@ -156,7 +186,7 @@ pub(crate) fn approve(
         asked,
         user: user.to_owned(),
         scopes,
-        auth_time: now,
+        auth_time,
         expires_at: in_seconds(now, settings.code_lifetime),
         kept_until: in_seconds(now, settings.code_lifetime.max(settings.refresh_lifetime)),
         family,

@@ -26,6 +26,8 @@ fn openid_configuration(state: &mut State, call: &mut Call<'_>) -> Result<Answer
     if let Some(fields) = body.as_object_mut() {
         let url = |route: Route| format!("{}/{}", call.issuer(), route.path());
         fields.insert("userinfo_endpoint".into(), json!(url(routes::USERINFO)));
+        fields.insert("end_session_endpoint".into(), json!(url(routes::LOGOUT)));
+        fields.insert("prompt_values_supported".into(), json!(["none", "login", "consent", "create"]));
         fields.insert("subject_types_supported".into(), json!(["public"]));
         fields.insert("id_token_signing_alg_values_supported".into(), json!(state.keys.algorithms()));
         fields.insert("entity_profiles_supported".into(), json!(["user", "ai_agent", "workload"]));

@@ -26,6 +26,8 @@ pub(crate) struct Asked {
     pub offline: bool,
     /// The user that the client thinks of.
     pub hint: Option<String>,
+    /// How long ago the user may have signed in, in seconds.
+    pub max_age: Option<u64>,
 }
 
 /// What may be shown to the user (OpenID Connect Core 1.0 section 3.1.2.1).
@@ -33,8 +35,10 @@ pub(crate) struct Asked {
 pub(crate) enum Prompt {
     /// Nothing.
     None,
-    /// Whatever is needed. The page asks for user and consent each time, so it fits all other values.
+    /// Whatever is needed.
     Any,
+    /// The page, which asks for user and consent, in any case.
+    Page,
 }
 
 /// A page that waits for a person's decision.

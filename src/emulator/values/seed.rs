@@ -223,6 +223,7 @@ pub struct AgentSeed {
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<String>,
     pub(crate) redirect_uris: Vec<String>,
+    pub(crate) post_logout_redirect_uris: Vec<String>,
     pub(crate) public: bool,
     pub(crate) agent_key: Option<Secret>,
     pub(crate) workload: Option<WorkloadSeed>,
@@ -245,6 +246,7 @@ impl AgentSeed {
             scopes: Vec::new(),
             resources: Vec::new(),
             redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
             public: false,
             agent_key: None,
             workload: None,
@@ -294,6 +296,13 @@ impl AgentSeed {
     /// every port (RFC 8252 section 7.3).
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Registers where a browser may come back to after signing out (OpenID Connect RP-Initiated Logout 1.0 section 3), compared as
+    /// redirect URIs are.
+    pub fn post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.post_logout_redirect_uris.push(uri.into());
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Claim, Pending, Redeeming, User, UserSession};
+use super::{Claim, Pending, Person, Redeeming, User, UserSession};
 use crate::error::InputError;
 use crate::json;
 use crate::secret::Secret;
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 impl UserSession {
     /// The session as bytes for a store. **Secret**: they hold the user's tokens in the clear.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let UserSession { pending, user, claim: renewing, redeeming, displaced, generation } = self;
+        let UserSession { pending, user, person, claim: renewing, redeeming, displaced, generation } = self;
         let consent = |pending: &Pending| {
             json!({
                 "client_id": pending.client_id, "state": pending.state.expose(),
@@ -36,7 +36,7 @@ impl UserSession {
             json!({ "by": claim.by, "at": claim.at.unix_millis(), "pending": pending.as_ref().map(consent) })
         };
         json!({
-            "version": 1, "generation": generation, "user": user,
+            "version": 1, "generation": generation, "user": user, "person": person.as_ref().map(written),
             "pending": pending.iter().map(consent).collect::<Vec<_>>(),
             "claim": renewing.as_ref().map(claim), "redeeming": redeeming.as_ref().map(code),
             "displaced": displaced.iter().map(Secret::expose).collect::<Vec<_>>(),
@@ -86,6 +86,11 @@ impl UserSession {
                 put_off: time(map, "put_off")?,
             }),
         };
+        // Earlier versions wrote none.
+        let person = match map.get("person") {
+            None | Some(Value::Null) => None,
+            Some(person) => Some(person_of(person.as_object()?)?),
+        };
         let renewing = claim(&map, "claim")?;
         let redeeming = match (claim(&map, "redeeming")?, object(&map, "redeeming")?) {
             (Some(claim), Some(map)) => {
@@ -101,7 +106,7 @@ impl UserSession {
         let displaced = displaced.iter().map(|token| token.as_str().map(Secret::new));
         let displaced = displaced.collect::<Option<Vec<_>>>()?;
         let generation = map.get("generation")?.as_u64()?;
-        Some(UserSession { pending, user, claim: renewing, redeeming, displaced, generation })
+        Some(UserSession { pending, user, person, claim: renewing, redeeming, displaced, generation })
     }
 }
 
@@ -114,6 +119,21 @@ fn consent(map: &Map<String, Value>) -> Option<Pending> {
         scopes: text(map, "scope")?.into(),
         since: time(map, "since")??,
     })
+}
+
+fn written(person: &Person) -> Value {
+    json!({
+        "sub": person.subject(), "iss": person.issuer(), "claims": person.claims(),
+        "id_token": person.id_token().expose(),
+        "since": person.since().unix_millis(), "until": person.until().unix_millis(),
+    })
+}
+
+fn person_of(map: &Map<String, Value>) -> Option<Person> {
+    let who = (map.get("iss")?.as_str()?, map.get("sub")?.as_str()?);
+    let claims = map.get("claims")?.as_object()?.clone();
+    let (since, until) = (time(map, "since")??, time(map, "until")??);
+    Some(Person::new(who, claims, text(map, "id_token")?.into(), since, until))
 }
 
 /// A member that is a claim or null. None: it is neither, or not there.
@@ -156,6 +176,7 @@ mod tests {
             "user": {"access": "a", "type": "Bearer", "scope": "s", "expires_at": 5, "refresh": "r",
                 "lifetime": null, "put_off": null},
             "claim": {"by": "me", "at": 7}, "redeeming": null, "displaced": ["r0"],
+            "person": {"sub": "u", "iss": "i", "claims": {"email": "e"}, "id_token": "t", "since": 1, "until": 2},
         });
         let read = |value: &Value| UserSession::from_bytes(value.to_string().as_bytes());
         assert!(read(&good).is_ok());
@@ -176,6 +197,13 @@ mod tests {
             ("/user/refresh", json!(["r"])),
             ("/user/put_off", json!("5")),
             ("/redeeming", json!(true)),
+            ("/person", json!("u")),
+            ("/person", json!({})),
+            ("/person/sub", json!(7)),
+            ("/person/claims", json!([])),
+            ("/person/id_token", json!(null)),
+            ("/person/until", json!("2")),
+            ("/person/until", json!(null)),
             ("/displaced", json!(null)),
             ("/displaced", json!(["r", 0])),
             ("/claim", json!("me")),

@@ -10,7 +10,7 @@ use super::super::part::{Failed, Part, ready};
 use super::super::{Arrived, Call, Step};
 use super::end::or_remove;
 use super::kept::{How, Obtained, Save};
-use super::{Users, read};
+use super::{Users, read, saved};
 use crate::error::{ConsentError, Error};
 use crate::operation::AttemptId;
 use crate::operations::{Callback, RedeemCode, ServerMetadata, UserSession};
@@ -34,7 +34,7 @@ impl Begin {
         Begin(Change::new(session, move |record, now| {
             let mut session = read(record)?.unwrap_or_default();
             let request = session.begin(&client_id, &redirect_uri, scopes.clone(), now)?;
-            Ok(Edit::Save(session.to_bytes(), request.url(&site)))
+            Ok(saved(&session, now, request.url(&site)))
         }))
     }
 }
@@ -114,7 +114,7 @@ impl Answered {
                     taken = Some(finished.clone());
                     Ok(match finished {
                         Err(_) if session.is_abandoned(now.wall) => Edit::Remove(finished),
-                        _ => Edit::Save(session.to_bytes(), finished),
+                        _ => saved(&session, now, finished),
                     })
                 }
             }

@@ -3,7 +3,7 @@
 use super::super::change::{Change, Edit, Keys};
 use super::super::part::{Failed, Part, Within, ready};
 use super::super::{Arrived, Call, Machine, Step};
-use super::{Users, read};
+use super::{Users, read, saved};
 use crate::error::Error;
 use crate::operations::{Revocation, Revoke, TokenHint, UserSession};
 use crate::secret::Secret;
@@ -242,5 +242,5 @@ impl Part for Active {
 
 /// Nothing of an abandoned session stays.
 pub(super) fn or_remove(session: &UserSession, now: &Now) -> Edit<()> {
-    if session.is_abandoned(now.wall) { Edit::Remove(()) } else { Edit::Save(session.to_bytes(), ()) }
+    if session.is_abandoned(now.wall) { Edit::Remove(()) } else { saved(session, now, ()) }
 }

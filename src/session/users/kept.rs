@@ -9,7 +9,7 @@ use super::super::keep::{Loan, Policy};
 use super::super::lock;
 use super::super::part::{Failed, Part};
 use super::super::{Arrived, Call, Step};
-use super::{Users, read};
+use super::{Users, confirmed, read, saved};
 use crate::error::{Error, Unsaved};
 use crate::operations::{Revoke, TokenHint, TokenSet, UserSession};
 use crate::secret::Secret;
@@ -151,7 +151,7 @@ pub(super) enum How {
 
 impl Obtained {
     /// What becomes of the record.
-    fn edit(&self, record: Option<&Record>) -> Result<Edit<Stored>, Error> {
+    fn edit(&self, record: Option<&Record>, now: &Now) -> Result<Edit<Stored>, Error> {
         // Whether it is gone is known when a record can be made in its place.
         let Some(mut session) = read(record)? else {
             return Ok(Edit::Save(UserSession::new().to_bytes(), Stored::Gone));
@@ -170,14 +170,14 @@ impl Obtained {
             _ => (false, Ok(())),
         };
         match (is_ours, taken) {
-            (false, _) => Ok(Edit::Confirm(Stored::Nobodys)),
-            (true, Ok(())) => Ok(Edit::Save(session.to_bytes(), Stored::Saved(session))),
+            (false, _) => Ok(confirmed(Some(&session), now, Stored::Nobodys)),
+            (true, Ok(())) => Ok(saved(&session.clone(), now, Stored::Saved(session))),
             (true, Err(error)) => {
                 session.give_up_code(&self.by);
                 if self.how == How::Renewed {
                     session.spend_refresh_token();
                 }
-                Ok(Edit::Save(session.to_bytes(), Stored::Unusable(error)))
+                Ok(saved(&session, now, Stored::Unusable(error)))
             }
         }
     }
@@ -212,7 +212,7 @@ impl Save {
     pub(super) fn new(users: &Users, session: StoreKey, obtained: Obtained) -> Self {
         let obtained = Arc::new(obtained);
         let edit = Arc::clone(&obtained);
-        let change = Change::new(session.clone(), move |record, _| edit.edit(record)).that_carries();
+        let change = Change::new(session.clone(), move |record, now| edit.edit(record, now)).that_carries();
         Save { users: users.clone(), session, obtained: Some(obtained), at: At::Store(Box::new(change)) }
     }
 

@@ -8,7 +8,7 @@ use super::super::keep::Lead;
 use super::super::part::{Failed, Open, Part, late};
 use super::super::{Action, Arrived, Call, Step};
 use super::kept::{How, Obtained, Save, UserKey};
-use super::{Users, read};
+use super::{Users, confirmed, read, saved};
 use crate::error::{ConsentError, Error};
 use crate::operation::AttemptId;
 use crate::operations::{Claimed, Refresh, UserSession};
@@ -86,7 +86,7 @@ impl Renew {
                 Claimed::Stale if !session.is_claimed_by(&by) => Ok(Edit::Leave(Seen::Gone)),
                 Claimed::Stale | Claimed::No => {
                     session.claim(&by, now.wall);
-                    Ok(Edit::Save(session.to_bytes(), Seen::Mine(refresh, scopes)))
+                    Ok(saved(&session, now, Seen::Mine(refresh, scopes)))
                 }
             }
         });
@@ -97,15 +97,16 @@ impl Renew {
     fn release(&self, spent: bool) -> Change<()> {
         let by = self.by.clone();
         Change::new(self.key.session.clone(), move |record, now| {
-            let Some(mut session) = read(record)?.filter(|session| session.is_claimed_by(&by)) else {
-                return Ok(Edit::Confirm(()));
+            let session = read(record)?;
+            let Some(mut session) = session.clone().filter(|session| session.is_claimed_by(&by)) else {
+                return Ok(confirmed(session.as_ref(), now, ()));
             };
             if spent {
                 session.spend_refresh_token();
             } else {
                 session.give_back(now.wall);
             }
-            Ok(Edit::Save(session.to_bytes(), ()))
+            Ok(saved(&session, now, ()))
         })
     }
 

@@ -63,7 +63,7 @@ fn life(session: &UserSession, now: &Now) -> Life {
 }
 
 /// Loads a session, and has its user's token renewed if that is due.
-pub(super) struct UserToken {
+pub(crate) struct UserToken {
     users: Users,
     session: StoreKey,
     began: u64,
@@ -110,7 +110,9 @@ impl Part for UserToken {
                 }
                 At::Load(load) => {
                     let session = match load.step(now, arrived.take(), time)? {
-                        Step::Done(session) => session.filter(UserSession::has_user),
+                        Step::Done(session) => {
+                            session.filter(|session| session.has_user() && !session.is_over(now.wall))
+                        }
                         Step::Do(action) => return Ok(Step::Do(action)),
                     };
                     let session = session.ok_or(ConsentError::Needed)?;

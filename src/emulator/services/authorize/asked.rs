@@ -69,6 +69,11 @@ impl Asked {
         if ["state", "nonce", "login_hint"].iter().any(long) {
             return invalid("state, nonce or login_hint is too long");
         }
+        let max_age = match parameters.get("max_age") {
+            None => None,
+            Some(age) if age.len() <= 10 && age.bytes().all(|byte| byte.is_ascii_digit()) => age.parse().ok(),
+            Some(_) => return invalid("max_age must be a number of seconds"),
+        };
         let access_type = parameters.get("access_type");
         if access_type.is_some_and(|access| !matches!(access, "offline" | "online")) {
             return invalid("access_type must be offline or online");
@@ -115,6 +120,7 @@ impl Asked {
             prompt: prompt(parameters.get("prompt"))?,
             offline,
             hint: parameters.get("login_hint").map(str::to_owned),
+            max_age,
         })
     }
 }
@@ -132,8 +138,11 @@ fn prompt(value: Option<&str>) -> Result<Prompt, Refusal> {
     if words == ["none"] {
         return Ok(Prompt::None);
     }
+    if words.is_empty() {
+        return Ok(Prompt::Any);
+    }
     if words.iter().all(|word| matches!(*word, "login" | "consent" | "create" | "select_account")) {
-        Ok(Prompt::Any)
+        Ok(Prompt::Page)
     } else {
         Err(("invalid_request", "prompt has a value that is unknown or stands alone".to_owned()))
     }
@@ -147,7 +156,9 @@ mod tests {
     fn prompts() {
         assert_eq!(prompt(None), Ok(Prompt::Any));
         assert_eq!(prompt(Some("none")), Ok(Prompt::None));
-        assert_eq!(prompt(Some("login consent")), Ok(Prompt::Any));
+        for page in ["login", "consent", "create", "select_account", "login consent"] {
+            assert_eq!(prompt(Some(page)), Ok(Prompt::Page));
+        }
         for bad in ["none login", "NONE", "x", "login none"] {
             assert!(prompt(Some(bad)).is_err(), "{bad}");
         }

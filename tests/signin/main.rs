@@ -1,0 +1,14 @@
+//! Signing people in, on the emulator: the whole way, every refusal, the router, and a real browser.
+
+mod answers;
+mod attempts;
+mod browser;
+mod id_tokens;
+mod logout;
+#[path = "../rounds/mod.rs"]
+mod rounds;
+mod router;
+mod service;
+mod sessions;
+mod settings;
+mod support;
