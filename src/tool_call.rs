@@ -115,7 +115,8 @@ impl ToolCall {
             return Err(CallError::TooLong);
         }
         let sha256 = Sha256::digest(canonical.as_bytes()).into();
-        let arguments = whole.get_mut("arguments").map(Value::take).unwrap_or_default();
+        let mut arguments = whole.get_mut("arguments").map(Value::take).unwrap_or_default();
+        number::unify(&mut arguments);
         Ok(ToolCall { tool, arguments, canonical, sha256 })
     }
 
@@ -124,7 +125,7 @@ impl ToolCall {
         &self.tool
     }
 
-    /// The arguments.
+    /// The arguments, the same for every spelling: `1e2` and `100.0` are the integer `100` here.
     pub fn arguments(&self) -> &Value {
         &self.arguments
     }

@@ -1,5 +1,26 @@
 //! Which numbers mean the same to every program: those that a double holds exactly.
 
+use serde_json::{Number, Value};
+
+/// Gives whole numbers the one type that they have as integers, however they were written: who reads them by type reads one meaning.
+pub(super) fn unify(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let double = number.as_f64().filter(|double| number.is_f64() && double.fract() == 0.0);
+            let whole = double.map(|double| format!("{double:.0}")).and_then(|digits| {
+                let unsigned = digits.parse::<u64>().map(Number::from);
+                unsigned.or_else(|_| digits.parse::<i64>().map(Number::from)).ok()
+            });
+            if let Some(whole) = whole {
+                *number = whole;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(unify),
+        Value::Object(members) => members.values_mut().for_each(unify),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
 /// The numbers of a JSON text, as they are written. Of what is no JSON it finds anything.
 pub(super) fn all(text: &[u8]) -> impl Iterator<Item = &str> {
     let mut rest = text;

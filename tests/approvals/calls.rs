@@ -272,6 +272,51 @@ fn the_tool_is_part_of_it() {
     assert_eq!(call("pay").sha256(), "d71f724db0d68e0dc07c771a2672f316df4381206da956129811f0992b93cf76");
 }
 
+/// The text that other programs hash (RFC 8785), for what they are known to differ in.
+#[test]
+fn the_canonical_text_is_the_standards() {
+    for (text, canonical) in [
+        // Names are ordered by UTF-16 code units: a pair of surrogates goes before U+E000, though its code point is greater.
+        (
+            r#"{"\ue000":1,"\ud83d\ude00":2,"z":3,"\u00f6":4,"":5,"1":6,"\r":7}"#,
+            "{\"\":5,\"\\r\":7,\"1\":6,\"z\":3,\"ö\":4,\"😀\":2,\"\u{e000}\":1}",
+        ),
+        (
+            r#"["\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/\u007f"]"#,
+            "[\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\u{7f}\"]",
+        ),
+        (
+            "[4.50,2e-3,1E22,1e-27,-0,-0.0,0e9,1e21,1e20,100,-5e-324]",
+            "[4.5,0.002,1e+22,1e-27,0,0,0,1e+21,100000000000000000000,100,-5e-324]",
+        ),
+        ("[null,true,false,[],{}]", "[null,true,false,[],{}]"),
+    ] {
+        let call = ToolCall::from_json("pay", text).unwrap();
+        assert_eq!(call.canonical(), format!(r#"{{"arguments":{canonical},"tool":"pay"}}"#), "{text}");
+    }
+}
+
+/// What runs is handed one value for one meaning, however it was written.
+#[test]
+fn arguments_have_one_type_for_one_meaning() {
+    for (text, same) in [
+        ("[1e2,100.0,1.0E+2]", json!([100, 100, 100])),
+        ("[-0,-0.0,0e7]", json!([0, 0, 0])),
+        (
+            "[-1e3,9007199254740992.0,1e19]",
+            json!([-1000, 9_007_199_254_740_992_u64, 10_000_000_000_000_000_000_u64]),
+        ),
+        (r#"{"a":{"b":[2.0]}}"#, json!({"a": {"b": [2]}})),
+        ("[0.5,1e21,-1e19]", json!([0.5, 1e21, -1e19])),
+    ] {
+        let call = ToolCall::from_json("pay", text).unwrap();
+        assert_eq!(call.arguments(), &same, "{text}");
+        assert_eq!(call, ToolCall::new("pay", &same).unwrap(), "{text}");
+        let written: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(call, ToolCall::new("pay", &written).unwrap(), "{text}");
+    }
+}
+
 #[test]
 fn what_programs_do_not_agree_on_is_refused() {
     let refused = |text: &str| ToolCall::from_json("pay", text).unwrap_err();
@@ -286,6 +331,28 @@ fn what_programs_do_not_agree_on_is_refused() {
     }
     for value in [json!({"a": 9_007_199_254_740_993_u64}), json!([i64::MAX])] {
         assert!(matches!(ToolCall::new("pay", &value), Err(CallError::Inexact { .. })), "{value}");
+    }
+    let odd = [
+        r#"["\udc00\ud800"]"#,
+        r#"{"\ud83d":1}"#,
+        "[Infinity]",
+        "[+1]",
+        "[.5]",
+        "[1.]",
+        "[0x1]",
+        "\u{feff}{}",
+        "{}\0",
+        "{a:1}",
+    ];
+    for text in odd {
+        assert!(ToolCall::from_json("pay", text).is_err(), "{text}");
+    }
+    assert!(
+        ToolCall::from_json("pay", b"[\"\xff\"]").is_err()
+            && ToolCall::from_json("pay", b"[\"\xed\xa0\x80\"]").is_err()
+    );
+    for fine in [r#"["NaN","Infinity","-0","1e400"]"#, r#"[null]"#, r#"{"":""}"#] {
+        assert!(ToolCall::from_json("pay", fine).is_ok(), "{fine}");
     }
     for text in ["", "{", "{}x", "<a>", "{\"a\":\"\\ud800\"}", "{'a':1}", "[1,]", "01", "NaN"] {
         assert!(matches!(refused(text), CallError::NotJson(_)), "{text}");

@@ -7,6 +7,7 @@ mod calls;
 mod cancel;
 mod faults;
 mod flows;
+mod hostile;
 #[cfg(feature = "ureq")]
 mod kills;
 mod polling;

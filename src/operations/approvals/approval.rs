@@ -238,13 +238,12 @@ impl Approval {
             if text.chars().nth(most).is_some() {
                 return Err(InputError::new(argument, problem));
             }
-        }
-        // A line break may be wanted in what a person reads; whatever else acts on text may make it say something else.
-        if self.reason.chars().any(|own| own != '\n' && crate::error::acts_on_text(own)) {
-            return Err(InputError::new(
-                "reason",
-                "has a character that changes how the text around it is shown",
-            ));
+            // A line break may be wanted in what a person reads; whatever else acts on text may make it say something else.
+            let is_fine = |own| (own == '\n' && argument == "reason") || !crate::error::acts_on_text(own);
+            if !text.chars().all(is_fine) {
+                let problem = "has a character that changes how the text around it is shown";
+                return Err(InputError::new(argument, problem));
+            }
         }
         if self.task.chars().all(char::is_whitespace) {
             return Err(InputError::new("task", "is empty"));

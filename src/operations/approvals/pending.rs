@@ -1,6 +1,7 @@
 //! An approval that was asked for: all that is needed to wait for it, here or in another process.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ struct Parts {
     own: Option<Arc<OwnRun>>,
     /// Claims of this process that a store may have, and that nobody uses.
     open: Arc<Mutex<Vec<String>>>,
+    /// The service said so.
+    denied: Arc<AtomicBool>,
     /// What was shown, where it is known.
     #[cfg(feature = "calls")]
     call: Option<ToolCall>,
@@ -84,6 +87,7 @@ impl PendingApproval {
             kept: None,
             own: None,
             open: Arc::default(),
+            denied: Arc::default(),
             #[cfg(feature = "calls")]
             call: None,
         }))
@@ -117,6 +121,7 @@ impl PendingApproval {
             kept: text.kept,
             own: None,
             open: Arc::default(),
+            denied: Arc::default(),
             #[cfg(feature = "calls")]
             call: None,
         }));
@@ -172,6 +177,15 @@ impl PendingApproval {
     /// True if this is the reason that was shown.
     pub(super) fn has_reason(&self, reason: &str) -> bool {
         sha256(reason) == self.0.reason_sha256
+    }
+
+    /// The service said that it was denied.
+    pub(super) fn was_denied(&self) {
+        self.0.denied.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_denied(&self) -> bool {
+        self.0.denied.load(Ordering::Relaxed)
     }
 
     #[cfg(feature = "calls")]

@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use super::{About, PendingApproval, STATUS};
 use crate::error::{Error, ProtocolFault};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
-use crate::operations::decision::is_cached;
+use crate::operations::decision::{is_cached, undisputed};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::wire::{self, Request, Response};
@@ -113,11 +113,14 @@ impl Operation for GetApproval {
                 return Err(fields.fault(ProtocolFault::Other(problem)));
             }
         };
-        let failed =
-            fields.value("error").is_some() || fields.value("success").is_some_and(|said| said != true);
-        if failed && state == ApprovalState::Approved {
-            let problem = "the answer approves and reports a failure at once";
-            return Err(fields.fault(ProtocolFault::Other(problem)));
+        undisputed(&mut fields, state == ApprovalState::Approved)?;
+        match state {
+            ApprovalState::Denied => self.pending.was_denied(),
+            // What was denied once stays so, whatever is said later.
+            ApprovalState::Approved if self.pending.is_denied() => {
+                return Err(fields.fault(ProtocolFault::Other("the answer approves what was denied before")));
+            }
+            _ => {}
         }
         let approved_by = match fields.object("approved_by")? {
             None => None,

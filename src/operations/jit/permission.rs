@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::details::AuthorizationDetails;
 use crate::error::{Error, PermissionError, ProtocolFault, inert};
 use crate::json::Fields;
+use crate::operations::decision::undisputed;
 use crate::time::Timestamp;
 
 /// How risky the service takes a request to be. Low and medium are approved at once; high and critical wait for a person.
@@ -275,6 +276,7 @@ pub(super) fn read(fields: &mut Fields, known: &Known<'_>) -> Result<Permission,
     let message = fields.text("message")?;
     Ok(match status.as_str() {
         "approved" => {
+            undisputed(fields, true)?;
             let granted = fields.seconds("granted_ttl")?;
             let asked = known.asked.cloned();
             Permission::Approved(Approved { request_id, task_id, asked, risk, granted, message: said })

@@ -10,6 +10,7 @@ use crate::claims::UnverifiedClaims;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::{self, Fields};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
+use crate::operations::decision::undisputed;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -27,7 +28,12 @@ pub(crate) fn reviewers_token(token: Secret, now: Timestamp) -> Result<AccessTok
     if text.trim().is_empty() {
         return refused("is empty");
     }
-    if ["lmk_", "sk_", "secret_"].iter().any(|prefix| text.starts_with(prefix)) {
+    // A blank in front hides what it is, and is no part of any token (RFC 6750 section 2.1).
+    if text.chars().any(|own| own.is_whitespace() || own.is_control()) {
+        return refused("has a blank or a control character: give the token alone");
+    }
+    let start: String = text.chars().take(8).collect::<String>().to_ascii_lowercase();
+    if ["lmk_", "lk_", "sk_", "secret_"].iter().any(|prefix| start.starts_with(prefix)) {
         return refused(
             "is an API key or a client's secret: decisions are a person's, with the token of that person's own",
         );
@@ -38,7 +44,11 @@ pub(crate) fn reviewers_token(token: Secret, now: Timestamp) -> Result<AccessTok
         let subject = all.get("sub").and_then(Value::as_str).unwrap_or_default();
         let named = ["agent_id", "agent_name", "task_id", "jit"].iter().any(|claim| all.contains_key(*claim));
         let own = all.get("client_id").is_some_and(|client| all.get("sub") == Some(client));
-        if named || own || subject.starts_with("agent") || all.contains_key("act") {
+        let is_agent = subject == "agent"
+            || ["agent:", "agent_", "agent-", "agent/", "agt_"]
+                .iter()
+                .any(|prefix| subject.starts_with(prefix));
+        if named || own || is_agent || all.contains_key("act") {
             return refused("is an agent's: an agent must not decide about what agents ask for");
         }
     }
@@ -335,6 +345,57 @@ impl Review {
         if fields.required_text("status")? != decided {
             return Err(fields.fault(ProtocolFault::Other("the request is not decided as it was to be")));
         }
+        undisputed(&mut fields, true)?;
         Ok(Review { request_id: request_id.to_owned(), granted: fields.seconds("granted_ttl")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    fn taken(token: &str) -> bool {
+        reviewers_token(Secret::new(token), Timestamp::from_unix(0)).is_ok()
+    }
+
+    fn claims(claims: &str) -> String {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.{}", part(r#"{"alg":"RS256"}"#), part(claims), part("signature"))
+    }
+
+    #[test]
+    fn only_a_persons_token_is_taken() {
+        for person in [
+            "opaque-0123".to_owned(),
+            claims(r#"{"sub":"alice"}"#),
+            claims(r#"{"sub":"agentina@example.com","client_id":"console"}"#),
+        ] {
+            assert!(taken(&person), "{person}");
+        }
+        for other in [
+            claims(r#"{"sub":"agent:bot:task:t","task_id":"t"}"#),
+            claims(r#"{"sub":"agent_7"}"#),
+            claims(r#"{"sub":"agt_7"}"#),
+            claims(r#"{"sub":"3f2a","client_id":"3f2a"}"#),
+            claims(r#"{"sub":"3f2a","agent_name":"bot"}"#),
+            claims(r#"{"sub":"user:alice","act":{"sub":"agent:bot"}}"#),
+            claims(r#"{"sub":"alice","jit":true}"#),
+            claims("{"),
+            claims(r#"{"sub":"alice","sub":"agent:bot"}"#),
+        ] {
+            assert!(!taken(&other), "{other}");
+        }
+        for key in ["lmk_0123", "LMK_0123", "lk_0123", "sk_live_0123", "secret_0123"] {
+            assert!(!taken(key), "{key}");
+        }
+        // What stands in front hides nothing.
+        let person = claims(r#"{"sub":"alice"}"#);
+        for other in
+            [" lmk_0123", "Bearer lmk_0123", "", " ", &format!("Bearer {person}"), &format!("{person}\n")]
+        {
+            assert!(!taken(other), "{other:?}");
+        }
     }
 }

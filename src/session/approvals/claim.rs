@@ -69,6 +69,10 @@ impl Claim {
             if let Err(error) = &compared {
                 return Err(told(error, &kept, &call).into());
             }
+            // A text that was changed may name any hash; who was asked about a call has it in the record.
+            if kept.call() != Some(call.canonical()) {
+                return Err(ApprovalError::NotOfACall.into());
+            }
             if let Some(held) = kept.claim().filter(|held| *held == claim || pending.take_open_as(held)) {
                 // An answer of the store that was lost, now or when this process tried before.
                 return Ok(Edit::Leave(held.to_owned()));
