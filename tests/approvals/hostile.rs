@@ -1,5 +1,7 @@
 //! A service that says odd things, and a text that was changed: nothing of it lets anything run.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lumoauth::approvals::{
     Approval, ApprovalError, ApprovalOutcome, ApprovalState, CreatedApproval, PendingApproval,
 };
@@ -206,15 +208,10 @@ fn a_text_cannot_make_a_call_of_another_question() {
     let task = approval().task_id();
     let plain = Approval::new(&task, "May I say hello?").on_behalf_of("alice");
     let CreatedApproval::Pending(pending) = approvals.create(plain).unwrap() else { panic!() };
-    let text = pending.to_text();
-    use base64::Engine as _;
-    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let bytes = engine.decode(text.expose().strip_prefix("approval1.").unwrap()).unwrap();
-    let mut inner: Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(inner["call"], false);
-    inner["call"] = json!(true);
-    let changed = format!("approval1.{}", engine.encode(inner.to_string()));
-    let resumed = approvals.resume(changed).unwrap();
+    let mut text = inner(&pending);
+    assert_eq!(text["call"], false);
+    text["call"] = json!(true);
+    let resumed = approvals.resume(outer(&text)).unwrap();
     let proof = approvals.wait(&resumed).unwrap().require().unwrap();
     let run = approvals.run(&proof, &call(), |_| panic!("nobody was asked about this call"));
     assert!(matches!(run, Err(Error::Approval(ApprovalError::NotOfACall))), "{run:?}");
@@ -251,4 +248,48 @@ fn a_service_that_sends_elsewhere_or_fails_is_no_yes() {
         approve(&emulator);
         assert!(approvals.wait(&waiting).unwrap().is_approved(), "{code}");
     }
+}
+
+#[test]
+fn one_yes_is_not_run_again_by_the_record_of_another_question() {
+    let (emulator, agent) = emulator();
+    let approvals = agent.approvals().store(std::sync::Arc::new(MemoryStore::new()));
+    let (first, again) = (ask(&approvals), ask(&approvals));
+    let CreatedApproval::Pending(named) = approvals.create(approval().task("later")).unwrap() else {
+        panic!()
+    };
+    emulator.person_approves(first.token()).unwrap();
+    let proof = approvals.wait(&first).unwrap().require().unwrap();
+    assert!(approvals.run(&proof, &call(), |_| ()).is_ok());
+    // The first question's text with the records of the others, which nobody approved.
+    for other in [&again, &named] {
+        let mut text = inner(&first);
+        text["kept"] = inner(other)["kept"].clone();
+        let resumed = approvals.resume(outer(&text)).unwrap();
+        let outcome = approvals.wait(&resumed).unwrap().require().unwrap();
+        let run = approvals.run(&outcome, &call(), |_| panic!("twice"));
+        assert!(matches!(run, Err(Error::Approval(ApprovalError::NotHere))), "{run:?}");
+    }
+}
+
+#[test]
+fn what_is_over_runs_by_no_store() {
+    let (emulator, agent) = emulator();
+    emulator.decide_approvals(Delivery::Approved);
+    let approvals = agent.approvals().store(std::sync::Arc::new(MemoryStore::new()));
+    let proof = approvals.require(approval()).unwrap();
+    emulator.advance(std::time::Duration::from_secs(121));
+    let late = approvals.run(&proof, &call(), |_| panic!("it is over"));
+    assert!(matches!(late, Err(Error::Approval(ApprovalError::Expired { .. }))), "{late:?}");
+}
+
+/// What a text to resume from holds.
+fn inner(pending: &PendingApproval) -> Value {
+    let text = pending.to_text();
+    let bytes = URL_SAFE_NO_PAD.decode(text.expose().strip_prefix("approval1.").unwrap()).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn outer(inner: &Value) -> String {
+    format!("approval1.{}", URL_SAFE_NO_PAD.encode(inner.to_string()))
 }

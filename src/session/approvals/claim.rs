@@ -64,7 +64,7 @@ impl Claim {
         let (claim, owner) = (self.claim.clone(), self.owner.clone());
         let compared = self.compare();
         let change = Change::new(Kept::key(record), move |record, now| {
-            let kept = Kept::read(record)?.filter(|kept| kept.is_of(pending.task_id()));
+            let kept = Kept::read(record)?.filter(|kept| kept.is_of(&pending));
             let Some(kept) = kept else { return Err(ApprovalError::NotHere.into()) };
             if let Err(error) = &compared {
                 return Err(told(error, &kept, &call).into());

@@ -73,9 +73,11 @@ impl Kept {
         PendingApproval::from_text(&Secret::new(text)).ok()
     }
 
-    /// True if it is of this task.
-    pub(super) fn is_of(&self, task_id: &str) -> bool {
-        self.task == task_id
+    /// True if it is of this question: of its task, and of its token where that was noted.
+    pub(super) fn is_of(&self, pending: &PendingApproval) -> bool {
+        let noted = self.text.as_deref().map(|text| PendingApproval::from_text(&Secret::new(text)));
+        self.task == pending.task_id()
+            && noted.is_none_or(|noted| noted.is_ok_and(|own| own.token() == pending.token()))
     }
 
     #[cfg(feature = "calls")]
