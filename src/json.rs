@@ -237,6 +237,11 @@ impl Fields {
         Error::Api(ApiError::of(refusal))
     }
 
+    /// True if the field is there and is so. It stays.
+    pub(crate) fn has(&self, field: &str, is_so: impl FnOnce(&Value) -> bool) -> bool {
+        self.map.get(field).is_some_and(is_so)
+    }
+
     /// Takes a field of any type; `null` counts as absent.
     pub fn value(&mut self, field: &'static str) -> Option<Value> {
         self.take(field).filter(|value| !value.is_null())

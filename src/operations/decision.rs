@@ -33,13 +33,24 @@ pub(super) fn allowed(fields: &mut Fields, member: &'static str) -> Result<bool,
     undisputed(fields, allowed)
 }
 
-/// An allow with an error or a failure beside it contradicts itself.
+/// An allow with an error, a failure or a denial beside it contradicts itself.
 pub(super) fn undisputed(fields: &mut Fields, allowed: bool) -> Result<bool, Error> {
     let failed = fields.value("error").is_some() || fields.value("success").is_some_and(|said| said != true);
     if allowed && failed {
         return Err(fields.fault(ProtocolFault::Other("the answer allows and reports a failure at once")));
     }
+    if allowed && denies(fields) {
+        return Err(fields.fault(ProtocolFault::Other("the answer allows and denies at once")));
+    }
     Ok(allowed)
+}
+
+/// In the words of any of the documented forms, of which an answer has one.
+fn denies(fields: &Fields) -> bool {
+    let is_no = |word: &str| ["deny", "denied"].iter().any(|no| word.eq_ignore_ascii_case(no));
+    fields.has("allowed", |said| said == &Value::Bool(false))
+        || fields.has("denied", |said| said == &Value::Bool(true))
+        || fields.has("decision", |said| said == &Value::Bool(false) || said.as_str().is_some_and(is_no))
 }
 
 /// What the answer repeats of the question must be the question's.

@@ -13,7 +13,8 @@ pub trait GuardedAction {
 }
 
 /// The proof that this action was allowed: what `agent.guard::<ReadDocument>()?` returns, and what the function that does it takes
-/// by value. Nothing else makes one, it cannot be copied, and it is of the one action alone.
+/// by value. Nothing else makes one, it cannot be copied, and it is of the one action alone. It has no end of its own: ask right before
+/// the action, and keep no proof for later.
 ///
 /// ```
 /// # #[cfg(all(feature = "emulator", feature = "blocking"))] {
@@ -65,6 +66,19 @@ pub trait GuardedAction {
 ///     let proof = agent.guard::<ReadDocument>()?;
 ///     read("doc-123", proof);
 ///     read("doc-124", proof);
+///     Ok(())
+/// }
+/// ```
+///
+/// Nor copying it:
+///
+/// ```compile_fail,E0599
+/// # use lumoauth::{Agent, Allowed, Error};
+/// lumoauth::guarded_actions! { ReadDocument = "document.read"; }
+///
+/// fn called(agent: &Agent) -> Result<(), Error> {
+///     let proof: Allowed<ReadDocument> = agent.guard()?;
+///     let _: Allowed<ReadDocument> = proof.clone();
 ///     Ok(())
 /// }
 /// ```

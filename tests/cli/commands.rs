@@ -91,6 +91,20 @@ fn checks_say_it_by_exit_code_and_the_vault_gives_a_token() {
     assert_eq!((code, &token["scope"]), (0, &Value::from("repo")), "{out}");
     let (code, out, err) = service.run(&["vault", "token", "conn_github"]);
     assert!(code == 1 && out.is_empty() && err.contains("grant_not_found"), "{code}: {err}");
+    for (refusal, expected) in [
+        ("connection_disabled", 3),
+        ("agent_not_allowed", 3),
+        ("delegation_not_permitted", 3),
+        ("grant_revoked", 1),
+        ("invalid_user_id", 1),
+    ] {
+        service.emulator.refuse_connection("conn_github", refusal);
+        let (code, out, err) = service.run(&["vault", "token", "conn_github", "--user", "alice"]);
+        assert!(
+            code == expected && out.is_empty() && err.contains(refusal),
+            "{refusal}: {code}: {out} {err}"
+        );
+    }
 }
 
 #[test]

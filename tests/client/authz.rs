@@ -3,6 +3,7 @@
 #[cfg(feature = "blocking")]
 mod blocking {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, OnceLock};
     use std::time::Duration;
 
     use lumoauth::embed::operations::authz::{
@@ -128,9 +129,10 @@ mod blocking {
         }
 
         // The second request fails: what it asked, and what was not asked after it, are failures at their places.
-        let (behind, seen) = (emulator.clone(), AtomicUsize::new(0));
+        let (behind, seen) = (emulator.clone(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&seen);
         let transport = move |request: Request| -> Result<Response, TransportError> {
-            if seen.fetch_add(1, Ordering::SeqCst) == 1 {
+            if counted.fetch_add(1, Ordering::SeqCst) == 1 {
                 behind.fault(FaultRule::on("authz.check_bulk").times(1).status(400)).unwrap();
             }
             Ok(behind.handle_in_process(&request).response)
@@ -141,6 +143,13 @@ mod blocking {
         assert_eq!((answers.len(), answers.first_failed().unwrap().0), (250, 100));
         assert!((0..250).all(|n| answers.is_allowed(n) == (n < 100 && n % 7 == 0)));
         assert_eq!(answers.require_all().unwrap_err().to_string(), "denied: p1");
+        // All that was answered is allowed, and not all was answered.
+        seen.store(0, Ordering::SeqCst);
+        let allowed = CheckPermissions::new(["document.read"; 150]);
+        let answers = failing.permissions(allowed.clone()).unwrap();
+        assert!((0..150).all(|n| answers.is_allowed(n) == (n < 100)));
+        assert_eq!(answers.require_all().unwrap_err().status(), Some(400));
+        assert!(authz.permissions(allowed).unwrap().require_all().is_ok());
         emulator.fault(FaultRule::on("authz.check_bulk").status(400)).unwrap();
         assert!(authz.permissions(CheckPermissions::new(&slugs)).is_err(), "nothing was answered");
 
@@ -186,6 +195,140 @@ mod blocking {
         // A failure is not remembered.
         client.set_api_key("lmk_1").unwrap();
         assert!(authz.relation(tuple()).unwrap().allowed());
+    }
+
+    #[test]
+    fn what_is_remembered_is_one_askers_answer_to_one_question_and_no_denial_outlives_an_allow() {
+        let emulator = emulator();
+        let asked = |name: &str| emulator.count(name).unwrap();
+        let remembering = || {
+            let builder = Client::builder().base_url(emulator.site().base_url()).tenant("acme");
+            builder.remember_decisions(Duration::from_secs(10))
+        };
+        let token = |user: &str| emulator.user_token("agt_1", user, ["authz:read", "authz:check"]).unwrap();
+        let client = remembering().user_token(token("alice")).build_with(emulator.transport()).unwrap();
+        let allowed = |client: &Client| client.authz().permission("document.read").unwrap().allowed();
+        assert!(allowed(&client) && allowed(&client.clone()));
+        assert_eq!(asked("authz.check"), 1);
+        // Whoever comes next is asked about anew, and so is the first one after that.
+        client.set_user_token(token("bob")).unwrap();
+        assert!(!allowed(&client));
+        client.set_user_token(token("alice")).unwrap();
+        assert!(allowed(&client));
+        assert_eq!(asked("authz.check"), 3);
+
+        // The same id of another kind, another permission, other surroundings, another way of asking.
+        let service = remembering().api_key("lmk_1").build_with(emulator.transport()).unwrap().authz();
+        let about = |subject| CheckPermission::new("document.read").subject(subject);
+        assert!(service.permission(about(Subject::user("alice"))).unwrap().allowed());
+        assert!(service.permission(about(Subject::agent("alice"))).is_err());
+        assert!(!service.permission(about(Subject::user("bob"))).unwrap().allowed());
+        assert!(!service.permission(about(Subject::agent("agt_1"))).unwrap().allowed());
+        let surrounded = about(Subject::user("alice")).context(json!({"x": 1}));
+        assert!(service.permission(surrounded).unwrap().allowed());
+        let both = ["document.read", "x"];
+        let (any, all) = (|| CheckAny::new(both), || CheckAll::new(both));
+        assert!(service.any_permission(any()).unwrap().allowed());
+        assert!(!service.all_permissions(all()).unwrap().allowed());
+        assert_eq!((asked("authz.check"), asked("authz.check_any"), asked("authz.check_all")), (8, 1, 1));
+
+        // To the second: what was taken back, and what was granted.
+        let plain = self::service(&emulator).authz();
+        let (old, new) = (Tuple::owner("document:9", "user:alice"), Tuple::owner("document:9", "user:bob"));
+        plain.write_relation(old.clone()).unwrap();
+        let says = || [old.clone(), new.clone()].map(|tuple| service.relation(tuple).unwrap().allowed());
+        assert_eq!(says(), [true, false]);
+        plain.delete_relation(old.clone()).unwrap();
+        plain.write_relation(new.clone()).unwrap();
+        emulator.advance(Duration::from_millis(9_999));
+        assert_eq!(says(), [true, false]);
+        emulator.advance(Duration::from_millis(1));
+        assert_eq!(says(), [false, true]);
+
+        // What an agent is about to do is never answered from memory.
+        let builder = Agent::builder().base_url(emulator.site().base_url()).tenant("acme").client_id("agt_1");
+        let builder = builder.client_secret("s").remember_decisions(Duration::from_secs(30));
+        let agent = builder.build_with(emulator.transport()).unwrap();
+        for _ in 0..2 {
+            assert!(agent.is_allowed("tool.use").unwrap());
+            agent.require("tool.use").unwrap();
+            agent.guard_dynamic("tool.use").unwrap().use_for("tool.use").unwrap();
+        }
+        assert_eq!(asked("agents.ask"), 6);
+    }
+
+    /// The answer to whoever was there before is on its way when the next one comes.
+    #[test]
+    fn what_was_asked_for_one_user_is_not_remembered_for_the_next() {
+        let emulator = emulator();
+        let token = |user: &str| emulator.user_token("agt_1", user, ["authz:read"]).unwrap();
+        let (client, next) = (Arc::new(OnceLock::<Client>::new()), token("bob"));
+        let (behind, own) = (emulator.clone(), Arc::clone(&client));
+        let transport = move |request: Request| -> Result<Response, TransportError> {
+            let response = behind.handle_in_process(&request).response;
+            own.get().unwrap().set_user_token(next.clone()).unwrap();
+            Ok(response)
+        };
+        let builder = Client::builder().base_url(emulator.site().base_url()).tenant("acme");
+        let builder = builder.user_token(token("alice")).remember_decisions(Duration::from_secs(30));
+        let client = client.get_or_init(|| builder.build_with(transport).unwrap());
+        assert!(client.authz().permission("document.read").unwrap().allowed());
+        assert!(!client.authz().permission("document.read").unwrap().allowed(), "that was alice's");
+        assert_eq!(emulator.count("authz.check"), Ok(2));
+    }
+
+    #[test]
+    fn a_proof_is_of_the_very_action_by_whatever_the_service_answers() {
+        lumoauth::guarded_actions! { ReadDocument = "document.read"; }
+        fn goes_anywhere<T: Send + Sync + 'static>(own: T) -> T {
+            own
+        }
+        let answered = |body: &'static str| {
+            let transport = move |request: Request| -> Result<Response, TransportError> {
+                let token = r#"{"access_token":"tok","token_type":"Bearer","expires_in":3600}"#;
+                let is_token = request.url().path().ends_with("/oauth/token");
+                let body = if is_token { token } else { body };
+                Ok(Response::new(lumoauth::http::StatusCode::OK, Default::default(), body))
+            };
+            let builder = Agent::builder().tenant("acme").client_id("agt_1").client_secret("s");
+            builder.build_with(transport).unwrap()
+        };
+        let agent = answered(r#"{"allowed":true,"action":"document.read","audit_id":"aud_1"}"#);
+        let proof = goes_anywhere(agent.guard::<ReadDocument>().unwrap());
+        let used = std::thread::spawn(move || proof.decision().audit_id().map(str::to_owned)).join().unwrap();
+        assert_eq!(used.as_deref(), Some("aud_1"));
+        let proof = goes_anywhere(agent.guard_dynamic("document.read").unwrap());
+        assert!(proof.use_for("document.write").unwrap_err().is_forbidden());
+        for body in [
+            r#"{"allowed":true,"action":"document.write"}"#,
+            r#"{"allowed":true,"action":"document.read","decision":"deny"}"#,
+            r#"{"allowed":true,"action":"document.read","error":"x"}"#,
+            r#"{"allowed":"true","action":"document.read"}"#,
+            r#"{"allowed":false,"action":"document.read"}"#,
+            "{}",
+        ] {
+            let agent = answered(body);
+            assert!(agent.guard::<ReadDocument>().is_err(), "{body}");
+            assert!(agent.guard_in::<ReadDocument>(json!({"id": "1"})).is_err(), "{body}");
+            assert!(agent.guard_dynamic("document.read").is_err(), "{body}");
+            assert!(agent.require("document.read").is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn who_has_a_relation_through_two_thousand_others_is_said_whole_or_not_at_all() {
+        let emulator = emulator();
+        let authz = service(&emulator).authz();
+        for number in 0..2_000 {
+            let (own, next) = (format!("folder:c{number}"), format!("folder:c{}", number + 1));
+            authz.write_relation(Tuple::parent(own, next)).unwrap();
+        }
+        authz.write_relation(Tuple::owner("folder:c2000", "user:bob")).unwrap();
+        authz.write_relation(Tuple::parent("folder:c2000", "folder:c0")).unwrap();
+        assert!(authz.relation(Tuple::viewer("folder:c0", "user:bob")).unwrap().allowed());
+        assert!(!authz.relation(Tuple::viewer("folder:c0", "user:nobody")).unwrap().allowed());
+        let tree = authz.expand(ExpandRelation::new("folder:c0", "viewer")).unwrap();
+        assert_eq!(tree.all_subjects().into_iter().collect::<Vec<_>>(), ["user:bob"]);
     }
 
     #[test]

@@ -67,6 +67,13 @@ fn the_page_says_of_every_route_what_became_of_it() {
         let reason = what.strip_prefix("not yet: ").unwrap_or(what);
         assert!(is_operation || reason.len() > 12, "{name}: say why there is no operation");
     }
+    // Where documentation has a route at another place as well, the page says so.
+    let elsewhere =
+        listed().into_iter().filter_map(|(name, row)| Some((name, row["also"].as_str()?.to_owned())));
+    for (name, also) in elsewhere.collect::<Vec<_>>() {
+        let place = also.strip_prefix("/t/{tenant}/api/v1/").unwrap().rsplit_once("/abac/").unwrap().0;
+        assert!(said[&name].contains(&format!("`{place}/abac`")), "{name}: also at {also}");
+    }
 }
 
 /// What the service says of itself: its capabilities, each in a word of its row.

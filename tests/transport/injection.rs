@@ -3,6 +3,7 @@
 
 mod answers;
 mod checks;
+mod halves;
 mod json;
 mod paths;
 

@@ -5,7 +5,7 @@
 use crate::hostile::{Cert, Reply, Server, TestCa, Tls, agent, answer, script, service};
 use http::Method;
 use lumoauth::error::{ConfigError, Sent, TransportFault};
-use lumoauth::{Agent, ApiRequest, Error};
+use lumoauth::{Agent, ApiRequest, CheckPermissions, Client, Error, Evaluate, Tuple};
 use std::time::Duration;
 
 const TOKEN: &str = "tok_R7hQx3Pz0VbK5sWdLm92EgJf";
@@ -155,6 +155,56 @@ fn s9_redirects_are_never_followed() {
     }
     assert_eq!((elsewhere.connections(), elsewhere.bytes_received()), (0, 0));
     println!("s9: {cases} redirects, 0 followed");
+}
+
+/// A key or a user's token is sent as it is, and so would be taken along to wherever a redirect points.
+#[test]
+fn s9_no_redirect_takes_a_key_along() {
+    const KEY: &str = "canary_R7hQx3Pz0VbK5sWdLm92EgJf";
+    let elsewhere = Server::start(service("tok_other"));
+    let mut cases = 0;
+    for status in [301, 302, 303, 307, 308] {
+        for base in [elsewhere.url(), ""] {
+            let location = format!("{base}/pursued");
+            let server = Server::start(script(move |_| {
+                Reply::json(status, r#"{"allowed":true,"decision":true}"#).header("Location", &location)
+            }));
+            let client = || Client::builder().base_url(server.url()).tenant("acme");
+            let agent =
+                Agent::builder().base_url(server.url()).tenant("acme").agent_key(KEY).build().unwrap();
+            let clients = [client().api_key(KEY).build().unwrap(), client().user_token(KEY).build().unwrap()];
+            let mut outcomes = vec![agent.ask("read").map(drop), agent.authz().permission("read").map(drop)];
+            for client in &clients {
+                let evaluation = Evaluate::new(("user", "a"), "read", ("document", "1"));
+                outcomes.extend([
+                    client.authz().permission("read").map(drop),
+                    client.authz().relation(Tuple::viewer("document:1", "user:a")).map(drop),
+                    client.authz().evaluate(evaluation).map(drop),
+                    client.authz().permissions(CheckPermissions::new(["read"])).map(drop),
+                    client.request(Method::GET, "scim/v2/Users").and_then(self::status),
+                    client.request(Method::POST, "scim/v2/Users").and_then(self::status),
+                ]);
+            }
+            for outcome in &outcomes {
+                let error = outcome.as_ref().unwrap_err();
+                assert!(matches!(error, Error::Protocol(_)), "{status}: {error:?}");
+                let shown = format!("{error} {error:?} {error:#?}");
+                assert!(!shown.contains("canary") && !shown.contains("pursued"), "{shown}");
+            }
+            // Each was asked once, with one credential.
+            let requests = server.requests();
+            assert_eq!(requests.len(), outcomes.len());
+            for request in &requests {
+                let sent = [request.header("authorization"), request.header("x-api-key")];
+                let sent: Vec<&str> = sent.into_iter().flatten().collect();
+                assert!(matches!(sent[..], [one] if one.contains(KEY)), "{}", request.target);
+                assert!(!request.target.contains("pursued"));
+            }
+            cases += outcomes.len();
+        }
+    }
+    assert_eq!((elsewhere.connections(), elsewhere.bytes_received()), (0, 0));
+    println!("s9: {cases} redirects of requests with keys, 0 followed");
 }
 
 /// What a first call to this listener ends with. The agent trusts these roots in addition.

@@ -103,10 +103,10 @@ impl Policy {
                 Some(_) => Err("its target is no list of texts"),
             }
         };
-        let target = map.get("target").filter(|target| !target.is_null());
-        let (resources, actions) = match target {
-            Some(target) => (list(target.get("resources"))?, list(target.get("actions"))?),
-            None => (list(map.get("resourceType"))?, list(map.get("action"))?),
+        let (resources, actions) = match map.get("target") {
+            Some(Value::Object(target)) => (list(target.get("resources"))?, list(target.get("actions"))?),
+            Some(target) if !target.is_null() => return Err("its target is no object"),
+            _ => (list(map.get("resourceType"))?, list(map.get("action"))?),
         };
         let priority = match map.get("priority") {
             None | Some(Value::Null) => 0,
@@ -119,7 +119,11 @@ impl Policy {
             None | Some(Value::Null) => Condition::All(Vec::new()),
             Some(conditions) => Condition::read(conditions, 0)?,
         };
-        let active = map.get("isActive").and_then(Value::as_bool).unwrap_or(true);
+        let active = match map.get("isActive") {
+            None | Some(Value::Null) => true,
+            Some(Value::Bool(active)) => *active,
+            Some(_) => return Err("its isActive is neither true nor false"),
+        };
         let source = map.clone();
         Ok(Policy { id, name, denies, priority, resources, actions, condition, active, source })
     }
@@ -206,7 +210,7 @@ impl Comparison {
     fn read(map: &Map<String, Value>) -> Result<Self, &'static str> {
         let named = map.get("subject").or_else(|| map.get("attribute")).and_then(Value::as_str);
         let attribute = names(named.ok_or("a condition names no attribute")?)?;
-        let value = map.get("value").cloned().unwrap_or_default();
+        let value = map.get("value").filter(|value| !value.is_null()).cloned();
         let operator = match map.get("operator").and_then(Value::as_str).unwrap_or_default() {
             "equals" => Operator::Equals,
             "not_equals" => Operator::NotEquals,
@@ -221,13 +225,21 @@ impl Comparison {
             "exists" => Operator::Exists,
             "not_exists" => Operator::NotExists,
             "matches" => {
-                let pattern = value.as_str().filter(|pattern| pattern.len() <= LONGEST_PATTERN);
+                let pattern = value.as_ref().and_then(Value::as_str);
+                let pattern = pattern.filter(|pattern| pattern.len() <= LONGEST_PATTERN);
                 let regex = pattern.and_then(|pattern| {
                     regex::RegexBuilder::new(pattern).size_limit(1024 * LONGEST_PATTERN).build().ok()
                 });
                 Operator::Matches(regex.ok_or("the pattern of matches cannot be used")?)
             }
             _ => return Err("an operator is not known"),
+        };
+        let value = match value {
+            // What is compared with nothing would hold for everything but that.
+            None if !matches!(operator, Operator::Exists | Operator::NotExists) => {
+                return Err("a condition has no value to compare with");
+            }
+            value => value.unwrap_or_default(),
         };
         let value = match value.as_str().and_then(|text| text.strip_prefix('$')) {
             Some(other) if !matches!(operator, Operator::Matches(_)) => Operand::Of(names(other)?),

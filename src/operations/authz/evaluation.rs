@@ -9,7 +9,7 @@ use crate::error::{Error, InputError, ProtocolFault};
 use crate::json::Fields;
 use crate::operation::{Answer, Callers, Context, Operation, Terms};
 use crate::operations::Decision;
-use crate::operations::decision::{self, allowed};
+use crate::operations::decision::{self, allowed, undisputed};
 use crate::operations::surroundings::Surroundings;
 use crate::route::Route;
 use crate::wire::{Request, Response};
@@ -166,12 +166,9 @@ impl Operation for EvaluateAll {
             let problem = "the answer has another number of evaluations than were asked for";
             return Err(fields.fault(ProtocolFault::Other(problem)));
         }
-        let refused = fields.value("error").is_some();
         let outcomes = self.evaluations.iter().zip(results).map(|(own, result)| own.decision(result));
         let answers = Answers::from_outcomes(outcomes.collect());
-        if refused && answers.iter().flatten().any(Decision::allowed) {
-            return Err(fields.fault(ProtocolFault::Other("the answer allows and reports a failure at once")));
-        }
+        undisputed(&mut fields, answers.iter().flatten().any(Decision::allowed))?;
         Ok(Answer::Done(answers))
     }
 }

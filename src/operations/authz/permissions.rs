@@ -81,7 +81,7 @@ impl About {
         let same = |said: Option<Value>, own: &str| match said {
             None => true,
             Some(Value::String(text)) => text == own,
-            Some(Value::Number(number)) => number.to_string() == own,
+            Some(Value::Number(number)) => !number.is_f64() && number.to_string() == own,
             Some(_) => false,
         };
         let about_a_user = user.is_none() || subject.kind() == "user";

@@ -206,7 +206,6 @@ impl Operation for CheckPolicies {
         let unanswered = wrong("the answer leaves out a question, or has one that was not asked");
         let mut outcomes: Vec<Option<Result<Decision, Error>>> = vec![None; self.checks.len()];
         let results = fields.objects("results")?;
-        let refused = fields.value("error").is_some();
         for (place, mut result) in results.into_iter().enumerate() {
             let index = match result.value("index") {
                 None => Some(place),
@@ -218,9 +217,7 @@ impl Operation for CheckPolicies {
         }
         let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
         let answers = Answers::from_outcomes(outcomes.ok_or(unanswered)?);
-        if refused && answers.iter().flatten().any(Decision::allowed) {
-            return Err(fields.fault(ProtocolFault::Other("the answer allows and reports a failure at once")));
-        }
+        undisputed(&mut fields, answers.iter().flatten().any(Decision::allowed))?;
         Ok(Answer::Done(answers))
     }
 }
