@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lumoauth::embed::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use lumoauth::embed::operations::{
-    AuthorizationRequest, Callback, GetResourceMetadata, PushAuthorization, routes,
+    AuthorizationRequest, Callback, EndSession, GetResourceMetadata, PushAuthorization, routes,
 };
 use lumoauth::embed::wire::{Request, Response};
 use lumoauth::error::{ProtocolError, ProtocolFault};
@@ -24,6 +24,17 @@ pub const FOLDERS: &[Folder] = &[
                 Ok(Consent { issuer: input.optional("issuer"), request: consent(input, &state)?, state })
             };
             vector.replay(build, |_| json!("a code"))
+        },
+    },
+    Folder {
+        name: routes::LOGOUT.name(),
+        replay: |vector| {
+            let build = |input: &mut Input| {
+                let end = EndSession::new(input.text("client_id"));
+                let end = input.optional("id_token").into_iter().fold(end, EndSession::id_token);
+                Ok(SignOut(input.optional("back_to").into_iter().try_fold(end, EndSession::back_to)?))
+            };
+            vector.replay(build, |()| json!("sent"))
         },
     },
     Folder {
@@ -108,6 +119,27 @@ impl Operation for Consent {
         sound(routes::AUTHORIZE.name(), response)?;
         let callback = Callback::read(std::str::from_utf8(response.body()).unwrap())?;
         Ok(Answer::Done(callback.accept(&self.state, self.issuer.as_deref(), self.issuer.is_some())?))
+    }
+}
+
+/// Where a browser is sent to sign out. What the service answers is for the browser alone.
+#[derive(Debug)]
+struct SignOut(EndSession);
+
+impl Operation for SignOut {
+    type Output = ();
+
+    fn terms(&self) -> Terms {
+        Terms::new(routes::LOGOUT.name(), Effect::Read, Auth::None)
+    }
+
+    fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+        Ok(Request::new(Method::GET, self.0.url(context.site()).parse().unwrap()))
+    }
+
+    fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
+        sound(routes::LOGOUT.name(), response)?;
+        Ok(Answer::Done(()))
     }
 }
 
