@@ -192,6 +192,7 @@ mod tests {
         ("aauth.demo.token", "a resource to try tokens on"),
         ("aauth.demo.data", "a resource to try tokens on"),
         ("jit.demo", "a resource that wants a permission"),
+        ("jit.status", "another form of jit.request.status, by the task"),
     ];
 
     #[test]
