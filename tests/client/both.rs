@@ -275,7 +275,9 @@ fn both_worlds_have_the_same_methods() {
         .collect();
     for mount in [&blocking, &asynchronous] {
         assert_eq!(mount.matches("mounted_twice!();").count(), 1);
-        assert!(!mount.contains("#[path"), "a mount has files that the other one has not");
+        // But for the one file that is there where no transport is built in, which is a question of each mount's own feature.
+        let own: Vec<_> = mount.lines().filter(|line| line.contains("#[path")).collect();
+        assert_eq!(own, ["#[path = \"no_transport.rs\"]"], "a mount has files that the other one has not");
     }
     // Under which names they are handed on. What stands for itself (the store, the transport) is not the clients'.
     let names = |mount: &str| -> BTreeSet<String> {
