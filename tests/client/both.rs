@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lumoauth::challenge::Challenge;
 use lumoauth::emulator::{AgentSeed, Emulator, FaultRule, McpServerSeed, Tenant};
 use lumoauth::http::Method;
 use lumoauth::{Agent, ApiRequest, Ask, Register, asynchronous};
@@ -279,11 +280,16 @@ fn both_worlds_have_the_same_methods() {
         let own: Vec<_> = mount.lines().filter(|line| line.contains("#[path")).collect();
         assert_eq!(own, ["#[path = \"no_transport.rs\"]"], "a mount has files that the other one has not");
     }
-    // Under which names they are handed on. What stands for itself (the store, the transport) is not the clients'.
+    // Signing in has a door of its own in `lib.rs`; its async twin is in the mount.
+    let door = text("../lib.rs");
+    let handed =
+        door.split("pub use ").filter_map(|rest| rest.strip_prefix("crate::client::blocking::sign_in::"));
+    let blocking = handed.fold(blocking, |mount, rest| format!("pub use super::sign_in::{rest};\n{mount}"));
+    // Under which names they are handed on. What stands for itself (values, the store, the transport) is not the clients'.
     let names = |mount: &str| -> BTreeSet<String> {
         let mount = mount.split("pub mod store").next().unwrap();
         let uses = mount.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
-        uses.filter(|names| !names.starts_with("crate::transport"))
+        uses.filter(|names| !names.starts_with("crate::"))
             .flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_'))
             .filter(|word| word.starts_with(char::is_uppercase))
             .map(str::to_owned)
@@ -344,4 +350,38 @@ fn mcp_servers() {
     });
     assert_eq!(blocking, asynchronous);
     assert!(!blocking.1.is_empty());
+}
+
+#[test]
+fn challenges_that_another_client_received_are_answered() {
+    let challenge = Challenge::bearer().parameter("error", "insufficient_scope").parameter("scope", "read");
+    let (resource, wrong) = ("https://files.test/mcp", "https://other.test/mcp");
+    let blocking = {
+        let emulator = emulator();
+        let server = emulator.agent().unwrap().resource(resource).unwrap();
+        let token = server.answer(&challenge).unwrap().expect("a scope more than before");
+        let mut request = lumoauth::http::Request::get(resource).body(()).unwrap();
+        server.authorize(&mut request).unwrap();
+        let mut elsewhere = lumoauth::http::Request::get(wrong).body(()).unwrap();
+        let refused = server.authorize(&mut elsewhere).unwrap_err().to_string();
+        assert!(elsewhere.headers().is_empty());
+        let sent = request.headers()["authorization"].to_str().unwrap().to_owned();
+        assert_eq!(sent, format!("Bearer {}", token.secret().expose()));
+        (token.scopes().to_string(), refused, seen(&emulator))
+    };
+    let asynchronous = block_on(async {
+        let emulator = emulator();
+        let server = emulator.async_agent().unwrap().resource(resource).unwrap();
+        let token = server.answer(&challenge).await.unwrap().expect("a scope more than before");
+        let mut request = lumoauth::http::Request::get(resource).body(()).unwrap();
+        server.authorize(&mut request).await.unwrap();
+        let mut elsewhere = lumoauth::http::Request::get(wrong).body(()).unwrap();
+        let refused = server.authorize(&mut elsewhere).await.unwrap_err().to_string();
+        assert!(elsewhere.headers().is_empty());
+        let sent = request.headers()["authorization"].to_str().unwrap().to_owned();
+        assert_eq!(sent, format!("Bearer {}", token.secret().expose()));
+        (token.scopes().to_string(), refused, seen(&emulator))
+    });
+    assert_eq!(blocking, asynchronous);
+    assert_eq!(blocking.0, "read");
 }
