@@ -1,4 +1,5 @@
-//! Floods: what is read of them, and what they cost in memory. Alone in its process, because it measures the process.
+//! Floods: what is read of them, and what they cost in memory. Alone in its process, because it measures the process, and
+//! one test at a time, because what one takes is not what another costs.
 #![cfg(feature = "ureq")]
 
 mod hostile;
@@ -11,7 +12,15 @@ use lumoauth::error::{Sent, TransportError, TransportFault};
 use lumoauth::http::Method;
 use lumoauth::transport::{TransportOptions, UreqTransport};
 use lumoauth::{ApiRequest, Error, Transport};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// Held by every test for as long as it runs: the memory of the process is everybody's.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 type Operation<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>);
 
@@ -89,6 +98,7 @@ fn over_each(
 /// machine that is busy, changes nothing.
 #[test]
 fn f18_the_bytes_of_an_attempt_are_bounded_in_both_transports() {
+    let _alone = alone();
     let (tls, limits) =
         (Tls::valid_for("localhost"), Limits { total: Duration::from_secs(60), ..Limits::default() });
     let options = TransportOptions::new().root_certificates(tls.ca_pem());
@@ -120,6 +130,7 @@ fn f18_the_bytes_of_an_attempt_are_bounded_in_both_transports() {
 /// A body that is large and allowed is read, with all that belongs to it.
 #[test]
 fn f18_what_is_within_the_limits_is_read() {
+    let _alone = alone();
     let tls = Tls::valid_for("localhost");
     let options = TransportOptions::new().root_certificates(tls.ca_pem());
     for (body, chunk) in [(64 << 10, 1 << 10), (10 << 20, 4 << 10), (10 << 20, 1 << 20)] {
@@ -172,6 +183,7 @@ fn ends(name: &str, received: impl Fn() -> u64, run: &dyn Fn() -> Result<(), Err
 
 #[test]
 fn f9_floods_end_early_and_cost_no_memory() {
+    let _alone = alone();
     let (mut most_read, mut most_grown) = (0, 0);
     let mut note =
         |(read, grown): (u64, u64)| (most_read, most_grown) = (most_read.max(read), most_grown.max(grown));
@@ -196,6 +208,7 @@ fn f9_floods_end_early_and_cost_no_memory() {
 #[cfg(feature = "reqwest")]
 #[test]
 fn f9_floods_end_early_in_the_async_mount_on_a_single_thread() {
+    let _alone = alone();
     use lumoauth::asynchronous::Agent;
     use lumoauth::transport::ReqwestTransport;
     let (mut most_read, mut most_grown) = (0, 0);
@@ -224,6 +237,7 @@ fn f9_floods_end_early_in_the_async_mount_on_a_single_thread() {
 
 #[test]
 fn f9_a_small_gzip_body_is_handed_over_as_it_came() {
+    let _alone = alone();
     let server = Server::start(script(|request| match request.path().ends_with("/oauth/token") {
         true => answer(request, "tok"),
         false => Reply::new(200).header("Content-Encoding", "gzip").body([0x1f, 0x8b, 8, 0, 1, 2, 3]),

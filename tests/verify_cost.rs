@@ -1,7 +1,8 @@
-//! What a hostile token costs, alone in its process so that its memory can be counted.
+//! What hostile tokens and nonces cost, alone in its process so that its memory can be counted.
 #![cfg(feature = "verify")]
 #![allow(clippy::disallowed_methods, clippy::print_stdout)] // a test of time reads the clock, and shows its figure
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -15,8 +16,16 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
+/// One test at a time: memory is the process'.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn v4_hostile_forms_cost_little() {
+    let _alone = alone();
     let verifier = Verifier::new(VerifierConfig::new("https://issuer.test", "https://api.test")).unwrap();
     let now = Now::new(Timestamp::from_unix(1_750_000_000), Duration::from_secs(1), [0; 32]);
     let forms = [
@@ -66,4 +75,26 @@ fn v4_hostile_forms_cost_little() {
     );
     assert!(largest <= 64 * 1024, "{largest}");
     assert!(slowest <= 4 * reference, "{slowest:?} where an ordinary one takes {reference:?}");
+}
+
+#[cfg(feature = "aauth")]
+#[test]
+fn h4_a_million_nonces_are_small() {
+    use lumoauth::aauth::{MemoryReplayStore, Reservation, Reserved};
+    let _alone = alone();
+    let start = Timestamp::from_unix(1_750_000_000);
+    let now = Now::new(start, Duration::from_secs(1), [0; 32]);
+    // As long as the thumbprint of a key (RFC 7638) is.
+    let of = |nonce: &str| Reservation::of(&"k".repeat(43), nonce, start, Duration::from_secs(60));
+    let region = Region::new(ALLOCATOR);
+    let store = MemoryReplayStore::new();
+    for number in 0..1_000_000_u32 {
+        assert_eq!(store.reserve(&of(&format!("nonce-{number:016}")), &now), Reserved::First);
+    }
+    let change = region.change();
+    let kept = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
+    assert_eq!(store.len(), 1_000_000);
+    assert_eq!(store.reserve(&of("one more"), &now), Reserved::Full);
+    println!("h4: 1,000,000 nonces in {} MB", kept / 1_000_000);
+    assert!((1_000_000..=100_000_000).contains(&kept), "{kept} bytes");
 }

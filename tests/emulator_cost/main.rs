@@ -6,6 +6,8 @@
 mod rounds;
 
 use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -147,4 +149,39 @@ fn tokens_that_ended_are_not_kept() {
     let kept = change.bytes_allocated as isize - change.bytes_deallocated as isize;
     println!("{} tokens of a minute: {kept} bytes kept", rounds::of(100_000));
     assert!(kept < KEPT, "{kept} bytes kept");
+}
+
+#[test]
+fn e4_starts_and_stops_leave_nothing_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let tenant = Tenant::new("acme").agent(AgentSeed::new("agt_a").secret("s"));
+    let emulator = Emulator::builder().tenant(tenant).build().unwrap();
+    let count = |of: &str| std::fs::read_dir(of).map_or(0, Iterator::count);
+    let form = "grant_type=client_credentials&client_id=agt_a&client_secret=s";
+    let round = || {
+        let served = emulator.serve("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(served.addr()).unwrap();
+        write!(
+            stream,
+            "POST /t/acme/api/v1/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        )
+        .unwrap();
+        let mut begins = [0; 12];
+        stream.read_exact(&mut begins).unwrap();
+        assert_eq!(&begins, b"HTTP/1.1 200");
+    };
+    round();
+    let before = (count("/proc/self/task"), count("/proc/self/fd"));
+    for _ in 0..1_000 {
+        round();
+    }
+    // The other tests of this process wait for this one, each in a thread of its own that may have begun meanwhile.
+    let after = (count("/proc/self/task"), count("/proc/self/fd"));
+    assert!(
+        after.0 <= before.0 + 4 && after.1 <= before.1 + 4,
+        "threads and open files: {before:?}, {after:?}"
+    );
+    assert_eq!(emulator.count("oauth.token").unwrap(), 1_001);
+    println!("1,000 starts and stops: threads and open files {before:?} before, {after:?} after");
 }
