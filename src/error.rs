@@ -4,11 +4,15 @@ mod advice;
 mod api;
 mod approval;
 mod call;
+mod config;
+mod consent;
+mod input;
 mod permission;
 mod protocol;
 mod redactor;
 mod shown;
 mod signer;
+mod store;
 mod text;
 mod transport;
 mod unsaved;
@@ -20,6 +24,9 @@ pub(crate) use api::Refusal;
 pub use api::{ApiError, RateLimit};
 pub use approval::{ApprovalError, NotDeliveredReason};
 pub use call::CallError;
+pub use config::ConfigError;
+pub use consent::ConsentError;
+pub use input::InputError;
 pub use permission::PermissionError;
 pub use protocol::{ProtocolError, ProtocolFault};
 pub(crate) use redactor::Redactor;
@@ -28,7 +35,9 @@ pub(crate) use shown::Whole;
 #[cfg(feature = "verify")]
 pub(crate) use shown::told;
 pub use signer::SignerError;
+pub use store::{StoreError, StoreFault};
 pub use text::acts_on_text;
+use text::because;
 pub(crate) use text::inert;
 pub use transport::{Sent, TransportError, TransportFault};
 pub use unsaved::Unsaved;
@@ -127,198 +136,9 @@ pub enum Error {
     },
 }
 
-/// A setting that cannot work. Each says which one and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A required setting is missing.
-    #[error("{setting} is missing: {hint}")]
-    Missing {
-        /// The setting's name.
-        setting: &'static str,
-        /// Where to set it.
-        hint: &'static str,
-    },
-    /// Several required settings are missing.
-    #[error("{} are missing: set them in the environment or on the builder", .settings.join(", "))]
-    SeveralMissing {
-        /// Their names, each with its variable.
-        settings: Vec<&'static str>,
-    },
-    /// The base URL (or another URL among the settings) cannot be used.
-    #[error("{setting} is not usable: {problem}")]
-    BadUrl {
-        /// The setting's name.
-        setting: &'static str,
-        /// What is wrong with it and what to do.
-        problem: &'static str,
-    },
-    /// The URL is `http` and its host is not this machine.
-    #[error(
-        "{setting} is http to a host that is not this machine: use https (http is for 127.0.0.0/8, [::1] and localhost)"
-    )]
-    NotHttps {
-        /// The setting's name.
-        setting: &'static str,
-    },
-    /// A setting's text cannot go where it has to go: a control character, a line break, a character beyond ASCII.
-    #[error("{setting} {problem}")]
-    BadText {
-        /// The setting's name.
-        setting: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A certificate among the extra roots cannot be read.
-    #[error("root_certificates: {0}")]
-    BadCertificate(&'static str),
-    /// A file with certificates that the environment names cannot be used. That there is none in it is found when the first
-    /// connection in TLS is made, and is then a [`TransportError`] with these words.
-    #[error("{variable} names {file:?}, {problem}")]
-    CertificateFile {
-        /// The variable that names it.
-        variable: &'static str,
-        /// The file.
-        file: std::path::PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// The operating system's randomness, or another thing that the client needs to start, failed.
-    #[error("{0}")]
-    Unavailable(&'static str),
-}
-
-/// Why a store did not do what it was asked. Its text is shown: it must hold nothing of keys and records.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct StoreError {
-    fault: StoreFault,
-    message: String,
-}
-
-/// What kind of failure a store reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StoreFault {
-    /// It cannot be reached, or not in time. What was to be changed may be changed or not.
-    Unavailable,
-    /// It has no room for a new record. Nothing was changed.
-    Full,
-    /// What is there cannot be read: damaged, sealed with another key, or written by something else.
-    Corrupt,
-}
-
-impl StoreError {
-    /// The store cannot be reached, or not in time.
-    pub fn unavailable(message: impl Into<String>) -> Self {
-        StoreError { fault: StoreFault::Unavailable, message: message.into() }
-    }
-
-    /// There is no room for a new record; nothing was changed.
-    pub fn full(message: impl Into<String>) -> Self {
-        StoreError { fault: StoreFault::Full, message: message.into() }
-    }
-
-    /// What is there cannot be read.
-    pub fn corrupt(message: impl Into<String>) -> Self {
-        StoreError { fault: StoreFault::Corrupt, message: message.into() }
-    }
-
-    /// What kind of failure it is.
-    pub fn fault(&self) -> StoreFault {
-        self.fault
-    }
-
-    /// The store could not be reached, or not in time: it may work later.
-    pub fn is_unavailable(&self) -> bool {
-        self.fault == StoreFault::Unavailable
-    }
-
-    /// The store has no room.
-    pub fn is_full(&self) -> bool {
-        self.fault == StoreFault::Full
-    }
-
-    /// What is there cannot be read.
-    pub fn is_corrupt(&self) -> bool {
-        self.fault == StoreFault::Corrupt
-    }
-}
-
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Error::Store(error)
-    }
-}
-
-/// Why an answer of the consent flow is not taken. The flow starts anew with a new consent URL.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConsentError {
-    /// There is no token of the user, or none that can be renewed: the user must consent (again).
-    #[error("the user must consent (again)")]
-    Needed,
-    /// The person, or the service, said no (RFC 6749 section 4.1.2.1).
-    #[error("the consent was refused: {}{}", inert(.code), because(.description))]
-    Refused {
-        /// The service's code, such as `access_denied`.
-        code: String,
-        /// The service's words.
-        description: Option<String>,
-    },
-    /// The state is not the one that was sent, or was used before: this answers somebody else's request.
-    #[error("the state of the answer is not the one that was sent")]
-    WrongState,
-    /// The answer names another issuer (RFC 9207): it comes from another service.
-    #[error("the answer names another issuer")]
-    WrongIssuer,
-    /// The answer came back to another place than the redirect URI that was sent.
-    #[error("the answer came to another redirect URI than the one that was sent")]
-    WrongPlace,
-    /// The consent was asked for by another client: the agent's credentials were changed meanwhile.
-    #[error("the consent was asked for by another client")]
-    OtherClient,
-    /// The answer names no issuer, though the service says that its answers do.
-    #[error("the answer names no issuer")]
-    NoIssuer,
-    /// The answer has no code.
-    #[error("the answer has no code")]
-    NoCode,
-    /// What was given is no URL but perhaps the code out of one.
-    #[error(
-        "this is no URL with an answer in it: hand over the whole URL, or a bare code to handle_consent_callback"
-    )]
-    NoUrl,
-    /// A parameter is there twice.
-    #[error("the answer has {parameter} twice")]
-    Twice {
-        /// The parameter.
-        parameter: &'static str,
-    },
-}
-
-/// An argument that cannot be sent. Each says which one and why; nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{argument} {problem}")]
-pub struct InputError {
-    argument: &'static str,
-    problem: &'static str,
-}
-
-impl InputError {
-    /// For operations of your own: `argument` is the name the caller knows, `problem` continues the sentence.
-    pub const fn new(argument: &'static str, problem: &'static str) -> Self {
-        InputError { argument, problem }
-    }
-
-    /// The name of the argument.
-    pub fn argument(&self) -> &'static str {
-        self.argument
-    }
-
-    /// What is wrong with it.
-    pub fn problem(&self) -> &'static str {
-        self.problem
     }
 }
 
@@ -438,8 +258,4 @@ fn seconds(duration: Duration) -> String {
     } else {
         format!("{} ms", duration.as_millis())
     }
-}
-
-fn because(reason: &Option<String>) -> String {
-    reason.as_deref().map(|reason| format!(" ({})", inert(reason))).unwrap_or_default()
 }

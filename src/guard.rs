@@ -1,4 +1,4 @@
-//! Layers in front of a service's handlers, and what frameworks take them for: they carry out what `verify`, `profile` and `service` decide.
+//! Layers in front of a service's handlers, and what frameworks take them for: they carry out what `verify`, `profile`, `service` and `sign_in` decide.
 
 mod allowed;
 #[cfg(feature = "axum")]
@@ -9,6 +9,8 @@ mod filter;
 mod judge;
 mod policies;
 mod server;
+#[cfg(feature = "axum")]
+pub(crate) mod sign_in;
 mod signed;
 mod tools;
 mod verified;

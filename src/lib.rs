@@ -151,8 +151,6 @@ pub mod transport;
 
 #[cfg(all(feature = "signin", any(feature = "blocking", feature = "async")))]
 mod sign_in;
-#[cfg(feature = "axum")]
-mod sign_in_axum;
 
 #[cfg(all(feature = "signin", any(feature = "blocking", feature = "async")))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signin")))]
@@ -182,7 +180,7 @@ pub mod signin {
     #[cfg(feature = "axum")]
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     pub mod axum {
-        pub use crate::sign_in_axum::{RequiredScopes, SignedOut, UserWith};
+        pub use crate::guard::sign_in::{RequiredScopes, SignedOut, UserWith};
     }
 }
 

@@ -18,10 +18,12 @@ mod identity;
 mod jit;
 pub(crate) mod keep;
 pub(crate) mod kinds;
+mod machine;
 pub(crate) mod part;
 pub(crate) mod places;
 mod resource;
 mod retry;
+mod settings;
 mod shared;
 mod signature;
 mod token;
@@ -32,7 +34,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
-use http::header::HeaderValue;
 
 pub use access::{Access, StoreAnswer, StoreRequest};
 #[cfg(feature = "calls")]
@@ -45,234 +46,27 @@ pub use given::{Given, Giver};
 pub use holder::{AgentTokens, KeyHolder};
 pub use jit::{Ahead, Allowed, Escalated, Escalation, LeftTask};
 pub use keep::Ticket;
+pub use machine::{Action, Arrived, Machine, Step};
 pub use resource::Resource;
+pub use settings::Settings;
 pub use signature::ToSign;
 pub use token::TokenCall;
 pub use users::Users;
 
-use crate::credentials::{ClientAuth, Credentials, Key, Workload};
-use crate::error::{ConfigError, Error, SignerError, StoreError, TransportError, TransportFault};
+use crate::credentials::{Credentials, Key};
+use crate::error::{Error, TransportError, TransportFault};
 use crate::operation::Operation;
 #[cfg(feature = "aauth")]
 use crate::operations::aauth::IssuerMetadata;
 use crate::operations::{AgentInfo, Decision, ResourceMetadata, ServerMetadata, VaultToken};
-use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::site::Site;
 use crate::time::{Deadline, Now};
 use crate::token::AccessToken;
-use crate::wire::{Request, Response};
 use identity::{Identity, Owner, TokenKey};
-use keep::{Keeper, MOST_KEPT, Slot};
-use kinds::{DecisionKey, Granted, LONGEST_DECISION, McpKey, PermissionKey, RecordKey, VaultKey};
+use keep::{Keeper, Slot};
+use kinds::{DecisionKey, Granted, McpKey, PermissionKey, RecordKey, VaultKey};
 use retry::Quota;
-
-/// What a driver is to do next. Exhaustive on purpose: a driver that does not know an action must not compile.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // sent on at once, never stored
-pub enum Action {
-    /// Send this, and step again with what arrived.
-    Send(Request),
-    /// Let this much time pass, and step again with nothing.
-    Wait(Duration),
-    /// Another call is fetching the token: wait until it has settled, at most for [`Ticket::within`], and step again
-    /// with nothing.
-    Join(Ticket),
-    /// Get what only the driver's surroundings can give, and step again with [`Arrived::Given`].
-    Given(Giver),
-    /// Ask the store, and step again with [`Arrived::Stored`].
-    Store(StoreRequest),
-    /// Sign this with the client's own key, wherever that lives, and step again with [`Arrived::Signature`].
-    Sign(ToSign),
-}
-
-/// What a step of a machine came to.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // taken apart at once, never stored
-pub enum Step<T> {
-    /// Something is to be done first.
-    Do(Action),
-    /// Finished.
-    Done(T),
-}
-
-/// What came of an [`Action::Send`], [`Action::Given`], [`Action::Store`] or [`Action::Sign`]. Exhaustive on purpose.
-#[derive(Debug)]
-pub enum Arrived {
-    /// A whole response.
-    Response(Response),
-    /// No whole response.
-    Failed(TransportError),
-    /// What was given, or why nothing was.
-    Given(Result<Given, Error>),
-    /// What the store said, or why it did not.
-    Stored(Result<StoreAnswer, StoreError>),
-    /// The signature, or why there is none.
-    Signature(Result<Vec<u8>, SignerError>),
-}
-
-impl From<Result<Response, TransportError>> for Arrived {
-    fn from(result: Result<Response, TransportError>) -> Self {
-        match result {
-            Ok(response) => Arrived::Response(response),
-            Err(error) => Arrived::Failed(error),
-        }
-    }
-}
-
-/// What a driver turns until it is done.
-pub trait Machine {
-    /// What it is done with.
-    type Output;
-
-    /// True if something that it draws must be unpredictable to others (a nonce, a secret). If not, the bytes in [`Now`]
-    /// only have to differ from call to call, and the driver may take them from where they cost least. Asked before every
-    /// step; a machine that wraps another hands it on, or leaves it at true.
-    fn draws_secrets(&self) -> bool {
-        true
-    }
-
-    /// The next thing to do, now that `arrived` has come of the last action.
-    ///
-    /// # Errors
-    /// The call's end. Do not step again after it.
-    fn step(&mut self, now: &Now, arrived: Option<Arrived>) -> Result<Step<Self::Output>, Error>;
-}
-
-/// The settings of a [`Session`]. Every one has a default but the site.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    site: Site,
-    identity: Option<Identity>,
-    client_auth: ClientAuth,
-    allowed_origins: Vec<Origin>,
-    scopes: Scopes,
-    total: Option<Duration>,
-    attempt: Option<Duration>,
-    connect: Duration,
-    user_agent: HeaderValue,
-    most_kept: usize,
-    shared_tokens: bool,
-    decisions: Duration,
-}
-
-impl Settings {
-    /// For this site, with the defaults.
-    pub fn new(site: Site) -> Self {
-        Settings {
-            site,
-            identity: None,
-            client_auth: ClientAuth::default(),
-            allowed_origins: Vec::new(),
-            scopes: Scopes::none(),
-            total: None,
-            attempt: None,
-            connect: Duration::from_millis(3100),
-            user_agent: HeaderValue::from_static(concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"))),
-            most_kept: MOST_KEPT,
-            shared_tokens: false,
-            decisions: Duration::ZERO,
-        }
-    }
-
-    /// The agent's credentials.
-    pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.identity = Some(Identity::client(credentials));
-        self
-    }
-
-    /// The agent has no secret: its platform vouches for it. In place of credentials.
-    pub fn workload(mut self, workload: Workload) -> Self {
-        self.identity = Some(Identity::workload(workload));
-        self
-    }
-
-    /// Every call travels with this key, or this user's token. In place of credentials.
-    pub fn key(mut self, key: Key) -> Self {
-        self.identity = Some(Identity::key(key));
-        self
-    }
-
-    /// How the client authenticates itself at the token endpoint.
-    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
-        self.client_auth = client_auth;
-        self
-    }
-
-    /// Lets the agent's token travel to one more origin.
-    pub fn allow_origin(mut self, origin: Origin) -> Self {
-        self.allowed_origins.push(origin);
-        self
-    }
-
-    /// The scopes that tokens are asked for.
-    pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
-        self.scopes = scopes.into();
-        self
-    }
-
-    /// The whole time of every call, in place of each operation's own.
-    pub fn total(mut self, total: Duration) -> Self {
-        self.total = Some(total);
-        self
-    }
-
-    /// The longest time of one attempt, in place of each operation's own.
-    pub fn attempt(mut self, attempt: Duration) -> Self {
-        self.attempt = Some(attempt);
-        self
-    }
-
-    /// The longest time until a connection stands, 3.1 s if not set.
-    pub fn connect(mut self, connect: Duration) -> Self {
-        self.connect = connect;
-        self
-    }
-
-    /// The most values of each kind that are held at once, 1,024 if not set, one at least: the agent's own tokens, tokens for
-    /// MCP servers, descriptions of resources, and so on. A new one pushes out what is over, and then what was not used
-    /// for longest.
-    pub fn most_kept(mut self, most: usize) -> Self {
-        self.most_kept = most;
-        self
-    }
-
-    /// Shares the agent's own tokens and those for MCP servers with every session that has the same credentials and the same
-    /// store: before one is fetched, the driver is asked for the record on [`Shelf::Tokens`] ([`Action::Store`]), and one session
-    /// fetches it for all. Nothing depends on that store: an error of it is answered by fetching the token.
-    ///
-    /// The records hold tokens. A record's key has the service, the client id and what the token is for, and a hash of the client
-    /// secret, so that nobody finds a token by another secret. A client that a workload's token vouches for shares its tokens if
-    /// its client id is set.
-    ///
-    /// [`Shelf::Tokens`]: crate::store::Shelf::Tokens
-    pub fn shared_tokens(mut self) -> Self {
-        self.shared_tokens = true;
-        self
-    }
-
-    /// Uses a decision again for so long, 30 s at most; not at all if not set. Checks of permissions, relations and policies are meant:
-    /// what is allowed may go on for so long after it was taken back, and what is denied after it was granted. Questions to
-    /// the Ask API are always asked anew.
-    pub fn remember_decisions(mut self, age: Duration) -> Self {
-        self.decisions = age.min(LONGEST_DECISION);
-        self
-    }
-
-    /// Puts a product of yours in front of `User-Agent`.
-    ///
-    /// # Errors
-    /// [`ConfigError::BadText`] if a header cannot carry it.
-    pub fn user_agent(mut self, product: &str) -> Result<Self, ConfigError> {
-        let own = concat!("lumoauth-rust/", env!("CARGO_PKG_VERSION"));
-        self.user_agent =
-            HeaderValue::from_str(&format!("{product} {own}")).map_err(|_| ConfigError::BadText {
-                setting: "user_agent",
-                problem: "has a character that no header can carry",
-            })?;
-        Ok(self)
-    }
-}
 
 /// One client's state: its credentials, its tokens, its retry quota. Cheap to clone; clones share everything.
 #[derive(Clone)]

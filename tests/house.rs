@@ -67,7 +67,6 @@ const IMPORTS: &[(&str, &str)] = &[
         "sign_in",
         "crypto error json operation operations origin path pkce scopes secret session store time token verify",
     ),
-    ("sign_in_axum", "client sign_in"),
     (
         "profile",
         "challenge claims crypto error json message operations origin pkce scopes secret session store time verify",
@@ -77,12 +76,12 @@ const IMPORTS: &[(&str, &str)] = &[
         "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
     ("service", "challenge claims credentials error json operations profile route scopes time verify"),
-    ("guard", "client error operations profile scopes secret service verify"),
+    ("guard", "client error operations profile scopes secret service sign_in verify"),
     ("transport", "error mount origin secret session store time trust wire"),
     ("crypto", "secret"),
     (
         "emulator",
-        "aauth client crypto error json operations origin path route scopes secret session site time transport verify wire",
+        "client crypto error json operations origin path profile route scopes secret session site time transport verify wire",
     ),
 ];
 

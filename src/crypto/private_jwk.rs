@@ -5,10 +5,25 @@ use ring::signature::RsaKeyPair;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, KeyPair, Private, from_base64url};
+use super::bytes::from_base64url;
+use super::error::CryptoError;
+use super::key_pair::{KeyPair, Private};
+
+impl KeyPair {
+    /// A private JWK: Ed25519 (RFC 8037 section 2) or RSA with all its numbers (RFC 7518 section 6.3.2). `kid` and `alg` are
+    /// not looked at; one that is for something else than signing by its `use` or `key_ops` is refused.
+    ///
+    /// # Errors
+    /// [`CryptoError::Jwk`] if it is not one, or its halves do not belong together; [`CryptoError::UnsupportedKey`] for other
+    /// types and sizes.
+    #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+    pub fn from_jwk(jwk: &Value) -> Result<Self, CryptoError> {
+        read(jwk)
+    }
+}
 
 /// One of the two kinds, all its members given and fitting each other.
-pub(super) fn read(jwk: &Value) -> Result<KeyPair, CryptoError> {
+fn read(jwk: &Value) -> Result<KeyPair, CryptoError> {
     let members = jwk.as_object().ok_or(CryptoError::Jwk)?;
     // For something else by its own words (RFC 7517 sections 4.2 and 4.3).
     let other_use = members.get("use").is_some_and(|own| own != "sig");

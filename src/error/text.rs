@@ -36,6 +36,11 @@ pub fn acts_on_text(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A reason in brackets, if there is one.
+pub(super) fn because(reason: &Option<String>) -> String {
+    reason.as_deref().map(|reason| format!(" ({})", inert(reason))).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

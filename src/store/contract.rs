@@ -5,9 +5,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::super::broken::{Broken, Change, holds, works};
-use super::super::{Prefix, Record, Shelf, StoreKey, Version};
 use super::{Store, at_once, dual};
+use crate::store::broken::{Broken, Change, holds, works};
+use crate::store::{Prefix, Record, Shelf, StoreKey, Version};
 
 /// How long each method may last.
 const WITHIN: Duration = Duration::from_secs(10);

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{Method, Uri};
 
-use super::super::odd::Odd;
 use super::{Transport, dual};
 use crate::error::{Sent, TransportError, TransportFault};
 use crate::store::{Broken, holds};
+use crate::transport::odd::Odd;
 use crate::wire::{Limits, Request, Response};
 
 /// How long an attempt may last that is to run out of time.

@@ -20,7 +20,7 @@ const FLOORS: &[(&str, &str)] = &[
     ("what is answered", "service"),
     ("transport", "transport"),
     ("clients", "client"),
-    ("guards", "guard sign_in_axum"),
+    ("guards", "guard"),
     ("the emulator's values", "emulator/values"),
     ("the emulator's state", "emulator/state"),
     ("what a service of the emulator is given", "emulator/call"),

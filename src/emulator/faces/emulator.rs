@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::aauth::AgentKey;
 use crate::crypto::{CryptoError, JwkSet, KeyPair};
 use crate::emulator::engine;
 use crate::emulator::state::clock::Clock;
@@ -19,6 +18,7 @@ use crate::emulator::values::faults::{FaultRule, FaultRuleError};
 use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
 use crate::emulator::values::seed::{AgentSeed, Tenant};
 use crate::emulator::values::settings::Settings;
+use crate::profile::AgentKey;
 use crate::secret::Secret;
 use crate::site::Site;
 use crate::time::Timestamp;

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::kept::Kept;
 use super::tokens::{Actor, digest};
-use crate::aauth::MemoryReplayStore;
 use crate::emulator::values::seed::AuthLevel;
+use crate::profile::MemoryReplayStore;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

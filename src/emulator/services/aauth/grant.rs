@@ -122,7 +122,7 @@ pub(crate) fn sign(call: &Call<'_>, typ: &str, claims: &Value) -> Result<Secret,
 }
 
 /// Signs with an own key of a served resource.
-pub(crate) fn sign_by(key: &crate::aauth::AgentKey, typ: &str, claims: &Value) -> Result<Secret, Answer> {
+pub(crate) fn sign_by(key: &crate::profile::AgentKey, typ: &str, claims: &Value) -> Result<Secret, Answer> {
     key.sign_token(typ, claims).map_err(|_| server_error("The token cannot be signed"))
 }
 

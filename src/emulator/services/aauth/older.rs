@@ -5,7 +5,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderName};
 
-use crate::aauth::{AGENT_AUTH, CONTENT_DIGEST, content_digest};
 use crate::crypto::MessageAlgorithm;
 use crate::emulator::call::Call;
 use crate::emulator::services::aauth::common::{self, Body, invalid_signature};
@@ -13,6 +12,7 @@ use crate::emulator::services::aauth::signer::{Agent, agent_token, target};
 use crate::emulator::state::State;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::layout::Prefix;
+use crate::profile::{AGENT_AUTH, CONTENT_DIGEST, content_digest};
 
 /// How far `created` may be from now, in seconds.
 const WINDOW: u64 = 60;

@@ -6,7 +6,6 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use crate::aauth::{AgentKey, SIGNATURE_INPUT};
 use crate::emulator::call::{Call, Service};
 use crate::emulator::services::aauth::common::{
     self, Body, identifier, invalid_request, invalid_scope, is_thumbprint,
@@ -20,6 +19,7 @@ use crate::emulator::values::jwt::Jws;
 use crate::emulator::values::lifetime::in_seconds;
 use crate::emulator::values::scope::read_scope;
 use crate::operations::routes;
+use crate::profile::{AgentKey, SIGNATURE_INPUT};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use crate::aauth::{
-    IncomingMessage, MemoryReplayStore, MessageFault, MessagePolicy, ReceivedMessage, Reservation, Reserved,
-};
 use crate::emulator::call::Call;
 use crate::emulator::services::aauth::common::{
     authentication_required, identifier, invalid_request, invalid_signature, tenant,
@@ -14,6 +11,9 @@ use crate::emulator::services::aauth::signer::{Agent, Signer, agent_token, targe
 use crate::emulator::state::State;
 use crate::emulator::values::answer::Answer;
 use crate::emulator::values::seed::{AAuthResourceSeed, PublicKey};
+use crate::profile::{
+    IncomingMessage, MemoryReplayStore, MessageFault, MessagePolicy, ReceivedMessage, Reservation, Reserved,
+};
 use crate::time::Now;
 use crate::verify::Leeway;
 

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::aauth::AgentKey;
 use crate::crypto::VerifyingKey;
 use crate::emulator::values::error::BuildError;
+use crate::profile::AgentKey;
 use crate::scopes::Scopes;
 
 /// How much a resource wants to know of whoever comes (`docs/wire.md`, aauth-levels).
