@@ -10,7 +10,7 @@ mod slot;
 mod ticket;
 
 pub(crate) use keeper::{Keeper, MOST_KEPT};
-pub(crate) use life::{Freshness, Life};
+pub(crate) use life::{APART, Freshness, Life};
 pub(crate) use loan::Loan;
 pub(crate) use look::{Just, Keep, Kind, Lead, Told};
 pub(crate) use policy::{Failures, Policy, remembered};

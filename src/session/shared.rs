@@ -128,7 +128,7 @@ impl Search {
         let (given_up, resource) = (self.given_up.clone(), self.place.resource().map(str::to_owned));
         let record_key = key.clone();
         let edit = move |record: Option<&Record>, now: &Now| {
-            let mut entry = Entry::read(record, &key).unwrap_or_default();
+            let mut entry = Entry::of(record, &key, now);
             let generation = entry.generation;
             if anew {
                 than.get_or_insert(generation);
@@ -207,7 +207,7 @@ impl Search {
         let (key, by, token, seen) = (self.place.key().clone(), self.place.by(now), token.clone(), self.seen);
         let record_key = key.clone();
         let change = Change::new(record_key, move |record, now| {
-            let mut entry = Entry::read(record, &key).unwrap_or_default();
+            let mut entry = Entry::of(record, &key, now);
             let is_ours = match &entry.claim {
                 Some(claim) => claim.by == by,
                 None => seen == Some(entry.generation) || entry.freshness(now) == Freshness::Expired,

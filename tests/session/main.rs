@@ -2,6 +2,7 @@
 //!
 //! Names begin with the number of the guarantee that they show; each prints the figure that it found.
 
+mod apart;
 mod flight;
 mod leaders;
 mod lifetimes;

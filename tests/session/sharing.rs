@@ -12,7 +12,7 @@ use super::shelves::{FAULTS, Fault};
 use super::world::{World, credentials, seeds};
 
 /// A process of its own: it shares nothing with others but the store.
-fn process() -> Session {
+pub fn process() -> Session {
     process_of(credentials("agt_1"))
 }
 

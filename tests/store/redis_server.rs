@@ -1,5 +1,7 @@
 //! A store on real servers: the contract, ends of records, lost connections, servers that hang, drop, or refuse.
 
+mod changes;
+mod fake;
 mod odd;
 mod several;
 
@@ -259,15 +261,19 @@ fn what_others_left_under_a_name_is_corrupt_and_stays() {
     each("foreign records", |program| {
         let engine = Engine::start(program, &[]);
         let (store, mut aside) = (plain(&engine), engine.aside());
+        let _: () = aside.set("lumoauth:sessions:empty", "").unwrap();
         let _: () = aside.set("lumoauth:sessions:short", "x").unwrap();
         let _: () = aside.rpush("lumoauth:sessions:list", "x").unwrap();
-        for name in ["short", "list"] {
+        for name in ["empty", "short", "list"] {
             assert!(store.load(&key(name), WITHIN).unwrap_err().is_corrupt());
         }
-        assert!(store.save_if(&key("short"), None, b"", None, WITHIN).unwrap().is_none());
+        for name in ["empty", "short"] {
+            assert!(store.save_if(&key(name), None, b"", None, WITHIN).unwrap().is_none());
+        }
         assert!(store.save_if(&key("list"), None, b"", None, WITHIN).unwrap_err().is_corrupt());
         assert_eq!(aside.get::<_, String>("lumoauth:sessions:short").unwrap(), "x");
         let _: () = aside.set("lumoauth:sessions:\u{e9}", "x").unwrap();
-        assert_eq!(keys(&store, &Prefix::all(Shelf::Sessions)).len(), 3);
+        assert_eq!(aside.get::<_, String>("lumoauth:sessions:empty").unwrap(), "");
+        assert_eq!(keys(&store, &Prefix::all(Shelf::Sessions)).len(), 4);
     });
 }

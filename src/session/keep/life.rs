@@ -7,6 +7,9 @@ use crate::time::Now;
 /// Clocks that drift apart by less, in milliseconds, are taken to agree: they are not read at the same instant.
 const NOTICED: u64 = 1000;
 
+/// How far the clocks of those who share a record may be apart: half a minute, and what a request takes on its way.
+pub(crate) const APART: Duration = Duration::from_secs(40);
+
 /// How a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
@@ -37,18 +40,21 @@ impl Life {
     /// before its end, 30 s at most.
     pub(crate) fn of(lifetime: Duration, asked: &Now) -> Self {
         let fifth = lifetime.checked_div(5).unwrap_or_default();
-        let tenth = lifetime.checked_div(10).unwrap_or_default();
         let early = lifetime.mul_f64(asked.fraction(3) * 0.1);
         let soft = lifetime.saturating_sub(fifth.min(Duration::from_secs(300))).saturating_sub(early);
-        let hard = lifetime.saturating_sub(tenth.min(Duration::from_secs(30)));
-        Life::between(soft, hard, asked)
+        Life::between(soft, lifetime.saturating_sub(margin(lifetime)), asked)
     }
 
-    /// Of a value of which so much is left, out of its whole lifetime if that is known: with the margins of the whole.
+    /// Of a value that a record holds, of which so much is left out of its whole lifetime, if that is known: with the margins of
+    /// the whole. Its end was written by another clock, which may be [`APART`] from this one, so it is used until so long before
+    /// it; one that lives shorter than twice that, for half of its life.
     pub(crate) fn rest(left: Duration, lifetime: Option<Duration>, now: &Now) -> Self {
         // Older records do not know the lifetime. A token that was renewed has one.
-        let whole = Life::of(lifetime.unwrap_or(left).max(left), now);
+        let whole_time = lifetime.unwrap_or(left).max(left);
+        let whole = Life::of(whole_time, now);
         let gone = lifetime.unwrap_or(left).saturating_sub(left);
+        let half = whole_time.checked_div(2).unwrap_or_default();
+        let gone = gone.saturating_add(APART.min(half).saturating_sub(margin(whole_time)));
         Life { soft: whole.soft.saturating_sub(gone), hard: whole.hard.saturating_sub(gone), ..whole }
     }
 
@@ -88,6 +94,11 @@ impl Life {
             Freshness::Fresh
         }
     }
+}
+
+/// So long before its end a value is not used any more.
+fn margin(lifetime: Duration) -> Duration {
+    lifetime.checked_div(10).unwrap_or_default().min(Duration::from_secs(30))
 }
 
 fn ahead(now: &Now) -> i64 {
@@ -145,6 +156,21 @@ mod tests {
             life.freshness(&at(1_000_000_000 + look + jitter, 100_000 + look));
         }
         assert_eq!(life.freshness(&at(1_000_000_000 + 3_299_000, 100_000 + 3_299_000)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn what_another_clock_has_dated_is_used_until_clocks_may_say_that_it_is_over() {
+        let now = now(1_000_000, 100);
+        let of = |lifetime: u64, left: u64| {
+            let Life { soft, hard, .. } =
+                Life::rest(Duration::from_secs(left), Some(Duration::from_secs(lifetime)), &now);
+            (soft.as_secs(), hard.as_secs())
+        };
+        assert_eq!(of(3600, 3600), (3290, 3560));
+        assert_eq!(of(3600, 100), (0, 60));
+        assert_eq!(of(300, 300), (230, 260));
+        assert_eq!(of(80, 80), (32, 40));
+        assert_eq!(of(30, 30), (12, 15));
     }
 
     #[test]

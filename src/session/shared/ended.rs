@@ -60,7 +60,7 @@ impl Ended {
     fn remove(key: StoreKey, token: Option<AccessToken>) -> At {
         let own = key.clone();
         let remove = Change::new(key, move |record, now| {
-            let entry = Entry::read(record, &own).unwrap_or_default();
+            let entry = Entry::of(record, &own, now);
             let is_it = match &token {
                 Some(token) => entry.holds(token),
                 None => entry.claim.is_none() && entry.freshness(now) == Freshness::Expired,

@@ -10,20 +10,17 @@ use crate::store::{Record, StoreKey};
 use crate::time::{Now, Timestamp};
 use crate::token::{AccessToken, TokenType};
 
-use super::super::keep::{Freshness, Life};
+use super::super::keep::{APART, Freshness, Life};
 
-/// How far the clocks of those who share a record may be apart.
-const APART: Duration = Duration::from_secs(40);
 /// Two renewals forced by refusals are at least this far apart, whoever forces them.
 const FORCED_PAUSE: Duration = Duration::from_secs(5);
 /// A record is kept so much longer than its token.
 const LONGER: Duration = Duration::from_secs(300);
 
 /// What a record holds.
-#[derive(Default)]
 pub(super) struct Entry {
     pub(super) token: Option<AccessToken>,
-    /// Counts the tokens of this record.
+    /// Counts the tokens of this record, from the time at which it was made: no number comes again in a store that was emptied.
     pub(super) generation: u64,
     pub(super) claim: Option<Claim>,
     /// When a token was dropped because it was refused.
@@ -74,6 +71,14 @@ pub(super) fn life(token: &AccessToken, now: &Now) -> Life {
 }
 
 impl Entry {
+    /// The record, or a new one if there is none of this key.
+    pub(super) fn of(record: Option<&Record>, key: &StoreKey, now: &Now) -> Self {
+        Entry::read(record, key).unwrap_or_else(|| {
+            let generation = now.wall.unix_millis();
+            Entry { token: None, generation, claim: None, forced: None, rest: None }
+        })
+    }
+
     /// The record, if it is one, and of this key.
     pub(super) fn read(record: Option<&Record>, key: &StoreKey) -> Option<Self> {
         let Value::Object(map) = json::parse(record?.bytes()).ok()? else { return None };

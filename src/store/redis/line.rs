@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::address::{Address, Login};
+use super::answers::text;
 use crate::store::clock::Clock;
 
 /// An answer has this many bytes at most: a record of the largest size, and what stands around it.
@@ -32,7 +33,6 @@ pub(super) enum Fault {
 /// A line that is open.
 pub(super) struct Line {
     wire: Wire,
-    parser: Parser,
     /// When it was opened, by the monotonic clock.
     pub(super) opened: Duration,
     /// Whether the server may drop records for others. None if it does not say.
@@ -45,8 +45,18 @@ pub(super) struct Opening<'a> {
     pub(super) tls: Option<&'a Arc<ClientConfig>>,
     pub(super) login: Option<&'a Login>,
     pub(super) database: i64,
-    /// Sentinels keep no records.
-    pub(super) keeps_records: bool,
+    pub(super) role: Role,
+}
+
+/// What the server is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It names servers, and keeps no records.
+    Sentinel,
+    /// It has records.
+    Server,
+    /// It has records, and says itself that it takes changes.
+    Master,
 }
 
 enum Wire {
@@ -72,6 +82,25 @@ impl Socket {
     fn remaining(&self) -> io::Result<Duration> {
         let left = self.end.saturating_sub(Clock::Monotonic.now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Socket {
+    /// True if nothing has come that nobody asked for, and it was not closed.
+    fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let read = match &mut self.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| {
+                let read = stream.read(&mut byte);
+                stream.set_nonblocking(false).and(read)
+            }),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.set_nonblocking(true).and_then(|()| {
+                let read = stream.read(&mut byte);
+                stream.set_nonblocking(false).and(read)
+            }),
+        };
+        read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 }
 
@@ -190,7 +219,7 @@ impl Line {
     pub(super) fn open(opening: &Opening<'_>, end: Duration) -> Result<Self, Fault> {
         let unasked = |why: &str| Fault::Unasked(format!("{}: {why}", opening.address));
         let wire = dial(opening, end).map_err(|why| unasked(&why))?;
-        let mut line = Line { wire, parser: Parser::new(), opened: Clock::Monotonic.now(), evicts: None };
+        let mut line = Line { wire, opened: Clock::Monotonic.now(), evicts: None };
         let mut first = Vec::new();
         if let Some(login) = opening.login {
             let mut auth = cmd("AUTH");
@@ -205,10 +234,13 @@ impl Line {
             select.arg(opening.database);
             first.push(select);
         }
-        if opening.keeps_records {
+        if opening.role != Role::Sentinel {
             let mut info = cmd("INFO");
             info.arg("memory");
             first.push(info);
+        }
+        if opening.role == Role::Master {
+            first.push(cmd("ROLE"));
         }
         let answers = line.ask_all(&first, end).map_err(|fault| match fault {
             Fault::Unasked(why) | Fault::Lost(why) => unasked(&why),
@@ -224,11 +256,24 @@ impl Line {
                 (Value::ServerError(_), Some(redis::Arg::Simple(b"SELECT"))) => {
                     return Err(unasked("it has no database of this number"));
                 }
+                (Value::Array(says), Some(redis::Arg::Simple(b"ROLE")))
+                    if says.first().and_then(text) == Some("master") => {}
+                (_, Some(redis::Arg::Simple(b"ROLE"))) => {
+                    return Err(unasked("it does not say (ROLE) that it is a master, which takes changes"));
+                }
                 (Value::BulkString(text), _) => line.evicts = evicts(&text),
                 _ => {}
             }
         }
         Ok(line)
+    }
+
+    /// True if it was not closed meanwhile, and nothing has come that nobody asked for: that would be taken for the next answer.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        match &mut self.wire {
+            Wire::Plain(socket) => socket.is_quiet(),
+            Wire::Tls(stream) => stream.sock.is_quiet(),
+        }
     }
 
     /// Asks one thing.
@@ -254,10 +299,10 @@ impl Line {
                 stream.flush().map_err(lost)?;
             }
         }
-        let mut answers = Vec::new();
+        let (mut answers, mut parser) = (Vec::new(), Parser::new());
         for _ in commands {
             // The parser's own words would show what was read.
-            let answer = self.parser.parse_value(&mut self.wire);
+            let answer = parser.parse_value(&mut self.wire);
             answers.push(answer.map_err(|error| {
                 let why = if error.is_timeout() {
                     "it did not answer in time"
@@ -268,6 +313,10 @@ impl Line {
                 };
                 Fault::Lost(why.to_owned())
             })?);
+        }
+        // Which of them answer what is not known then.
+        if parser.parse_value(io::empty()).is_ok() {
+            return Err(Fault::Lost("it gave more answers than were asked for".to_owned()));
         }
         Ok(answers)
     }

@@ -19,12 +19,13 @@ struct Code {
 }
 
 /// The record becomes ARGV[2], which begins with its new version, if it has the version ARGV[1]; it is kept for ARGV[3]
-/// milliseconds. Asked twice, because an answer was lost, it knows its own version again.
+/// milliseconds. Asked twice, because an answer was lost, it knows its own version again. An empty text that somebody else left
+/// there is not taken for nothing.
 static SAVE: Code =
     Code { text: SAVE_TEXT, name: LazyLock::new(|| Script::new(SAVE_TEXT).get_hash().to_owned()) };
 const SAVE_TEXT: &str = "local v=redis.call('GETRANGE',KEYS[1],0,15) \
     if v==string.sub(ARGV[2],1,16) then return 1 end \
-    if v~=ARGV[1] then return 0 end \
+    if v~=ARGV[1] or (v=='' and redis.call('EXISTS',KEYS[1])==1) then return 0 end \
     redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3]) \
     return 1";
 /// The record is removed if it has the version ARGV[1].

@@ -1,5 +1,7 @@
 //! Which server has a record, and the lines to it that are open: one server, the one that sentinels name, or a cluster.
 
+mod places;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,8 +11,8 @@ use rustls::ClientConfig;
 
 use super::address::{Address, Login};
 use super::answers::{evicts, refused, text, unavailable};
-use super::cluster::{map, moved, slot};
-use super::line::{Fault, Line, Opening};
+use super::cluster::moved;
+use super::line::{Fault, Line, Opening, Role};
 use super::script::{Question, odd};
 use crate::error::StoreError;
 use crate::store::clock::Clock;
@@ -45,6 +47,8 @@ struct State {
     master: Option<Address>,
     /// Which master has which slots, by the first and the last of them.
     slots: Vec<(u16, u16, Address)>,
+    /// Who said that it does not belong to the cluster just now: its map is the last to be believed.
+    doubted: Option<Address>,
 }
 
 /// An answer, and whether an earlier one to the same question was lost.
@@ -69,19 +73,26 @@ impl Servers {
 
     /// A line that is kept, or a new one; and whether it was kept.
     fn line(&self, address: &Address, end: Duration) -> Result<(Line, bool), Fault> {
-        let now = Clock::Monotonic.now();
-        {
-            let mut state = self.state();
-            if let Some(kept) = state.kept.get_mut(address) {
-                kept.retain(|line| now.saturating_sub(line.opened) < OLDEST);
-                if let Some(line) = kept.pop() {
-                    return Ok((line, true));
-                }
+        while let Some(mut line) = self.take(address) {
+            if line.is_quiet() {
+                return Ok((line, true));
             }
         }
         let (tls, login) = (self.tls.as_ref(), self.login.as_ref());
-        let opening = Opening { address, tls, login, database: self.database, keeps_records: true };
+        let role = if matches!(self.kind, Kind::Sentinel { .. }) { Role::Master } else { Role::Server };
+        let opening = Opening { address, tls, login, database: self.database, role };
         Ok((Line::open(&opening, end)?, false))
+    }
+
+    /// A line that is kept, and none that is old: those go, whoever they lead to.
+    fn take(&self, address: &Address) -> Option<Line> {
+        let now = Clock::Monotonic.now();
+        let mut state = self.state();
+        state.kept.retain(|_, kept| {
+            kept.retain(|line| now.saturating_sub(line.opened) < OLDEST);
+            !kept.is_empty()
+        });
+        state.kept.get_mut(address)?.pop()
     }
 
     fn keep(&self, address: &Address, line: Line) {
@@ -104,9 +115,17 @@ impl Servers {
         }
     }
 
+    /// This server is cut off from its cluster, or the cluster has lost too many: others may know better.
+    fn doubt(&self, address: &Address) {
+        let mut state = self.state();
+        state.slots.clear();
+        state.doubted = Some(address.clone());
+    }
+
     /// Asks the server that has the record, wherever it is by now.
     pub(super) fn ask(&self, question: &Question, end: Duration) -> Result<Answer, StoreError> {
         let (mut elsewhere, mut asking, mut whole, mut lost_before) = (None, false, false, false);
+        let mut doubts = false;
         let mut why = unavailable("the record was sent from one server to the next");
         for _ in 0..TURNS {
             let address = match elsewhere.take() {
@@ -128,7 +147,8 @@ impl Servers {
                 return Err(evicts(&address, line.evicts));
             }
             let mut commands = vec![question.command(whole)];
-            if std::mem::take(&mut asking) {
+            let may_be_on_its_way = std::mem::take(&mut asking);
+            if may_be_on_its_way {
                 commands.insert(0, cmd("ASKING"));
             }
             let answer = line.ask_all(&commands, end).map(|mut answers| answers.pop());
@@ -154,7 +174,7 @@ impl Servers {
             match error.code() {
                 "NOSCRIPT" if !whole => {
                     whole = true;
-                    elsewhere = Some(address.clone());
+                    (elsewhere, asking) = (Some(address.clone()), may_be_on_its_way);
                     self.keep(&address, line);
                 }
                 code @ ("MOVED" | "ASK") if is_cluster => {
@@ -166,9 +186,19 @@ impl Servers {
                     }
                     elsewhere = Some(to);
                 }
-                "READONLY" if !matches!(self.kind, Kind::One(_)) => {
+                // What was true when the line was opened is not any more: another server has this name by now, or this one wants
+                // to know again who asks.
+                code @ ("READONLY" | "NOAUTH") => {
                     self.forget(&address);
-                    why = refused("READONLY", &address);
+                    why = refused(code, &address);
+                    if matches!(self.kind, Kind::One(_)) && !was_kept {
+                        return Err(why);
+                    }
+                }
+                "CLUSTERDOWN" if is_cluster && !std::mem::replace(&mut doubts, true) => {
+                    why = refused("CLUSTERDOWN", &address);
+                    self.keep(&address, line);
+                    self.doubt(&address);
                 }
                 code => {
                     why = refused(code, &address);
@@ -249,142 +279,5 @@ impl Servers {
             }
         }
         Ok(())
-    }
-
-    /// The server that has this record.
-    fn whose(&self, key: &[u8], end: Duration) -> Result<Address, StoreError> {
-        match &self.kind {
-            Kind::One(address) => Ok(address.clone()),
-            Kind::Sentinel { .. } => self.master(end),
-            Kind::Cluster(_) => {
-                let (slot, slots) = (slot(key), self.slots(end)?);
-                let found = slots.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
-                found
-                    .map(|(_, _, address)| address)
-                    .ok_or_else(|| unavailable("no server has the slot of this record"))
-            }
-        }
-    }
-
-    /// Every server that has records.
-    fn masters(&self, end: Duration) -> Result<Vec<Address>, StoreError> {
-        match &self.kind {
-            Kind::One(address) => Ok(vec![address.clone()]),
-            Kind::Sentinel { .. } => Ok(vec![self.master(end)?]),
-            Kind::Cluster(_) => {
-                let mut masters = Vec::new();
-                for (_, _, address) in self.slots(end)? {
-                    if !masters.contains(&address) {
-                        masters.push(address);
-                    }
-                }
-                Ok(masters)
-            }
-        }
-    }
-
-    /// Whom the sentinels name, if it says so itself.
-    fn master(&self, end: Duration) -> Result<Address, StoreError> {
-        let Kind::Sentinel { name, sentinels, login } = &self.kind else { return Err(odd()) };
-        if let Some(master) = self.state().master.clone() {
-            return Ok(master);
-        }
-        let mut why = "no sentinel was given".to_owned();
-        for sentinel in sentinels {
-            let (tls, login) = (self.tls.as_ref(), login.as_ref());
-            let opening = Opening { address: sentinel, tls, login, database: 0, keeps_records: false };
-            let mut question = cmd("SENTINEL");
-            question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-            // One that hangs leaves time for the others.
-            let now = Clock::Monotonic.now();
-            let share = end.saturating_sub(now).checked_div(2).unwrap_or_default();
-            let until = now.saturating_add(share);
-            let answer = Line::open(&opening, until).and_then(|mut line| line.ask(&question, until));
-            let named = match answer {
-                Ok(Value::Array(parts)) => match parts.as_slice() {
-                    [host, port] => text(host)
-                        .zip(text(port).and_then(|port| port.parse().ok()))
-                        .map(|(host, port)| Address::Host(host.to_owned(), port)),
-                    _ => None,
-                },
-                Ok(Value::ServerError(_)) => {
-                    why = format!("{sentinel}: it refused what it was asked");
-                    continue;
-                }
-                Ok(_) => None,
-                Err(Fault::Unasked(text) | Fault::Lost(text)) => {
-                    why = text;
-                    continue;
-                }
-            };
-            let Some(master) = named else {
-                why = format!("{sentinel}: it knows no servers of this name");
-                continue;
-            };
-            match self.is_master(&master, end) {
-                Ok(true) => {
-                    self.state().master = Some(master.clone());
-                    return Ok(master);
-                }
-                Ok(false) => why = format!("{master} is a replica, though {sentinel} names it"),
-                Err(Fault::Unasked(text) | Fault::Lost(text)) => why = text,
-            }
-        }
-        Err(unavailable(why))
-    }
-
-    fn is_master(&self, address: &Address, end: Duration) -> Result<bool, Fault> {
-        let (mut line, _) = self.line(address, end)?;
-        let answer = line.ask(&cmd("ROLE"), end)?;
-        let is_master = match &answer {
-            Value::Array(parts) => parts.first().and_then(text) == Some("master"),
-            _ => false,
-        };
-        if is_master {
-            self.keep(address, line);
-        }
-        Ok(is_master)
-    }
-
-    /// The map of the cluster, from whichever of its servers answers.
-    fn slots(&self, end: Duration) -> Result<Vec<(u16, u16, Address)>, StoreError> {
-        let Kind::Cluster(seeds) = &self.kind else { return Err(odd()) };
-        let known: Vec<Address> = {
-            let state = self.state();
-            if !state.slots.is_empty() {
-                return Ok(state.slots.clone());
-            }
-            state.kept.keys().cloned().collect()
-        };
-        let mut why = "no server was given".to_owned();
-        for address in seeds.iter().chain(&known) {
-            let mut question = cmd("CLUSTER");
-            question.arg("SLOTS");
-            let now = Clock::Monotonic.now();
-            let share = end.saturating_sub(now).checked_div(2).unwrap_or_default();
-            let until = now.saturating_add(share);
-            let answer = self.line(address, until).and_then(|(mut line, _)| {
-                let answer = line.ask(&question, until)?;
-                Ok((answer, line))
-            });
-            match answer {
-                Ok((Value::ServerError(_), _)) => why = format!("{address} belongs to no cluster"),
-                Ok((answer, line)) => {
-                    let slots = map(&answer, address).ok_or_else(odd)?;
-                    self.keep(address, line);
-                    if slots.is_empty() {
-                        why = format!("{address} knows of no slots");
-                        continue;
-                    }
-                    self.state().slots = slots.clone();
-                    return Ok(slots);
-                }
-                Err(Fault::Unasked(text) | Fault::Lost(text)) => {
-                    self.state().kept.remove(address);
-                    why = text;
-                }
-            }
-        }
-        Err(unavailable(why))
     }
 }

@@ -31,7 +31,7 @@ fn answering(answer: Vec<u8>) -> RedisStore {
 
 #[test]
 fn whatever_a_server_answers_nothing_is_believed_shown_or_kept_for_long() {
-    let info = b"$28\r\nmaxmemory_policy:noeviction\r\n";
+    let info = b"$27\r\nmaxmemory_policy:noeviction\r\n";
     let deep = b"*1\r\n".repeat(100_000);
     let many = b"*2147483647\r\n".to_vec();
     let long = b"$9223372036854775807\r\ncanary".to_vec();
