@@ -1,5 +1,7 @@
 //! JSON read strictly: a key twice, nesting without end, or a broken text is a fault, never a guess.
 
+mod number;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
@@ -57,14 +59,30 @@ impl<'de, F: FnMut(&str, Value) -> bool> Visitor<'de> for Members<'_, F> {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
+        let first = access.next_key_seed(Key)?;
+        self.members(first, access)
+    }
+}
+
+impl<F: FnMut(&str, Value) -> bool> Members<'_, F> {
+    /// The members from the first on, whose key is read already.
+    fn members<'de, A: MapAccess<'de>>(
+        mut self,
+        mut next: Option<Cow<'de, str>>,
+        mut access: A,
+    ) -> Result<(), A::Error> {
         let inner = self.strict.deeper()?;
-        while let Some(key) = access.next_key_seed(Key)? {
+        while let Some(key) = next {
+            if key.starts_with(number::PRIVATE) {
+                return Err(A::Error::custom("a key that no answer has"));
+            }
             let value = access.next_value_seed(inner)?;
             if !(self.keep)(&key, value) {
                 inner.duplicate.replace(Some(key.into_owned()));
                 return Err(A::Error::custom("the same key twice"));
             }
+            next = access.next_key_seed(Key)?;
         }
         Ok(())
     }
@@ -176,10 +194,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let first = access.next_key_seed(Key)?;
+        if first.as_deref() == Some(number::KEY) {
+            return access.next_value_seed(number::Written);
+        }
         let mut map = Map::new();
         let keep = |key: &str, value| map.insert(key.to_owned(), value).is_none();
-        Members { strict: self, keep }.visit_map(access)?;
+        Members { strict: self, keep }.members(first, access)?;
         Ok(Value::Object(map))
     }
 }
@@ -461,6 +483,25 @@ mod tests {
         ];
         let run = move || bombs.iter().for_each(|bomb| assert!(parse(bomb).is_err()));
         std::thread::Builder::new().stack_size(128 * 1024).spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn a_key_of_the_parsers_own_is_a_fault_wherever_it_stands() {
+        let keys = ["Number", "RawValue", "\\u004eumber"].map(|name| format!("$serde_json::private::{name}"));
+        for key in keys.into_iter().chain(["\\u0024serde_json::private::Number".to_owned()]) {
+            for text in [
+                format!(r#"{{"{key}":"1"}}"#),
+                format!(r#"{{"{key}":1}}"#),
+                format!(r#"{{"a":[{{"{key}":"1"}}]}}"#),
+                format!(r#"{{"a":1,"{key}":"1"}}"#),
+                format!(r#"{{"a":{{"{key}":"{{\"allowed\":true}}"}}}}"#),
+            ] {
+                assert!(parse(text.as_bytes()).is_err(), "{text}");
+                #[cfg(feature = "verify")]
+                assert!(members(text.as_bytes(), |_, _| true).is_err(), "{text}");
+            }
+        }
+        assert!(parse(br#"{"serde_json::private::Number":"1"}"#).is_ok());
     }
 
     #[test]

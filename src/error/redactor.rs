@@ -74,6 +74,8 @@ impl<'s> Redactor<'s> {
             }
         };
         let mut look_for = |spelling: &[u8]| {
+            #[cfg(test)]
+            tests::WRITTEN_OUT.with(|bytes| bytes.set(bytes.get() + spelling.len()));
             if spelling.len() >= PIECE {
                 for piece in spelling.windows(PIECE) {
                     // Hidden once is hidden: a text or a secret of one piece over and over stays linear.
@@ -147,9 +149,9 @@ pub(super) fn with_texts(value: Value, from: &mut impl Iterator<Item = String>) 
     }
 }
 
-/// True if a spelling of the secret may be shorter than a piece, or is no mirror of its bytes when it is turned around.
+/// True if a spelling of the secret may be shorter than a piece.
 fn leaves_no_trace(secret: &Secret) -> bool {
-    secret.expose().len() < PIECE || !secret.expose().is_ascii()
+    secret.expose().len() < PIECE
 }
 
 /// Hands over every spelling in which requests carry a secret.
@@ -185,12 +187,19 @@ const TRACES: usize = 1024;
 impl Traces {
     fn of(secrets: &[Secret]) -> Self {
         let mut bits = Box::new([0_u64; TRACES]);
-        for secret in secrets {
-            for three in secret.expose().as_bytes().windows(3) {
+        let mut mark = |text: &str| {
+            for three in text.as_bytes().windows(3) {
                 let (word, bit) = Self::place(three);
                 if let Some(word) = bits.get_mut(word) {
                     *word |= bit;
                 }
+            }
+        };
+        for secret in secrets.iter().map(Secret::expose) {
+            mark(secret);
+            // Turned around, letters of several bytes are no mirror of their bytes.
+            if !secret.is_ascii() {
+                mark(&Zeroizing::new(secret.chars().rev().collect::<String>()));
             }
         }
         Traces(bits)
@@ -324,6 +333,18 @@ fn small_escapes(percent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How many bytes of spellings this thread looked for.
+        pub(super) static WRITTEN_OUT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn written_out(secret: &str, texts: &[String]) -> usize {
+        let before = WRITTEN_OUT.get();
+        Redactor::new(&[Secret::new(secret)]).clean_all(&mut texts.to_vec());
+        WRITTEN_OUT.get() - before
+    }
 
     #[test]
     fn a_secret_is_found_in_every_coat() {
@@ -458,6 +479,25 @@ mod tests {
         ] {
             assert!(!text.as_bytes().windows(PIECE).any(|piece| traces.may_be_of(piece)), "{text}");
             assert_eq!(redactor.clean(text), text);
+        }
+    }
+
+    #[test]
+    fn the_work_of_a_failure_does_not_grow_with_all_spellings_of_a_secret() {
+        for piece in ["s3cr3t-T0ken_", "schlüssel-Ä7", "a/b+c=d e&f%g"] {
+            // What echoes nothing costs none of the spellings, whatever the secret's length, its letters and the number of texts.
+            let quiet: Vec<String> = (0..5_000).map(|at| format!("Missing required field: f{at}")).collect();
+            for length in [2, 200, 5_000] {
+                assert_eq!(written_out(&piece.repeat(length), &quiet), 0, "{piece}, {length} times");
+            }
+            // What echoes costs them once, for one text as for thousands, and in line with the secret's length.
+            let echo = |count: usize| vec![format!("{} was refused", piece.repeat(2)); count];
+            let (one, all) =
+                (written_out(&piece.repeat(200), &echo(1)), written_out(&piece.repeat(200), &echo(5_000)));
+            assert!(one > 0, "{piece}");
+            assert_eq!(one, all, "{piece}");
+            let eight = written_out(&piece.repeat(1_600), &echo(1));
+            assert!(eight <= one * 9, "{piece}: {one}, eight times as long {eight}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The command line as a script sees it: standard output, standard error, exit codes.
 #![cfg(feature = "cli")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 
 use lumoauth::emulator::{Emulator, FaultRule, Served};
@@ -171,6 +172,57 @@ fn the_agent_about_itself() {
         (code, serde_json::from_str::<Value>(&out).unwrap()["exhausted"].clone()),
         (3, "tokens_per_day".into())
     );
+}
+
+/// Gives every request a token, and hands over what was sent with the exchange.
+fn exchange_of(arguments: &[&str]) -> String {
+    const TOKEN: &str = r#"{"access_token":"t","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":60}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut reader = BufReader::new(connection.unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") {
+                let from = head.len();
+                assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+                let line = head[from..].to_ascii_lowercase();
+                length =
+                    line.strip_prefix("content-length:").map_or(length, |own| own.trim().parse().unwrap());
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{TOKEN}",
+                TOKEN.len()
+            );
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            let body = String::from_utf8(body).unwrap();
+            if body.contains("token-exchange") {
+                return head.to_ascii_lowercase() + &body;
+            }
+        }
+        String::new()
+    });
+    let own = [("LUMOAUTH_URL", url.as_str()), ("LUMOAUTH_TENANT", "acme")];
+    let mut command = bare();
+    command.envs(own).envs([("AGENT_CLIENT_ID", "agt_1"), ("AGENT_CLIENT_SECRET", "a-secret")]);
+    let (code, out, err) = ended(&command.args(arguments).output().unwrap());
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "t\n", ""), "{arguments:?}");
+    server.join().unwrap()
+}
+
+#[test]
+fn a_strict_server_is_told_the_client_on_the_exchange_for_an_mcp_server() {
+    for (how, in_the_head, in_the_body) in
+        [("none", false, false), ("post", false, true), ("basic", true, false)]
+    {
+        let sent = exchange_of(&["mcp-token", "files", "--no-cache", "--client-auth", how]);
+        assert!(sent.contains("subject_token=t"), "{sent}");
+        assert_eq!(sent.contains("\r\nauthorization: basic "), in_the_head, "{how}: {sent}");
+        assert_eq!(sent.contains("client_secret="), in_the_body, "{how}: {sent}");
+    }
+    assert_eq!(ended(&bare().args(["mcp-token", "files", "--client-auth", "mtls"]).output().unwrap()).0, 2);
 }
 
 #[test]

@@ -155,6 +155,9 @@ pub enum Command {
         /// A scope to ask for; may be repeated. None: what the service grants.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
+        /// How the client authenticates itself on the exchange. post and basic hold for the agent's own token as well.
+        #[arg(long, value_name = "HOW", default_value = "none")]
+        client_auth: ClientAuthArg,
         /// Print the token with its type, scopes and end as JSON.
         #[arg(long)]
         json: bool,

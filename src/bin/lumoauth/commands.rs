@@ -40,7 +40,9 @@ pub fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Capability { name } => about::capability(settings, name),
         Command::Budget { json } => about::budget(settings, *json),
         Command::Request { request } => request::request(settings, request),
-        Command::McpToken { server, scopes, json } => tokens::mcp_token(settings, server, scopes, *json),
+        Command::McpToken { server, scopes, client_auth, json } => {
+            tokens::mcp_token(settings, server, scopes, *client_auth, *json)
+        }
         Command::Cache { command: CacheCommand::Clear { revoke } } => cache::clear(settings, *revoke),
         Command::Exchange(exchange) => tokens::exchange(settings, exchange),
         Command::Delegate(delegate) => delegate::run(settings, delegate),

@@ -4,6 +4,7 @@ mod answers;
 mod checks;
 mod emulator;
 mod shapes;
+mod talks;
 mod texts;
 
 use std::sync::Mutex;

@@ -15,6 +15,23 @@ pub struct Change {
     pub what: String,
 }
 
+impl Change {
+    /// Whether a line that was written down is about this change. The number of its line may be another since.
+    pub fn is_that_of(&self, written: &str) -> bool {
+        let Some((_, rest)) = written.split_once(": ") else { return false };
+        rest.strip_prefix(&self.file)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .and_then(|rest| rest.split_once(": "))
+            .is_some_and(|(_, what)| what == self.what)
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
 /// A text in place of a range of the file (empty: only put in).
 struct Edit {
     range: Range<usize>,

@@ -5,6 +5,7 @@ mod project;
 mod trial;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -15,10 +16,14 @@ struct Options {
     rooms: Vec<String>,
     part: (u32, u32),
     threads: usize,
+    /// The test binaries that are built and run; none: all.
+    tests: Vec<String>,
+    /// What an earlier run wrote down: those changes alone are tried.
+    again: Option<PathBuf>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { rooms: Vec::new(), part: (0, 1), threads: 2 };
+    let mut options = Options { rooms: Vec::new(), part: (0, 1), threads: 2, tests: Vec::new(), again: None };
     let mut given = std::env::args().skip(1);
     while let Some(word) = given.next() {
         match word.as_str() {
@@ -34,6 +39,8 @@ fn options() -> Result<Options, String> {
                 options.threads =
                     text.parse::<usize>().map_err(|error| format!("--threads {text}: {error}"))?.max(1);
             }
+            "--test" => options.tests.push(given.next().ok_or("--test wants the name of a binary")?),
+            "--again" => options.again = Some(given.next().ok_or("--again wants a file")?.into()),
             room => options.rooms.push(room.to_owned()),
         }
     }
@@ -49,16 +56,32 @@ fn run() -> Result<bool, String> {
     let options = options()?;
     let root = std::env::current_dir().map_err(|error| error.to_string())?;
     let copy = root.join("target/mutants/project");
-    let built = project::build(&root, &copy, &options.rooms)?;
+    let built = project::build(&root, &copy, &options.rooms, &options.tests)?;
     println!("{} changes in {} test binaries", built.changes.len(), built.binaries.len());
     let reached = trial::reach(&copy, &built)?;
-    println!("{} changes are reached by a test", reached.len());
+    println!("{} changes are reached by a test", reached.changes.len());
 
-    let chosen: Vec<_> = built
+    let wanted = match &options.again {
+        Some(path) => {
+            Some(std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+        None => None,
+    };
+    // In the order of the rooms, so that what matters most is tried first.
+    let place = |change: &change::Change| {
+        options.rooms.iter().position(|room| change.file.starts_with(room.as_str())).unwrap_or(usize::MAX)
+    };
+    let mut chosen: Vec<_> = built
         .changes
         .iter()
         .filter(|change| change.number % options.part.1 == options.part.0 % options.part.1)
+        .filter(|change| {
+            wanted.as_ref().is_none_or(|lines| lines.lines().any(|line| change.is_that_of(line)))
+        })
         .collect();
+    chosen.sort_by_key(|change| (place(change), change.number));
+    let log = root.join("target/mutants/verdicts.txt");
+    std::fs::write(&log, "").map_err(|error| format!("{}: {error}", log.display()))?;
     let (next, verdicts) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..options.threads {
@@ -66,8 +89,10 @@ fn run() -> Result<bool, String> {
                 while let Some(change) = chosen.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let verdict = trial::trial(&copy, &built, &reached, change.number);
                     if verdict != Verdict::Noticed {
-                        println!("{verdict}: {}:{}: {}", change.file, change.line, change.what);
+                        println!("{verdict}: {change}");
                     }
+                    // At once, so that a run that is ended early has counted too.
+                    write_on(&log, &format!("{verdict}: {change}\n"));
                     verdicts.lock().unwrap_or_else(|held| held.into_inner()).insert(change.number, verdict);
                 }
             });
@@ -89,6 +114,14 @@ fn run() -> Result<bool, String> {
     Ok(survived + unreached == 0)
 }
 
+fn write_on(log: &Path, line: &str) {
+    let written =
+        std::fs::File::options().append(true).open(log).and_then(|mut to| to.write_all(line.as_bytes()));
+    if let Err(error) = written {
+        eprintln!("{}: {error}", log.display());
+    }
+}
+
 fn write_down(
     to: &Path,
     chosen: &[&change::Change],
@@ -98,7 +131,7 @@ fn write_down(
     for change in chosen {
         match verdicts.get(&change.number) {
             Some(verdict @ (Verdict::Survived | Verdict::NotReached)) => {
-                text.push_str(&format!("{verdict}: {}:{}: {}\n", change.file, change.line, change.what));
+                text.push_str(&format!("{verdict}: {change}\n"));
             }
             _ => {}
         }

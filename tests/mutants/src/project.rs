@@ -14,7 +14,7 @@ pub struct Binary {
     pub path: PathBuf,
 }
 
-pub fn build(root: &Path, copy: &Path, rooms: &[String]) -> Result<Built, String> {
+pub fn build(root: &Path, copy: &Path, rooms: &[String], tests: &[String]) -> Result<Built, String> {
     copy_files(root, copy)?;
     let mut sources = Vec::new();
     for room in rooms {
@@ -40,7 +40,7 @@ pub fn build(root: &Path, copy: &Path, rooms: &[String]) -> Result<Built, String
             None => format!("{library}\n{}", traits_everywhere(include_str!("switch.rs"))),
         };
         write(&copy.join("src/lib.rs"), &library)?;
-        let (errors, binaries) = compile(copy)?;
+        let (errors, binaries) = compile(copy, tests)?;
         if errors.is_empty() {
             return Ok(Built { changes, binaries });
         }
@@ -116,21 +116,15 @@ fn with_traits(text: &str) -> String {
 
 type Places = Vec<(String, usize)>;
 
-/// Builds the tests; gives back the places of errors, or the binaries.
-fn compile(copy: &Path) -> Result<(Places, Vec<Binary>), String> {
+/// Builds the library's own tests and those of these names, or all; gives back the places of errors, or the binaries.
+fn compile(copy: &Path, tests: &[String]) -> Result<(Places, Vec<Binary>), String> {
     let built = Command::new("cargo")
-        .args([
-            "test",
-            "--locked",
-            "--all-features",
-            "--no-run",
-            "--message-format=json",
-            "--lib",
-            "--bins",
-            "--tests",
-        ])
+        .args(["test", "--locked", "--all-features", "--no-run", "--message-format=json", "--lib"])
+        .args(if tests.is_empty() { &["--bins", "--tests"][..] } else { &[] })
+        .args(tests.iter().flat_map(|name| ["--test", name.as_str()]))
         .env("CARGO_TARGET_DIR", copy.join("../build"))
         .env("RUSTFLAGS", "--cap-lints allow")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .current_dir(copy)
         .stderr(std::process::Stdio::inherit())
         .output()

@@ -27,31 +27,68 @@ impl fmt::Display for Verdict {
 }
 
 /// For every change, by the index of a binary: the tests that reach it on their own thread, and whether another thread does.
-pub type Reached = BTreeMap<u32, BTreeMap<usize, BTreeSet<String>>>;
+pub type Changes = BTreeMap<u32, BTreeMap<usize, BTreeSet<String>>>;
+
+/// What was seen with no change made.
+#[derive(Default)]
+pub struct Reached {
+    pub changes: Changes,
+    /// How many seconds each test of a binary took, and all of them together.
+    times: Vec<BTreeMap<String, f64>>,
+    whole: Vec<f64>,
+}
+
+impl Reached {
+    fn time(&self, index: usize, test: &str) -> f64 {
+        self.times.get(index).and_then(|times| times.get(test)).copied().unwrap_or(60.0)
+    }
+
+    fn times(&self, index: usize, tests: &BTreeSet<String>) -> f64 {
+        if tests.is_empty() {
+            return 10_000.0 + self.whole.get(index).copied().unwrap_or(0.0);
+        }
+        tests.iter().map(|test| self.time(index, test)).sum()
+    }
+}
 
 /// How many tests are tried first.
 const FIRST: usize = 6;
 
-/// A test that takes longer than this with a change made never ends.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Tests that take this many times as long with a change made as without never end, and the least they are given.
+const PATIENCE: f64 = 8.0;
+const LEAST: f64 = 30.0;
 
 pub fn reach(copy: &Path, built: &Built) -> Result<Reached, String> {
-    let mut reached = Reached::new();
+    let mut reached = Reached::default();
     for (index, binary) in built.binaries.iter().enumerate() {
-        let trace = copy.join(format!("../trace-{index}"));
+        let (trace, report) =
+            (copy.join(format!("../trace-{index}")), copy.join(format!("../report-{index}")));
         let _ = std::fs::remove_file(&trace);
+        let file = std::fs::File::create(&report).map_err(|error| error.to_string())?;
+        let began = Instant::now();
         let child = command(copy, binary, &[])
+            .args(["-Zunstable-options", "--format=json", "--report-time"])
+            .env("RUSTC_BOOTSTRAP", "1")
             .env("LUMOAUTH_MUTANT_TRACE", &trace)
+            .stdout(file)
             .spawn()
             .map_err(|error| error.to_string())?;
-        if !ended_well(child, Duration::from_secs(1800)).unwrap_or(false) {
-            println!("{}: left out, since its tests fail with no change made", binary.name);
+        let well = ended_well(child, Duration::from_secs(1800)).unwrap_or(false);
+        reached.whole.push(began.elapsed().as_secs_f64());
+        let lines = std::fs::read_to_string(&report).unwrap_or_default();
+        reached.times.push(times(&lines));
+        if !well {
+            println!(
+                "{}: left out, since its tests fail with no change made:{}",
+                binary.name,
+                failed(&lines)
+            );
             continue;
         }
         for line in std::fs::read_to_string(&trace).unwrap_or_default().lines() {
             let Some((number, thread)) = line.split_once('\t') else { continue };
             let Ok(number) = number.parse() else { continue };
-            let tests = reached.entry(number).or_default().entry(index).or_default();
+            let tests = reached.changes.entry(number).or_default().entry(index).or_default();
             if thread != "?" && thread != "main" && (thread.contains("::") || thread.contains('_')) {
                 tests.insert(thread.to_owned());
             }
@@ -60,33 +97,42 @@ pub fn reach(copy: &Path, built: &Built) -> Result<Reached, String> {
     Ok(reached)
 }
 
+fn times(report: &str) -> BTreeMap<String, f64> {
+    let lines = report.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines.filter_map(|line| Some((line["name"].as_str()?.to_owned(), line["exec_time"].as_f64()?))).collect()
+}
+
+fn failed(report: &str) -> String {
+    let lines = report.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines
+        .filter(|line| line["event"] == "failed" && line["type"] == "test")
+        .map(|line| format!(" {}", line["name"].as_str().unwrap_or_default()))
+        .collect()
+}
+
 pub fn trial(copy: &Path, built: &Built, reached: &Reached, number: u32) -> Verdict {
-    let Some(binaries) = reached.get(&number) else { return Verdict::NotReached };
-    // The smallest sets first: tests that reach little are about what they reach.
+    let Some(binaries) = reached.changes.get(&number) else { return Verdict::NotReached };
+    // What is done soonest comes first; what other threads reached belongs to no test by its name, and comes last as a whole.
     let mut order: Vec<_> = binaries.iter().collect();
-    order.sort_by_key(|(_, tests)| if tests.is_empty() { usize::MAX } else { tests.len() });
-    for (index, tests) in &order {
-        let Some(binary) = built.binaries.get(**index) else { continue };
-        for some in
-            [&tests.iter().take(FIRST).collect::<Vec<_>>(), &tests.iter().skip(FIRST).collect::<Vec<_>>()]
-        {
-            if !some.is_empty() {
-                let names: Vec<&str> = some.iter().map(|name| name.as_str()).collect();
-                match with_change(copy, binary, &names, number) {
-                    Some(true) => {}
-                    Some(false) => return Verdict::Noticed,
-                    None => return Verdict::NeverEnded,
-                }
+    order.sort_by(|one, other| reached.times(*one.0, one.1).total_cmp(&reached.times(*other.0, other.1)));
+    let mut later = Vec::new();
+    for (index, tests) in order {
+        let mut names: Vec<&str> = tests.iter().map(String::as_str).collect();
+        names.sort_by(|one, other| reached.time(*index, one).total_cmp(&reached.time(*index, other)));
+        let (first, rest) = names.split_at(names.len().min(FIRST));
+        if names.is_empty() || !rest.is_empty() {
+            later.push((*index, rest.to_vec()));
+        }
+        if !first.is_empty() {
+            match with_change(copy, built, reached, *index, first, number) {
+                Some(true) => {}
+                Some(false) => return Verdict::Noticed,
+                None => return Verdict::NeverEnded,
             }
         }
     }
-    // What other threads reached belongs to no test by its name.
-    for (index, tests) in &order {
-        if !tests.is_empty() {
-            continue;
-        }
-        let Some(binary) = built.binaries.get(**index) else { continue };
-        match with_change(copy, binary, &[], number) {
+    for (index, tests) in later {
+        match with_change(copy, built, reached, index, &tests, number) {
             Some(true) => {}
             Some(false) => return Verdict::Noticed,
             None => return Verdict::NeverEnded,
@@ -95,9 +141,22 @@ pub fn trial(copy: &Path, built: &Built, reached: &Reached, number: u32) -> Verd
     Verdict::Survived
 }
 
-fn with_change(copy: &Path, binary: &Binary, tests: &[&str], number: u32) -> Option<bool> {
+fn with_change(
+    copy: &Path,
+    built: &Built,
+    reached: &Reached,
+    index: usize,
+    tests: &[&str],
+    number: u32,
+) -> Option<bool> {
+    let binary = built.binaries.get(index)?;
     let child = command(copy, binary, tests).env("LUMOAUTH_MUTANT", number.to_string()).spawn().ok()?;
-    ended_well(child, PATIENCE)
+    let usual: f64 = if tests.is_empty() {
+        reached.whole.get(index).copied().unwrap_or(60.0)
+    } else {
+        tests.iter().map(|test| reached.time(index, test)).sum()
+    };
+    ended_well(child, Duration::from_secs_f64(usual * PATIENCE + LEAST))
 }
 
 fn command(copy: &Path, binary: &Binary, tests: &[&str]) -> Command {
@@ -107,7 +166,7 @@ fn command(copy: &Path, binary: &Binary, tests: &[&str]) -> Command {
     }
     // Tests of how much work a text costs take long, and are about nothing that is changed here.
     command
-        .args(["-q", "--skip", "linear::", "--test-threads", "4"])
+        .args(["--skip", "linear::", "--test-threads", "4"])
         .current_dir(copy)
         .env("CARGO_MANIFEST_DIR", copy);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

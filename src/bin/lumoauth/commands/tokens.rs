@@ -27,10 +27,16 @@ pub(super) fn mcp_token(
     settings: &SettingsArgs,
     server: &str,
     scopes: &[String],
+    how: ClientAuthArg,
     json: bool,
 ) -> Result<Ended, Failure> {
-    let wanted = McpToken::new(server).scopes(scopes);
-    Ok(shown(&agent(settings)?.mcp_token(wanted)?, json))
+    let how = client_auth(how);
+    let agent = builder(settings)?.client_auth(how.unwrap_or_default()).build()?;
+    let mut wanted = McpToken::new(server).scopes(scopes);
+    if let Some(how) = how {
+        wanted = wanted.client_auth(how);
+    }
+    Ok(shown(&agent.mcp_token(wanted)?, json))
 }
 
 /// The library's word for the option.
