@@ -1,5 +1,6 @@
 // The links of the page, which lead to files for those who read it as one.
 #![doc = "[docs/aauth.md]: crate::guide::aauth"]
+#![doc = "[docs/coverage.md]: crate::guide::coverage"]
 #![doc = "[docs/delegation.md]: crate::guide::delegation"]
 #![doc = "[docs/errors.md]: crate::guide::errors"]
 #![doc = "[docs/errors.md#exit-codes]: crate::guide::errors#exit-codes-of-the-command-line"]
@@ -9,6 +10,7 @@
 #![doc = "[docs/permissions.md]: crate::guide::permissions"]
 #![doc = "[docs/python.md]: crate::guide::python"]
 #![doc = "[docs/SECURITY.md]: crate::guide::security"]
+#![doc = "[docs/signin.md]: crate::guide::signin"]
 #![doc = "[docs/stores.md]: crate::guide::stores"]
 #![doc = "[docs/fleets.md]: crate::guide::fleets"]
 #![doc = "[docs/testing.md]: crate::guide::testing"]

@@ -181,7 +181,8 @@ impl Site {
         format!("{}{}", self.origin, self.prefix)
     }
 
-    /// The tenant's API base, without a slash at the end.
+    /// The tenant's API base, without a slash at the end. It is the issuer of the tenant's tokens as well (`iss`).
+    #[doc(alias = "issuer")]
     pub fn api_base(&self) -> String {
         format!("{}{}", self.origin, self.api)
     }

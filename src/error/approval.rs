@@ -42,7 +42,7 @@ pub enum ApprovalError {
         differences: Vec<String>,
     },
     /// The approved call ran already; it runs once.
-    #[error("the approved call ran already, at {at} by {}", inert(.owner))]
+    #[error("the approved call ran already, at {} by {}", .at.to_rfc3339(), inert(.owner))]
     AlreadyRan {
         /// When it had run.
         at: Timestamp,
@@ -51,7 +51,7 @@ pub enum ApprovalError {
     },
     /// Somebody claimed the approved call and has not said that it returned: it runs at this moment, or its process died, and then
     /// nobody knows whether it ran. It does not run again: look at what it was to do.
-    #[error("the outcome of the approved call is unknown: it was claimed at {claimed_at} by {}", inert(.owner))]
+    #[error("the outcome of the approved call is unknown: it was claimed at {} by {}", .claimed_at.to_rfc3339(), inert(.owner))]
     OutcomeUnknown {
         /// When it was claimed.
         claimed_at: Timestamp,

@@ -9,7 +9,8 @@ use crate::verify::VerifyError;
 /// Why a sign-in did not come about, or does not suffice.
 ///
 /// Its text is for you. A browser is answered with [`SignInError::status`] and [`SignInError::code`], which say no more than that.
-#[derive(Clone, Debug, thiserror::Error)]
+/// `{:?}` is the sentence, its causes and the advice, as of [`Error`].
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
     /// Nobody is signed in.
@@ -53,7 +54,37 @@ pub enum SignInError {
     Service(Error),
 }
 
+impl std::fmt::Debug for SignInError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::error::told(f, self, self.advice())
+    }
+}
+
 impl SignInError {
+    /// What whoever runs the service can do about it, in one sentence. Never contains anything that a browser or the service wrote.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            SignInError::NotSignedIn => "Send the person to the sign-in.",
+            SignInError::InsufficientScope { .. } => "Ask for these scopes when people sign in.",
+            SignInError::State => {
+                "Begin the sign-in anew; if it persists, look whether the cookie comes back: public_url, https, one host name."
+            }
+            SignInError::Used => "Begin the sign-in anew: an answer is good once.",
+            SignInError::Callback(ConsentError::Refused { .. }) => {
+                "Do not send the person back at once: they, or the service, said no."
+            }
+            SignInError::Callback(_) => "Use nothing of the answer: begin the sign-in anew.",
+            SignInError::NoIdToken => "Allow the scope openid to the client at the service.",
+            SignInError::IdToken(error) => error.advice(),
+            SignInError::NotRecent => "Begin the sign-in anew with max_age, or with the prompt for a login.",
+            SignInError::CrossSite => {
+                "Send the form from a page of this service's own origin, and let its Origin header through."
+            }
+            SignInError::Method { .. } => "Use a form with this method: a link sends GET.",
+            SignInError::Service(error) => error.advice(),
+        }
+    }
+
     /// The HTTP status to answer with.
     pub fn status(&self) -> u16 {
         match self {

@@ -31,6 +31,16 @@ impl Timestamp {
         let millis = seconds.checked_mul(1000)?.checked_add(millis)?;
         u64::try_from(millis).ok().map(Timestamp::from_unix_millis)
     }
+
+    /// The date and time in UTC, with milliseconds.
+    ///
+    /// ```
+    /// use lumoauth::time::Timestamp;
+    /// assert_eq!(Timestamp::from_unix(1_750_000_000).to_rfc3339(), "2025-06-15T15:06:40.000Z");
+    /// ```
+    pub fn to_rfc3339(self) -> String {
+        Utc(self).to_string()
+    }
 }
 
 /// A point in time as a text in UTC, with milliseconds.

@@ -13,7 +13,7 @@ const REDIRECT: &str = "https://app.test/callback";
 fn world() -> (Emulator, Served) {
     let agent =
         AgentSeed::new("agt_1").secret("s3cret").capabilities(["read_document"]).redirect_uri(REDIRECT);
-    let tenant = Tenant::new("acme").agent(agent).user(UserSeed::new("alice").scopes(["read"]));
+    let tenant = Tenant::new("acme").agent(agent).user(UserSeed::new("alice").scopes(["read_document"]));
     let emulator = Emulator::builder().tenant(tenant).build().unwrap();
     let served = emulator.serve("127.0.0.1:0").unwrap();
     (emulator, served)
@@ -35,7 +35,7 @@ fn seen(error: impl Debug, url: &str) -> String {
 
 #[test]
 fn what_people_do_wrong_first_is_told_in_words_that_help() {
-    let (_emulator, served) = world();
+    let (emulator, served) = world();
     let url = served.url();
     let good = agent(url).build().unwrap();
     let chain = DelegationChain::new(&good, REDIRECT).unwrap();
@@ -81,7 +81,12 @@ fn what_people_do_wrong_first_is_told_in_words_that_help() {
             seen(good.request(Method::GET, "agents/me").unwrap().json::<Mine>().unwrap_err(), url),
         ),
     ];
-    let text: String = cases.iter().map(|(name, text)| format!("-- {name}\n{text}\n")).collect();
+    let late = chain.consent_url("late", ["read_document"]).unwrap();
+    let late = emulator.consent_as("alice", &late).unwrap();
+    emulator.advance(Duration::from_secs(3600));
+    let late = ("expired consent", seen(chain.handle_callback_url("late", late.expose()).unwrap_err(), url));
+    let text: String =
+        cases.iter().chain([&late]).map(|(name, text)| format!("-- {name}\n{text}\n")).collect();
     assert_eq!(text, include_str!("mistakes.txt"), "{text}");
 }
 

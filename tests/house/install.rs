@@ -109,6 +109,39 @@ fn installing_the_command_line_installs_nothing_else() {
     assert_eq!(installed, ["lumoauth"]);
 }
 
+/// The table of features has a row for each, and for nothing else; it says which are on by default.
+#[test]
+fn the_readme_has_every_feature() {
+    let package = package();
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let table = text.split("| feature | default |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: BTreeMap<&str, &str> = (table.lines().filter(|line| line.starts_with("| `")))
+        .map(|line| line[3..].split_once("` | ").unwrap())
+        .map(|(name, rest)| (name, rest.split('|').next().unwrap().trim()))
+        .collect();
+    let there: BTreeSet<&str> = package["features"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "default")
+        .collect();
+    assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), there);
+    let on = turned_on(&package, &["default"]);
+    for (name, default) in rows {
+        let by: Vec<&str> = default.split('`').skip(1).step_by(2).collect();
+        assert_eq!(
+            default == "yes",
+            texts(&package["features"]["default"]).contains(&name.to_owned()),
+            "{name}"
+        );
+        assert!(!default.is_empty() || !on.contains(name), "{name} is on by default");
+        for other in by {
+            assert!(turned_on(&package, &[other]).contains(name), "{name} is not on by {other}");
+        }
+    }
+}
+
 /// The lines by which pages and examples say that a program is run name a target that there is, with the features that it needs.
 #[test]
 fn every_line_that_runs_a_program_names_one() {

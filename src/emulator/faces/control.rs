@@ -1,6 +1,5 @@
 //! What tests do beside requests: decide for people, count tokens, mint platform tokens.
 
-use http::Method;
 use http::header::LOCATION;
 use serde_json::{Value, json};
 
@@ -13,7 +12,6 @@ use crate::emulator::state::grants::{Outcome, What};
 use crate::emulator::state::tokens::TokenKind;
 use crate::emulator::values::workload::WorkloadIssuer;
 use crate::secret::Secret;
-use crate::wire::Request;
 
 /// An authorization request whose page waits for a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +69,7 @@ impl Emulator {
 
     /// Opens a consent URL and approves as this user, as a person with a browser would: for tests and first steps, where there is none.
     /// Gives back the URL that the browser comes back with. It has the code in it, or a refusal that was made before anybody was asked.
+    /// Consent URLs of AAuth are opened as well.
     ///
     /// ```
     /// use lumoauth::emulator::Emulator;
@@ -91,8 +90,15 @@ impl Emulator {
     /// [`DecisionError`]: the URL opens no page that waits for a decision, or the tenant has no such user.
     pub fn consent_as(&self, user: &str, url: &str) -> Result<Secret, DecisionError> {
         let nothing = || DecisionError::NothingWaits("the consent URL".to_owned());
-        let url = url.parse().map_err(|_| nothing())?;
-        let page = self.handle_in_process(&Request::new(Method::GET, url)).response;
+        let open = |url: &str| -> Result<_, DecisionError> {
+            let url = url.parse().map_err(|_| nothing())?;
+            Ok(self.visit(url).response)
+        };
+        let mut page = open(url)?;
+        // AAuth has its page elsewhere than its consent URL.
+        if let Some(on) = page.header(LOCATION).filter(|to| consent::is_page(to)) {
+            page = open(on)?;
+        }
         if let Some(back) = page.header(LOCATION) {
             return Ok(Secret::new(back));
         }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::{Method, Uri};
+
 use crate::crypto::{CryptoError, JwkSet, KeyPair};
 use crate::emulator::engine;
 use crate::emulator::state::clock::Clock;
@@ -18,6 +20,7 @@ use crate::emulator::values::faults::{FaultRule, FaultRuleError};
 use crate::emulator::values::incoming::{BODY_LIMIT, Incoming};
 use crate::emulator::values::seed::{AgentSeed, Tenant};
 use crate::emulator::values::settings::Settings;
+use crate::origin::Origin;
 use crate::profile::AgentKey;
 use crate::secret::Secret;
 use crate::site::Site;
@@ -90,6 +93,14 @@ impl Emulator {
         self.answer(&incoming(request, &self.0.base), None)
     }
 
+    /// What a browser gets at this URL: by the base URL in process, or by that of a server, whichever it is of.
+    pub(super) fn visit(&self, url: Uri) -> Reply {
+        let served =
+            Origin::of(&url).filter(|origin| origin != self.site().origin()).map(|origin| origin.to_string());
+        let request = Request::new(Method::GET, url);
+        self.answer(&incoming(&request, served.as_deref().unwrap_or(&self.0.base)), None)
+    }
+
     pub(super) fn answer(&self, incoming: &Incoming<'_>, now: Option<Timestamp>) -> Reply {
         let Shared { aauth_keys, settings, site, base, .. } = &*self.0;
         let mut state = self.state();
@@ -107,6 +118,24 @@ impl Emulator {
     /// Where it is in process: base URL and first tenant.
     pub fn site(&self) -> &Site {
         &self.0.site
+    }
+
+    /// Who the first tenant's tokens are issued by (`iss`), in process.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lumoauth::{Emulator, TokenVerifier, verify::VerifierConfig};
+    ///
+    /// let emulator = Emulator::demo()?;
+    /// let config = VerifierConfig::new(emulator.issuer(), "https://mcp.acme.test/my-mcp-server");
+    /// let verifier = TokenVerifier::build_with(config, emulator.transport())?;
+    /// let token = emulator.agent()?.token_for("https://mcp.acme.test/my-mcp-server")?;
+    /// assert_eq!(verifier.verify(token.secret())?.issuer(), emulator.issuer());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn issuer(&self) -> String {
+        self.site().api_base()
     }
 
     /// The slug of the first tenant.

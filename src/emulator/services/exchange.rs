@@ -219,7 +219,10 @@ fn narrowed(
 
 /// `aud`: what `resource` (RFC 8707) and `audience` name, each once. Only what is known can be a target.
 fn targets(tenant: &LiveTenant, agent: &Agent, parameters: &Parameters) -> Result<Vec<String>, Answer> {
-    let unknown = || Answer::bad_oauth("invalid_target", "The target is unknown");
+    let unknown = || {
+        let hint = "The target is unknown: no MCP server has this name or Resource URI; mcp_resource (--mcp-resource) adds one";
+        Answer::bad_oauth("invalid_target", hint)
+    };
     let own = |name: &str| agent.seed.resources.iter().find(|own| *own == name).cloned();
     let mut audience: Vec<String> = Vec::new();
     let mut add = |found: Option<String>| {

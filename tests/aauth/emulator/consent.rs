@@ -159,6 +159,10 @@ fn decided_in_process_or_by_itself() {
     };
     let back = world.emulator.approve_consent(&open(), "alice").unwrap();
     assert_eq!(world.redeem(&parameter(back.expose(), "code").unwrap()).status(), 200);
+    let url = text(&ok(&world.authorize("present", "read")), "authorization_uri");
+    let back = world.emulator.consent_as("alice", &url).unwrap();
+    assert_eq!(parameter(back.expose(), "iss"), Some(world.issuer.clone()));
+    assert_eq!(world.redeem(&parameter(back.expose(), "code").unwrap()).status(), 200);
     let back = world.emulator.deny_consent(&open()).unwrap();
     assert_eq!(parameter(back.expose(), "error").as_deref(), Some("access_denied"));
 

@@ -12,7 +12,17 @@ impl EmulatorBuilder {
     }
 
     /// Adds an MCP server of this Resource URI to the first tenant, with the scopes `mcp:read` and `mcp:write`, which it does not
-    /// demand.
+    /// demand. Any API of yours is one: `agent.token_for(uri)` is a token for it then.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lumoauth::emulator::{Emulator, Tenant};
+    ///
+    /// let emulator = Emulator::builder().tenant(Tenant::demo()).mcp_resource("https://api.example.com").build()?;
+    /// let token = emulator.agent()?.token_for("https://api.example.com")?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn mcp_resource(mut self, uri: impl Into<String>) -> Self {
         self.resources.push(uri.into());
         self

@@ -53,6 +53,11 @@ fn begin(state: &mut State, call: &mut Call<'_>) -> Result<Answer, Answer> {
     Ok(redirect(StatusCode::FOUND, &Secret::new(to)))
 }
 
+/// Whether a URL that a browser is sent to is that of the page.
+pub(crate) fn is_page(url: &str) -> bool {
+    url.split('?').next().is_some_and(|before| before.ends_with(&format!("/{}", PORTAL.path())))
+}
+
 fn read(state: &State, call: &Call<'_>) -> Result<Asking, &'static str> {
     let parameters = Parameters::query(call.incoming)?;
     if parameters.repeats_any() {

@@ -8,9 +8,21 @@ use super::{
 };
 
 impl Tenant {
-    /// The demo tenant: `acme-corp` with the agent `agt_demo`, named `research-bot`, three sub-agents that it may
-    /// delegate to, the users `alice` and `bob`, an API key of `alice`, the MCP server `my-mcp-server`, and
-    /// for AAuth the agent `aag_demo` (`https://agent.acme.test`) and the served resource `reports`.
+    /// The demo tenant, `acme-corp`:
+    ///
+    /// | what | its name | what it has |
+    /// |---|---|---|
+    /// | agent | `agt_demo`, named `research-bot` | capabilities such as `read_document` and `tool:search_web`; comes back from consent to `https://myapp.com/consent` or `http://127.0.0.1/callback` |
+    /// | agents that it may delegate to | `agt_search`, `agt_scraper`, `agt_reader` | `read:documents` |
+    /// | users | `alice` (an editor), `bob` (a viewer) | scopes such as `read:documents`, `documents`, `mcp:read` |
+    /// | MCP server | `my-mcp-server`, `https://mcp.acme.test/my-mcp-server` | `mcp:read`, `mcp:write` |
+    /// | agent of AAuth | `aag_demo`, `https://agent.acme.test` | its key: [`Emulator::aauth_key`](crate::emulator::Emulator::aauth_key) |
+    /// | resource of AAuth, served | `reports` | `read:documents`, `write:documents` |
+    /// | API key | of `alice` | [`Emulator::api_key`](crate::emulator::Emulator::api_key) |
+    /// | connection for the vault | `conn_github` | `repo`, linked by `alice` |
+    ///
+    /// Tokens for an API of your own need its URL: [`EmulatorBuilder::mcp_resource`](crate::emulator::EmulatorBuilder::mcp_resource).
+    /// `delete_user` is denied.
     pub fn demo() -> Self {
         let agent = AgentSeed::new("agt_demo")
             .name("research-bot")
