@@ -50,7 +50,7 @@ fn server() -> StreamableHttpService<Documents, LocalSessionManager> {
 }
 
 // What the guard adds: from here ...
-fn app(auth: ServerAuth) -> Router {
+pub(crate) fn app(auth: ServerAuth) -> Router {
     let auth = auth
         .tool("search_web", Rule::new().capability("tool:search_web"))
         .tool("delete_all", Rule::new().people_only());

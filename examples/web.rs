@@ -24,7 +24,7 @@ async fn list_documents() -> Json<Value> {
 async fn delete_document(Path(id): Path<String>) -> Json<Value> {
     Json(json!({ "deleted": id }))
 }
-fn app(agent: &Agent) -> Router {
+pub(crate) fn app(agent: &Agent) -> Router {
     let read = get(list_documents).route_layer(require_allowed(agent.clone(), "read_documents"));
     let remove = delete(delete_document).route_layer(require_allowed(agent.clone(), "delete_documents"));
     Router::new().route("/api/documents", read).route("/api/documents/{id}", remove)

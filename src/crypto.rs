@@ -6,6 +6,8 @@ mod error;
 mod jwk;
 mod jws;
 mod key_pair;
+#[cfg(any(all(feature = "sealed", any(feature = "blocking", feature = "async")), feature = "tower"))]
+pub(crate) mod naming;
 #[cfg(feature = "verify")]
 mod private_jwk;
 #[cfg(all(feature = "sealed", any(feature = "blocking", feature = "async")))]

@@ -10,6 +10,8 @@ mod input;
 mod permission;
 mod protocol;
 mod redactor;
+#[cfg(any(feature = "signin", feature = "tower"))]
+mod session_secret;
 mod shown;
 mod signer;
 mod store;

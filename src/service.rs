@@ -23,6 +23,8 @@ mod message;
 #[cfg(feature = "tower")]
 mod policy;
 mod rule;
+#[cfg(feature = "tower")]
+mod session_id;
 mod settings;
 
 pub use answer::{Answer, refusal};
@@ -36,4 +38,6 @@ pub(crate) use policy::{Bulk, Key as PolicyKey, Memory, Subjects};
 #[cfg(feature = "tower")]
 pub(crate) use rule::both;
 pub use rule::{Rule, Verdict};
+#[cfg(feature = "tower")]
+pub(crate) use session_id::SessionIds;
 pub use settings::verifier_config;

@@ -75,8 +75,8 @@ const IMPORTS: &[(&str, &str)] = &[
         "verify",
         "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
-    ("service", "challenge claims credentials error json operations profile route scopes time verify"),
-    ("guard", "client error operations profile scopes secret service sign_in verify"),
+    ("service", "challenge claims credentials crypto error json operations profile route scopes time verify"),
+    ("guard", "client crypto error operations profile scopes secret service sign_in verify"),
     ("transport", "error mount origin secret session store time trust wire"),
     ("crypto", "secret"),
     (

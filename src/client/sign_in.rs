@@ -18,7 +18,7 @@ use crate::operations::{AccessType, Prompt};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::Session;
-use crate::sign_in::desk::{Desk, Settings, check_secret};
+use crate::sign_in::desk::{Desk, Settings};
 use crate::sign_in::{Answer, Answered, Begin, Current, Leaving, Login, SignInError, User};
 use crate::store::{MemoryStore, NameKey, SealedStore, SealingKey};
 use crate::transport::environment;
@@ -281,7 +281,7 @@ impl SignInBuilder {
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<SignIn, Error> {
         self.all_there()?;
         let secret = self.session_secret.unwrap_or_else(|| Secret::new(""));
-        check_secret(&secret)?;
+        ConfigError::of_session_secret(&secret)?;
         let client_id = self.client_id.unwrap_or_default();
         let credentials = match self.client_secret {
             Some(_) if self.is_public => {

@@ -7,7 +7,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::error::CryptoError;
 
 /// Bytes from the operating system's randomness.
-#[cfg_attr(not(feature = "emulator"), allow(dead_code))] // the emulator and sealed stores draw more than keys
+#[cfg_attr(not(feature = "emulator"), allow(dead_code))] // the emulator, sealed stores and guards draw more than keys
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| CryptoError::Randomness)?;

@@ -1,7 +1,7 @@
-//! Sealing of what is kept elsewhere: AES-256-GCM, names by HMAC, keys by HKDF, all with SHA-256.
+//! Sealing of what is kept elsewhere: AES-256-GCM, and keys by HKDF with SHA-256.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{hkdf, hmac};
+use ring::hkdf;
 use zeroize::Zeroizing;
 
 use super::{CryptoError, random_bytes};
@@ -36,22 +36,6 @@ impl Sealing {
         let length = self.0.open_in_place(nonce, Aad::from(associated), &mut text).ok()?.len();
         text.truncate(length);
         Some(text)
-    }
-}
-
-/// A key of HMAC-SHA-256 (RFC 2104).
-pub(crate) struct Naming(hmac::Key);
-
-impl Naming {
-    pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Naming(hmac::Key::new(hmac::HMAC_SHA256, key))
-    }
-
-    /// The code of the parts, one behind the other.
-    pub(crate) fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
-        parts.iter().for_each(|part| context.update(part));
-        context.sign().as_ref().first_chunk().copied().unwrap_or_default()
     }
 }
 
@@ -100,15 +84,6 @@ mod tests {
         let (secret, salt) = ([0x0b; 22], bytes("000102030405060708090a0b0c"));
         let key = hkdf_sha256(&secret, &salt, &[&bytes("f0f1f2f3f4"), &bytes("f5f6f7f8f9")]).unwrap();
         assert_eq!(key.to_vec(), bytes("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"));
-    }
-
-    #[test]
-    fn hmac_gives_the_published_tag() {
-        // RFC 4231 test case 1, its key filled up with zeros, which changes nothing.
-        let mut key = [0; 32];
-        key[..20].fill(0x0b);
-        let tag = Naming::new(&key).of(&[b"Hi ", b"There"]);
-        assert_eq!(tag.to_vec(), bytes("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"));
     }
 
     #[test]

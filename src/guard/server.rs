@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use tower_layer::Layer;
@@ -23,7 +23,8 @@ use super::verified::Guard;
 use crate::client::asynchronous::{Agent, TokenVerifier};
 use crate::error::ConfigError;
 use crate::scopes::Scopes;
-use crate::service::{Asked, Caller, Rule, hinted, read_message};
+use crate::secret::Secret;
+use crate::service::{Asked, Caller, Rule, SessionIds, hinted, read_message, refusal};
 use crate::verify::bearer;
 
 /// The guard of an MCP server: around any service that speaks streamable HTTP, rmcp's first.
@@ -31,7 +32,8 @@ use crate::verify::bearer;
 /// Every request needs an access token for this server; tools may have [`Rule`]s. Which tool is called is told by the body, and the headers
 /// `Mcp-Method` and `Mcp-Name` must say the same (400 and -32020 if they do not). A call that the caller may not make is refused, and
 /// `tools/list` shows each caller what it may call. The caller's token is sent nowhere: it is taken out of the request before your
-/// service sees it. The [`Caller`] is in the extensions of the request.
+/// service sees it. The [`Caller`] is in the extensions of the request. A session (of revisions of MCP that have them) is the caller's that
+/// began it: its id is of no use to anybody else.
 ///
 /// ```
 /// # #[cfg(all(feature = "axum", feature = "emulator"))] {
@@ -124,6 +126,18 @@ impl ServerAuth {
         self.with(|server| server.longest = bytes)
     }
 
+    /// What the ids of sessions are bound to their callers with, the same in all processes of one service that share its sessions: at least
+    /// 32 bytes that nobody can guess. Without it each `ServerAuth` draws its own, so that a session ends with its process.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadText`] for a shorter one.
+    pub fn session_secret(self, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
+        let secret = secret.into();
+        ConfigError::of_session_secret(&secret)?;
+        let ids = SessionIds::new(secret.expose().as_bytes());
+        Ok(self.with(|server| server.sessions = Some(Arc::new(ids))))
+    }
+
     /// The layer to put around the server.
     pub fn layer(&self) -> ServerAuthLayer {
         ServerAuthLayer(Arc::clone(&self.0))
@@ -149,7 +163,7 @@ impl ServerAuth {
 
 impl fmt::Debug for ServerAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Server { guard, tools, others, policies, longest } = &*self.0;
+        let Server { guard, tools, others, policies, longest, sessions: _ } = &*self.0;
         f.debug_struct("ServerAuth")
             .field("guard", guard)
             .field("tools", tools)
@@ -221,16 +235,27 @@ where
                 Ok(caller) => caller,
                 Err(answer) => return Ok(refused(*answer)),
             };
+            let Some(sessions) = &server.sessions else {
+                log::warn!("the system gave no randomness for the secret of sessions");
+                return Ok(refused(refusal(StatusCode::SERVICE_UNAVAILABLE)));
+            };
+            if let Err(answer) = sessions.inward(&mut parts.headers, &caller) {
+                return Ok(refused(*answer));
+            }
             parts.headers.remove(AUTHORIZATION);
             parts.extensions.insert(caller.clone());
             #[cfg(feature = "axum")]
             parts.extensions.insert(By::of(&server.guard));
-            let judge = Judge::new(Arc::clone(&server), caller);
+            let bound = |mut response: Response<R>| {
+                sessions.outward(response.headers_mut(), &caller);
+                response
+            };
+            let judge = Judge::new(Arc::clone(&server), caller.clone());
             // A stream of the server's own may repeat a list of tools; it carries no message of the caller's.
             if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
                 let is_stream = parts.method == Method::GET;
                 let request = Request::from_parts(parts, Either::Right(body));
-                let response = inner.call(request).await?;
+                let response = bound(inner.call(request).await?);
                 return Ok(if is_stream { filtered(judge, response).await } else { untouched(response) });
             }
             let body = match read_whole(&parts.headers, body, server.longest).await {
@@ -249,7 +274,8 @@ where
             if asked == Asked::List {
                 parts.headers.remove(ACCEPT_ENCODING);
             }
-            let response = inner.call(Request::from_parts(parts, Either::Left(Full::new(body)))).await?;
+            let request = Request::from_parts(parts, Either::Left(Full::new(body)));
+            let response = bound(inner.call(request).await?);
             Ok(if asked == Asked::List { filtered(judge, response).await } else { untouched(response) })
         })
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::policies::Policies;
 use super::verified::Guard;
-use crate::service::Rule;
+use crate::crypto::random_bytes;
+use crate::service::{Rule, SessionIds};
 
 /// The longest message, in bytes, if nothing else is set.
 const LONGEST: usize = 1024 * 1024;
@@ -18,11 +19,21 @@ pub(super) struct Server {
     pub(super) others: Rule,
     pub(super) policies: Option<Arc<Policies>>,
     pub(super) longest: usize,
+    /// None if the system gave no randomness for their secret: then nobody is let in.
+    pub(super) sessions: Option<Arc<SessionIds>>,
 }
 
 impl Server {
     pub(super) fn new(guard: Guard) -> Self {
-        Server { guard, tools: HashMap::new(), others: Rule::new(), policies: None, longest: LONGEST }
+        let secret = random_bytes::<32>();
+        Server {
+            guard,
+            tools: HashMap::new(),
+            others: Rule::new(),
+            policies: None,
+            longest: LONGEST,
+            sessions: secret.ok().map(|secret| Arc::new(SessionIds::new(&secret))),
+        }
     }
 
     pub(super) fn rule(&self, tool: &str) -> &Rule {

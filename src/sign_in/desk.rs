@@ -19,8 +19,6 @@ use crate::secret::Secret;
 use crate::session::{Session, Users};
 use crate::verify::{IdVerifier, IdVerifierConfig, Leeway, TrustedIssuer};
 
-/// The shortest secret of sessions, in bytes.
-const SHORTEST_SECRET: usize = 32;
 /// How long a session lasts, if nothing else is said.
 const LIFE: Duration = Duration::from_secs(12 * 3600);
 /// The longest that a session may last: 400 days, as browsers have it for cookies.
@@ -68,15 +66,6 @@ fn own_path(public: &PublicUrl, setting: &'static str, path: String) -> Result<S
     if public.is_own(&path) { Ok(path) } else { Err(ConfigError::BadText { setting, problem }) }
 }
 
-/// Checks the secret of sessions.
-pub(crate) fn check_secret(secret: &Secret) -> Result<(), ConfigError> {
-    if secret.expose().len() < SHORTEST_SECRET {
-        let problem = "has fewer than 32 bytes, which can be guessed: take 32 random ones, such as `openssl rand -base64 32` gives";
-        return Err(ConfigError::BadText { setting: "session_secret", problem });
-    }
-    Ok(())
-}
-
 /// What all sign-ins of one service share.
 pub(crate) struct Desk {
     pub(crate) session: Session,
@@ -99,7 +88,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(session: Session, settings: Settings) -> Result<Self, ConfigError> {
-        check_secret(&settings.secret)?;
+        ConfigError::of_session_secret(&settings.secret)?;
         let public = PublicUrl::parse(&settings.public_url)?;
         let Settings { secret, login, life, leeway, ends_at_service, .. } = settings;
         let is_piece = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);

@@ -5,7 +5,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::{Prefix, Record, Shelf, StoreKey};
-use crate::crypto::sealing::{Naming, Sealing, hkdf_sha256};
+use crate::crypto::naming::Naming;
+use crate::crypto::sealing::{Sealing, hkdf_sha256};
 use crate::crypto::{CryptoError, base64url};
 use crate::error::{InputError, StoreError};
 use crate::secret::Secret;

@@ -13,7 +13,7 @@ const RESOURCE: &str = "http://127.0.0.1:9000/mcp";
 const SCENARIOS: [&str; 2] = ["authorization-server-metadata-endpoint", "authorization-code-grant"];
 
 /// Node and the suite, installed when they are first needed.
-fn installed() -> Result<(PathBuf, PathBuf), String> {
+pub fn installed() -> Result<(PathBuf, PathBuf), String> {
     let home = folder("conformance");
     let node = home.join("node_modules/.bin/node");
     let suite = home.join("node_modules/@modelcontextprotocol/conformance/dist/index.js");

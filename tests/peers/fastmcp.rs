@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::child::{folder, run, skipped};
 
 /// An interpreter with FastMCP, installed when it is first needed.
-fn installed() -> Result<PathBuf, String> {
+pub fn installed() -> Result<PathBuf, String> {
     let home = folder("fastmcp");
     let python = home.join("bin/python");
     let works = |python: &Path| {

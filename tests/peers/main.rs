@@ -18,5 +18,16 @@ mod fastmcp;
 mod hostile;
 mod jit;
 mod keys;
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+mod mcp_clients;
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+#[allow(dead_code)] // its main is for people
+#[path = "../../examples/mcp_server.rs"]
+mod mcp_example;
 mod oidc;
 mod python;
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+#[path = "../web/serving.rs"]
+mod serving;
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+mod suite;

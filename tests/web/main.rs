@@ -4,6 +4,21 @@
 
 mod asked;
 mod callers;
+#[cfg(feature = "reqwest")]
+mod http_client;
+#[cfg(feature = "reqwest")]
+#[allow(dead_code)] // its main is for people
+#[path = "../../examples/mcp_server.rs"]
+mod mcp_example;
+#[cfg(feature = "reqwest")]
+mod rmcp_client;
+#[cfg(feature = "reqwest")]
+mod serving;
+mod sessions;
 mod strangers;
 mod support;
 mod tools;
+#[cfg(feature = "reqwest")]
+#[allow(dead_code)] // its main is for people
+#[path = "../../examples/web.rs"]
+mod web_example;
