@@ -138,6 +138,12 @@ pub enum Error {
     },
 }
 
+impl From<ConsentError> for Error {
+    fn from(error: ConsentError) -> Self {
+        Error::Consent(error)
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Error::Store(error)
