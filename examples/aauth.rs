@@ -1,6 +1,6 @@
 //! An agent with a key of its own: it asks for authorization at a resource, a person consents, and it signs its calls.
 //!
-//! Everything runs on this machine, over HTTP: a local LumoAuth with its demo resource, and a person who clicks through the
+//! Everything runs on this machine, over HTTP: a local LumoAuth with its demo resource, and a person who agrees on the
 //! consent page.
 //!
 //! ```sh
@@ -8,11 +8,11 @@
 //! ```
 
 use lumoauth::aauth::{AgentKey, AgentServer, Authorization, Client, Delegate, Message, Nonce};
-use lumoauth::embed::wire::{Form, Request};
+use lumoauth::embed::wire::Request;
 use lumoauth::emulator::{
     AAuthAgentSeed, AAuthResourceSeed, AgentSeed, AuthLevel, Emulator, Tenant, UserSeed,
 };
-use lumoauth::http::{Method, header::LOCATION};
+use lumoauth::http::Method;
 use lumoauth::transport::{TransportOptions, UreqTransport};
 use lumoauth::{Secret, Transport};
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Authorization::Consent(consent) => {
             let url = client.consent_url(&consent)?;
             println!("The user is sent to {}?...", url.split('?').next().unwrap_or_default());
-            client.handle_callback_url(&consent, &click_through(&http, &url)?)?
+            client.handle_callback_url(&consent, emulator.consent_as("alice", &url)?.expose())?
         }
     };
     println!("Granted at {}", token.resource().unwrap_or_default());
@@ -94,24 +94,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn problem(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body["error_description"].as_str().unwrap_or("no reason given").to_owned()
-}
-
-/// What a person does in a browser: follows the service to its page, picks "alice", approves, and is sent back.
-fn click_through(browser: &UreqTransport, url: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let sent = browser.send(Request::new(Method::GET, url.parse()?))?;
-    let page_url = sent.header(LOCATION).ok_or("the user was not sent to the page")?.to_owned();
-    let page = browser.send(Request::new(Method::GET, page_url.parse()?))?.text();
-    // The form goes back to the page's own address, with what the page hid in it.
-    let mut form = Form::new().field("user", "alice").field("decision", "approve");
-    for name in ["request", "csrf"] {
-        form = form.field(name, &hidden(&page, name).ok_or("the page has no consent form")?);
-    }
-    let address = page_url.split('?').next().unwrap_or_default();
-    let back = browser.send(Request::new(Method::POST, address.parse()?).form(form))?;
-    Ok(back.header(LOCATION).ok_or("the user was not sent back")?.to_owned())
-}
-
-fn hidden(page: &str, name: &str) -> Option<String> {
-    let value = page.split_once(&format!("name=\"{name}\" value=\""))?.1;
-    Some(value.split_once('"')?.0.to_owned())
 }

@@ -1,16 +1,14 @@
 //! An agent acts for a user, with that user's consent, and hands authority on to another agent.
 //!
-//! Everything runs on this machine, over HTTP: a local LumoAuth, and a person who clicks through its consent page.
+//! Everything runs on this machine, over HTTP: a local LumoAuth, and a person who agrees on its consent page.
 //!
 //! ```sh
 //! cargo run --example delegation --features emulator
 //! ```
 
-use lumoauth::embed::wire::{Form, Request};
 use lumoauth::emulator::{AgentSeed, Emulator, Tenant, UserSeed};
-use lumoauth::http::{Method, header::LOCATION};
-use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::{Agent, DelegationChain, Transport};
+use lumoauth::http::Method;
+use lumoauth::{Agent, DelegationChain};
 
 const REDIRECT: &str = "https://myapp.example/callback";
 
@@ -37,8 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("The user is sent to {}?...", url.split('?').next().unwrap_or_default());
 
     // 2. The user comes back to the redirect URI; the whole URL is checked: state, issuer, refusals.
-    let back = click_through(&url)?;
-    chain.handle_callback_url("session-1", &back)?;
+    let back = emulator.consent_as("alice", &url)?; // her browser, and your web server at the redirect URI
+    chain.handle_callback_url("session-1", back.expose())?;
     println!("The user has consented. Sessions: {:?}", chain.active_sessions()?);
 
     // 3. A token with which the agent acts for the user: the chain is in it.
@@ -66,23 +64,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     chain.revoke("session-1")?;
     println!("\nRevoked. Sessions: {:?}", chain.active_sessions()?);
     Ok(())
-}
-
-/// What a person does in a browser: reads the page, picks "alice", approves, and is sent back.
-fn click_through(url: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let browser = UreqTransport::new(&TransportOptions::default())?;
-    let page = browser.send(Request::new(Method::GET, url.parse()?))?.text();
-    // The form goes back to the page's own address, with what the page hid in it.
-    let mut form = Form::new().field("user", "alice").field("decision", "approve");
-    for name in ["request", "csrf"] {
-        form = form.field(name, &hidden(&page, name).ok_or("the page has no consent form")?);
-    }
-    let address = url.split('?').next().unwrap_or_default();
-    let sent_back = browser.send(Request::new(Method::POST, address.parse()?).form(form))?;
-    Ok(sent_back.header(LOCATION).ok_or("the user was not sent back")?.to_owned())
-}
-
-fn hidden(page: &str, name: &str) -> Option<String> {
-    let value = page.split_once(&format!("name=\"{name}\" value=\""))?.1;
-    Some(value.split_once('"')?.0.to_owned())
 }

@@ -1,20 +1,18 @@
 //! LumoAuth's Python quickstart, line by line in Rust. The Python lines stand above those that do the same.
 //!
-//! It runs on a local LumoAuth, where a person who always agrees sits at the consent page.
+//! It runs on a local LumoAuth, where a person sits at the consent page and agrees.
 //!
 //! ```sh
 //! cargo run --example from_python --features emulator
 //! ```
 
-use lumoauth::emulator::{Emulator, Tenant};
 use lumoauth::http::Method;
-use lumoauth::transport::{TransportOptions, UreqTransport};
-use lumoauth::{Agent, Ask, DelegationChain, Transport};
+use lumoauth::{Agent, Ask, DelegationChain, Emulator};
 use serde_json::json;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The local LumoAuth, and what it wants to know of the environment. The real service needs only the variables.
-    let emulator = Emulator::builder().tenant(Tenant::demo()).auto_consent("alice").build()?;
+    let emulator = Emulator::demo()?;
     let served = emulator.serve("127.0.0.1:0")?;
     let environment = emulator.environment(&served);
     let variable =
@@ -65,7 +63,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // url = chain.get_consent_url("session-1", scopes=["profile", "documents"])
     let url = chain.consent_url("session-1", ["profile", "documents"])?;
     // chain.handle_consent_callback("session-1", code)
-    chain.handle_callback_url("session-1", &browser(&url)?)?;
+    let back = emulator.consent_as("alice", &url)?; // the user and her browser
+    chain.handle_callback_url("session-1", back.expose())?;
     // token = chain.exchange("session-1", scopes=["documents"])
     let token = chain.exchange("session-1", ["documents"])?;
     println!("acting for the user with: {}", token.scopes());
@@ -79,11 +78,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token = agent.mcp_token("my-mcp-server")?;
     println!("a token for the MCP server, for {} s", token.lifetime().as_secs());
     Ok(())
-}
-
-/// The user's browser: opens the consent page and says where it was sent in the end.
-fn browser(url: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let transport = UreqTransport::new(&TransportOptions::default())?;
-    let answer = transport.send(lumoauth::embed::wire::Request::new(Method::GET, url.parse()?))?;
-    Ok(answer.header(lumoauth::http::header::LOCATION).ok_or("the page sends nobody on")?.to_owned())
 }

@@ -130,11 +130,13 @@ impl UnverifiedClaims {
     }
 
     /// `sub`, as claimed.
+    #[doc(alias = "get_subject")]
     pub fn unverified_subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }
 
     /// The chain in `act`, as claimed, outermost first; empty if nobody acts for the subject.
+    #[doc(alias = "parse_actor_chain")]
     pub fn unverified_actors(&self) -> &[Actor] {
         &self.actors
     }

@@ -20,6 +20,7 @@
 
 #[doc = "[docs/aauth.md]: crate::guide::aauth"]
 #[doc = "[docs/errors.md]: crate::guide::errors"]
+#[doc = "[docs/web.md]: crate::guide::web"]
 #[doc = ""]
 #[doc = include_str!("../docs/python.md")]
 pub mod python {}

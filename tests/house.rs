@@ -20,6 +20,8 @@ mod lines_written;
 mod links;
 #[path = "house/names.rs"]
 mod names;
+#[path = "house/python.rs"]
+mod python;
 #[path = "house/twice.rs"]
 mod twice;
 

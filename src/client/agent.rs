@@ -303,6 +303,7 @@ impl Agent {
     /// # Errors
     /// [`Error::Input`] for a path that would leave the service, and all that a call can end with. An error status is
     /// not an error here, but for a POST or PATCH that a gateway answers with 502 or 504: its outcome is unknown.
+    #[doc(alias = "api_request")]
     pub async fn request(&self, method: Method, path: &str) -> Result<Response, Error> {
         self.driver.run(ApiRequest::new(method, path)).await
     }

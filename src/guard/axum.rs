@@ -39,6 +39,7 @@ use crate::verify::VerifyError;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "check_permission")]
 pub fn require_allowed(agent: Agent, question: impl Into<Ask>) -> Allowed {
     Allowed::new(agent, question)
 }
