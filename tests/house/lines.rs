@@ -45,3 +45,14 @@ fn the_guard_of_an_mcp_server_takes_ten_lines_at_most() {
     println!("a protected MCP server with two rules: {ours} lines beside rmcp's own");
     assert!(ours > 3 && ours <= 10);
 }
+
+#[test]
+fn the_page_shows_the_service_for_actix_that_is_compiled() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let (page, code) = (read("docs/web.md"), read("tests/actix/src/app.rs"));
+    let (_, block) = page.split_once("The same with actix-web").unwrap();
+    let (block, _) = block.split_once("```text\n").unwrap().1.split_once("```\n").unwrap();
+    let (_, code) = code.split_once("\n\n").unwrap();
+    assert_eq!(block, code, "docs/web.md and tests/actix/src/app.rs");
+    println!("the service for actix-web: {} lines", lines(code));
+}
