@@ -16,9 +16,15 @@ pub(crate) mod sealing;
 mod verify;
 
 pub use algorithm::{Algorithm, MessageAlgorithm};
+pub(crate) use bytes::base64url;
 #[cfg(feature = "verify")]
 pub(crate) use bytes::from_base64url;
-pub(crate) use bytes::{base64url, random_bytes};
+#[cfg(any(
+    feature = "emulator",
+    feature = "tower",
+    all(feature = "sealed", any(feature = "blocking", feature = "async"))
+))]
+pub(crate) use bytes::random_bytes;
 pub use error::CryptoError;
 pub use jwk::{Jwk, JwkSet};
 pub use jws::{sign_compact, sign_compact_as};

@@ -10,7 +10,7 @@ mod input;
 mod permission;
 mod protocol;
 mod redactor;
-#[cfg(any(feature = "signin", feature = "tower"))]
+#[cfg(any(feature = "tower", all(feature = "signin", any(feature = "blocking", feature = "async"))))]
 mod session_secret;
 mod shown;
 mod signer;

@@ -46,7 +46,7 @@ pub enum ConfigError {
     #[error("root_certificates: {0}")]
     BadCertificate(&'static str),
     /// A file with certificates that the environment names cannot be used. That there is none in it is found when the first
-    /// connection in TLS is made, and is then a [`TransportError`] with these words.
+    /// connection in TLS is made, and is then a [`TransportError`](crate::error::TransportError) with these words.
     #[error("{variable} names {file:?}, {problem}")]
     CertificateFile {
         /// The variable that names it.

@@ -8,6 +8,7 @@ mod register;
 pub use budget::{Budget, BudgetLimit};
 pub use identity::{GetIdentity, Identity, ME, Workspace};
 pub use info::{AgentInfo, GetInfo, USERINFO};
+#[cfg(any(feature = "emulator", test))]
 pub(crate) use register::PRIVATE_MEMBERS;
 pub use register::{REGISTER, Register, Registration};
 
