@@ -13,7 +13,7 @@ use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::site::Site;
 
-/// The settings of a [`Session`]. Every one has a default but the site.
+/// The settings of a [`Session`](super::Session). Every one has a default but the site.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(super) site: Site,
@@ -120,6 +120,7 @@ impl Settings {
     /// its client id is set.
     ///
     /// [`Shelf::Tokens`]: crate::store::Shelf::Tokens
+    /// [`Action::Store`]: super::Action::Store
     pub fn shared_tokens(mut self) -> Self {
         self.shared_tokens = true;
         self
