@@ -3,6 +3,7 @@
 mod address;
 mod answers;
 mod cluster;
+mod framing;
 mod line;
 mod script;
 mod servers;

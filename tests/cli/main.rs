@@ -14,5 +14,5 @@ mod jit;
 mod pages;
 #[path = "../rounds/mod.rs"]
 mod rounds;
-#[cfg(all(unix, feature = "redis"))]
+#[cfg(unix)]
 mod shared;

@@ -178,6 +178,17 @@ fn a_renewal_is_three_trips_to_the_server_and_what_is_fresh_none() {
         tokens(&world.all(&mut members[..1], "user").0);
         let user = trips(&world);
         println!("a user's renewal by four threads: {} loads, {} changes", user[0], user[1] + user[2]);
+        let mut alone = Member::start(&world, Ways { threads: 1, ..ways }, 0);
+        assert_eq!(alone.hear().unwrap()["ready"], true);
+        world.pass();
+        tokens(&world.all(std::slice::from_mut(&mut alone), "own").0);
+        reset(&world);
+        tokens(&world.all(std::slice::from_mut(&mut alone), "user").0);
+        assert_eq!(
+            trips(&world),
+            [2, 2, 0],
+            "a load for the call; a load, a claim and a token for the renewal"
+        );
         let mut aside = world.engine.aside();
         let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut aside).unwrap();
         for key in keys {

@@ -210,9 +210,18 @@ enum At {
 
 impl Save {
     pub(super) fn new(users: &Users, session: StoreKey, obtained: Obtained) -> Self {
+        Save::over(users, session, obtained, None)
+    }
+
+    /// Over this record, as far as is known: then it need not be loaded first.
+    pub(super) fn over(users: &Users, session: StoreKey, obtained: Obtained, record: Option<Record>) -> Self {
         let obtained = Arc::new(obtained);
         let edit = Arc::clone(&obtained);
         let change = Change::new(session.clone(), move |record, now| edit.edit(record, now)).that_carries();
+        let change = match record {
+            Some(record) => change.knowing(record),
+            None => change,
+        };
         Save { users: users.clone(), session, obtained: Some(obtained), at: At::Store(Box::new(change)) }
     }
 

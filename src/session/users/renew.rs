@@ -14,6 +14,7 @@ use crate::operation::AttemptId;
 use crate::operations::{Claimed, Refresh, UserSession};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
+use crate::store::Record;
 use crate::time::{Deadline, Now};
 
 /// The pause between two looks at a session whose renewal another process has claimed.
@@ -34,7 +35,8 @@ enum At {
     Pausing {
         until: Duration,
     },
-    Refresh(Box<Call<Refresh>>),
+    /// With the record as it was saved with the claim, if that is known.
+    Refresh(Box<Call<Refresh>>, Option<Record>),
     Save(Box<Save>),
     /// The renewal failed; who claimed it says so.
     Release(Box<Change<()>>, Option<Failed>, bool),
@@ -43,8 +45,9 @@ enum At {
 /// How the session is found.
 #[allow(clippy::large_enum_variant)] // taken apart at once
 enum Seen {
-    /// The renewal is this call's: with this refresh token, for no more than these scopes.
-    Mine(Secret, Scopes),
+    /// The renewal is this call's: with this refresh token, for no more than these scopes. The record with the claim, if it is saved
+    /// for that.
+    Mine(Secret, Scopes, Vec<u8>),
     /// It has another token already, or this one is good and need not be renewed yet.
     Good(UserSession),
     /// Another process renews it.
@@ -80,13 +83,15 @@ impl Renew {
             let Some(refresh) = refresh else { return Ok(Edit::Leave(Seen::Gone)) };
             let scopes = session.scopes();
             match session.claimed(now.wall) {
-                Claimed::Now if session.is_claimed_by(&by) => Ok(Edit::Leave(Seen::Mine(refresh, scopes))),
+                Claimed::Now if session.is_claimed_by(&by) => {
+                    Ok(Edit::Leave(Seen::Mine(refresh, scopes, Vec::new())))
+                }
                 Claimed::Now => Ok(Edit::Leave(Seen::Claimed)),
                 // It may have been sent, and must not be sent twice.
                 Claimed::Stale if !session.is_claimed_by(&by) => Ok(Edit::Leave(Seen::Gone)),
                 Claimed::Stale | Claimed::No => {
                     session.claim(&by, now.wall);
-                    Ok(saved(&session, now, Seen::Mine(refresh, scopes)))
+                    Ok(saved(&session, now, Seen::Mine(refresh, scopes, session.to_bytes())))
                 }
             }
         });
@@ -151,6 +156,7 @@ impl Part for Renew {
                         Step::Done(seen) => seen,
                         Step::Do(action) => return Ok(Step::Do(action)),
                     };
+                    let version = look.saved();
                     match seen {
                         Seen::Good(session) => {
                             self.users.shared.kept.settled(&self.key);
@@ -173,16 +179,17 @@ impl Part for Renew {
                             let phase = "saving that the token is renewed";
                             return Err(Failed::open(late("oauth.token", phase, time), Open::default()));
                         }
-                        Seen::Mine(refresh, granted) => {
+                        Seen::Mine(refresh, granted, bytes) => {
                             // Never in haste: whoever gives up on a refresh token has lost it.
                             let lead = Lead { early: false, ..self.lead };
                             let refresh = Refresh::new(refresh).granted(granted);
-                            self.at =
-                                At::Refresh(Box::new(Call::leading(&self.users.session, refresh, lead)));
+                            let call = Call::leading(&self.users.session, refresh, lead);
+                            let record = version.map(|version| Record::new(bytes, version));
+                            self.at = At::Refresh(Box::new(call), record);
                         }
                     }
                 }
-                At::Refresh(call) => match Part::step(&mut **call, now, arrived.take(), time) {
+                At::Refresh(call, record) => match Part::step(&mut **call, now, arrived.take(), time) {
                     Ok(Step::Do(action)) => {
                         if matches!(action, Action::Send(_)) {
                             self.users.shared.kept.sent(&self.key, now);
@@ -191,8 +198,8 @@ impl Part for Renew {
                     }
                     Ok(Step::Done(tokens)) => {
                         let obtained = Obtained { by: self.by.clone(), tokens, how: How::Renewed };
-                        let save = Save::new(&self.users, self.key.session.clone(), obtained);
-                        self.at = At::Save(Box::new(save));
+                        let (session, record) = (self.key.session.clone(), record.take());
+                        self.at = At::Save(Box::new(Save::over(&self.users, session, obtained, record)));
                     }
                     Err(failed) => self.at = self.failed(failed),
                 },

@@ -13,12 +13,14 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::address::{Address, Login};
 use super::answers::text;
+use super::framing::Framing;
 use crate::store::clock::Clock;
 
 /// An answer has this many bytes at most: a record of the largest size, and what stands around it.
 const LONGEST: usize = LARGEST_RECORD + 65_536;
 /// A record has this many bytes at most, as in files.
 pub(super) const LARGEST_RECORD: usize = 32 << 20;
+const UNFIT: &str = "its answer is damaged or too long";
 /// The longest that one address of a host is tried.
 const CONNECTING: Duration = Duration::from_secs(3);
 
@@ -110,7 +112,7 @@ impl Read for Socket {
         let room = bytes.len().min(self.left);
         let bytes = bytes.get_mut(..room).unwrap_or_default();
         if bytes.is_empty() {
-            return Err(io::Error::new(ErrorKind::InvalidData, "the answer is too long"));
+            return Err(unfit());
         }
         let read = match &mut self.stream {
             Stream::Tcp(stream) => {
@@ -156,6 +158,27 @@ impl Read for Wire {
             Wire::Tls(stream) => stream.read(bytes),
         }
     }
+}
+
+/// The answers to what was asked.
+struct Answers<'a> {
+    wire: &'a mut Wire,
+    framing: Framing,
+    is_unfit: bool,
+}
+
+impl Read for Answers<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.wire.read(bytes);
+        let mut is_taken = |read: &usize| self.framing.takes(bytes.get(..*read).unwrap_or_default());
+        let read = read.and_then(|read| if is_taken(&read) { Ok(read) } else { Err(unfit()) });
+        self.is_unfit = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidData);
+        read
+    }
+}
+
+fn unfit() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, UNFIT)
 }
 
 /// In words that hold nothing of what was sent.
@@ -300,12 +323,15 @@ impl Line {
             }
         }
         let (mut answers, mut parser) = (Vec::new(), Parser::new());
+        let mut from = Answers { wire: &mut self.wire, framing: Framing::default(), is_unfit: false };
         for _ in commands {
             // The parser's own words would show what was read.
-            let answer = parser.parse_value(&mut self.wire);
+            let answer = parser.parse_value(&mut from);
             answers.push(answer.map_err(|error| {
                 let why = if error.is_timeout() {
                     "it did not answer in time"
+                } else if from.is_unfit {
+                    UNFIT
                 } else if error.is_io_error() {
                     "it closed the connection"
                 } else {

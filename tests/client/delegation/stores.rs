@@ -270,3 +270,18 @@ fn a_code_that_the_service_has_no_time_for_is_not_lost() {
         }
     }
 }
+
+#[test]
+fn a_renewal_asks_the_store_three_times_more() {
+    let emulator = emulator();
+    let store = Faulty::new(&emulator);
+    let chain = chain(&emulator).store(store.clone());
+    consent(&emulator, &chain, "s1");
+    chain.exchange("s1", []).unwrap();
+    store.heal();
+    chain.exchange("s1", []).unwrap();
+    assert_eq!(store.heal(), 1, "the session is loaded for every call");
+    emulator.advance(Duration::from_secs(2 * 3_600));
+    chain.exchange("s1", []).unwrap();
+    assert_eq!(store.heal(), 4, "a load, a claim, the tokens");
+}
