@@ -178,6 +178,7 @@ fn a_record_moved_changed_or_cut_is_noticed_and_an_old_one_put_back_is_not() {
         keys(&*memory, &Prefix::all(Shelf::Sessions)).into_iter().find(|key| *key != place).unwrap();
     put(&memory, &elsewhere, &whole);
     assert!(store.load(&key("bob"), WITHIN).unwrap_err().is_corrupt());
+    assert!(store.keys(&Prefix::all(Shelf::Sessions), None, WITHIN).unwrap_err().is_corrupt());
     assert!(!store.remove_if(&key("bob"), bob, WITHIN).unwrap());
     let alice = StoreKey::new(Shelf::Tokens, ["alice"]);
     store.save_if(&alice, None, b"x", None, WITHIN).unwrap().unwrap();

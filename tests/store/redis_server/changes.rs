@@ -176,6 +176,24 @@ fn a_line_that_was_closed_is_not_asked_so_that_no_outcome_is_in_doubt() {
     assert_eq!(fake.asked().iter().map(|(line, _)| *line).collect::<Vec<_>>(), [0, 1]);
 }
 
+#[test]
+fn no_after_a_lost_answer_says_nothing_and_yes_is_its_own() {
+    for (code, is_known) in [(":0", false), (":1", true)] {
+        let fake = Fake::start(move |line, words| match (change(words), line) {
+            (false, _) => opening(words),
+            // It is asked, and its line ends there.
+            (true, 0) if !words[4].is_empty() => None,
+            (true, 0) => says(":1"),
+            (true, _) => says(code),
+        });
+        let store = fake.store();
+        let version = make(&store, &key("a"), b"1");
+        let saved = store.save_if(&key("a"), Some(version), b"2", None, WITHIN);
+        assert!(if is_known { saved.unwrap().is_some() } else { saved.unwrap_err().is_unavailable() });
+        assert_eq!(fake.asked().iter().map(|(line, _)| *line).collect::<Vec<_>>(), [0, 0, 1]);
+    }
+}
+
 /// Two servers that know of each other's ports.
 fn two(
     answer: impl Fn(usize, &[String], [u16; 2]) -> super::fake::Says + Send + Sync + 'static,
