@@ -7,6 +7,7 @@
 #![doc = "[docs/guarantees.md]: crate::guide::guarantees"]
 #![doc = "[docs/mcp.md]: crate::guide::mcp"]
 #![doc = "[docs/web.md]: crate::guide::web"]
+#![doc = "[docs/web.md#my-agent-calls-my-api]: crate::guide::web#my-agent-calls-my-api"]
 #![doc = "[docs/permissions.md]: crate::guide::permissions"]
 #![doc = "[docs/python.md]: crate::guide::python"]
 #![doc = "[docs/SECURITY.md]: crate::guide::security"]

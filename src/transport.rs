@@ -27,6 +27,8 @@ mod ureq;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::ReqwestTransport;
+#[cfg(all(feature = "reqwest", feature = "axum"))]
+pub(crate) use self::reqwest::to_its_end;
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
 pub use self::ureq::UreqTransport;

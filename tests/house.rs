@@ -78,7 +78,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "challenge claims crypto error json operation operations origin scopes secret session time wire",
     ),
     ("service", "challenge claims credentials crypto error json operations profile route scopes time verify"),
-    ("guard", "client crypto error operations profile scopes secret service sign_in verify"),
+    ("guard", "client crypto error operations profile scopes secret service sign_in transport verify"),
     ("transport", "error mount origin secret session store time trust wire"),
     ("crypto", "secret"),
     (

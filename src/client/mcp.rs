@@ -99,7 +99,7 @@ impl McpServer {
     /// `insufficient_scope`, as [`McpServer::request`] does. With the token that comes back the request may be sent once more; none means
     /// that nothing would be different.
     ///
-    #[doc = example!("let server = agent.resource(\"https://mcp.acme.test/my-mcp-server\")?;\n# let challenge = lumoauth::challenge::Challenge::bearer().parameter(\"error\", \"insufficient_scope\").parameter(\"scope\", \"mcp:write\");\nlet answer = server.answer(&challenge)", ";\n// The demo's agent may not write there, and the service says so.\nassert!(answer.expect_err(\"no such scope\").to_string().contains(\"mcp:write\"));")]
+    #[doc = example!("let server = agent.resource(\"https://mcp.acme.test/my-mcp-server\")?;\n# let challenge = lumoauth::challenge::Challenge::bearer().parameter(\"error\", \"insufficient_scope\").parameter(\"scope\", \"mcp:admin\");\nlet answer = server.answer(&challenge)", ";\n// The demo's agent may read and write there and no more, and the service says so.\nassert!(answer.expect_err(\"no such scope\").to_string().contains(\"mcp:admin\"));")]
     ///
     /// # Errors
     /// As [`McpServer::request`].

@@ -283,6 +283,7 @@ impl SignInBuilder {
         let secret = self.session_secret.unwrap_or_else(|| Secret::new(""));
         ConfigError::of_session_secret(&secret)?;
         let client_id = self.client_id.unwrap_or_default();
+        let name = client_id.clone();
         let credentials = match self.client_secret {
             Some(_) if self.is_public => {
                 let problem = "is set beside a public client, which has none";
@@ -294,8 +295,10 @@ impl SignInBuilder {
         let settings = self.connection.connection()?.credentials(credentials).client_auth(self.client_auth);
         let session = Session::new(settings);
         let inner = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let names = NameKey::derived(&secret, "sign-in")?;
-        let store = SealedStore::new(inner, names, SealingKey::derived("1", &secret, "sign-in")?);
+        // A session is of one client at one tenant, also where several have one store and one secret.
+        let whose = ["sign-in", &session.site().api_base(), &name].join("\0");
+        let names = NameKey::derived(&secret, &whose)?;
+        let store = SealedStore::new(inner, names, SealingKey::derived("1", &secret, &whose)?);
         let public_url = self.public_url.unwrap_or_default();
         let desk = Desk::new(session.clone(), Settings { public_url, secret, ..self.settings })?;
         let driver = Driver {

@@ -8,7 +8,10 @@ use ::axum::Router;
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use ::axum::response::{IntoResponse, Response};
 use ::axum::routing::get;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
+    CONTENT_TYPE, HeaderValue,
+};
 use http::request::Parts;
 use http::{StatusCode, Uri};
 
@@ -61,8 +64,18 @@ pub fn metadata_routes(verifier: &TokenVerifier) -> Router {
         async move { described(&verifier, uri.path()).await }
     };
     Router::new()
-        .route("/.well-known/oauth-protected-resource", get(document.clone()))
-        .route("/.well-known/oauth-protected-resource/{*resource}", get(document))
+        .route("/.well-known/oauth-protected-resource", get(document.clone()).options(preflight))
+        .route("/.well-known/oauth-protected-resource/{*resource}", get(document).options(preflight))
+}
+
+/// Clients in browsers send headers of their own (`MCP-Protocol-Version`), and ask first whether they may.
+async fn preflight() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    response
 }
 
 async fn described(verifier: &TokenVerifier, path: &str) -> Response {

@@ -20,15 +20,20 @@ impl Door {
         self.preflights = true;
     }
 
-    /// True if nobody is asked for a token here. Paths are compared as they were received, whole: `/health` is neither `/health/`
-    /// nor `/health/x` nor `/HEALTH` nor `/%68ealth`. Who may GET may HEAD.
-    pub(super) fn is_public(&self, method: &Method, uri: &Uri) -> bool {
+    /// True if nobody is asked for a token here.
+    pub(super) fn is_open(&self, parts: &Parts) -> bool {
+        self.is_public(&parts.method, received(parts)) || self.is_preflight(parts)
+    }
+
+    /// Paths are compared as they were received, whole: `/health` is neither `/health/` nor `/health/x` nor `/HEALTH` nor `/%68ealth`, and on
+    /// no nested route. Who may GET may HEAD.
+    fn is_public(&self, method: &Method, uri: &Uri) -> bool {
         let fits = |own: &Method| own == method || (*own == Method::GET && *method == Method::HEAD);
         self.public.iter().any(|(own, path)| fits(own) && path == uri.path())
     }
 
     /// True for the question of a browser whether it may ask, if such are let through (Fetch, "CORS-preflight request").
-    pub(super) fn is_preflight(&self, parts: &Parts) -> bool {
+    fn is_preflight(&self, parts: &Parts) -> bool {
         let has = |name| parts.headers.contains_key(name);
         self.preflights
             && parts.method == Method::OPTIONS
@@ -36,6 +41,15 @@ impl Door {
             && has(ACCESS_CONTROL_REQUEST_METHOD)
             && !has(AUTHORIZATION)
     }
+}
+
+/// The URI before any router took a part of the path away.
+fn received(parts: &Parts) -> &Uri {
+    #[cfg(feature = "axum")]
+    if let Some(::axum::extract::OriginalUri(uri)) = parts.extensions.get() {
+        return uri;
+    }
+    &parts.uri
 }
 
 #[cfg(test)]

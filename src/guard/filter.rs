@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Either, Full, Limited};
@@ -29,6 +29,8 @@ where
 {
     let unreadable = || refused(refusal(StatusCode::BAD_GATEWAY));
     let (mut parts, body) = response.into_parts();
+    // Whoever keeps it keeps it for nobody else.
+    parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let is_plain = !parts.headers.contains_key(CONTENT_ENCODING);
     match kind(&parts.headers) {
         Some("text/event-stream") if is_plain => {
@@ -63,6 +65,11 @@ where
         }
         _ => unreadable(),
     }
+}
+
+/// True for a stream of events.
+pub(super) fn is_stream<R>(response: &Response<R>) -> bool {
+    kind(response.headers()) == Some("text/event-stream")
 }
 
 /// The media type, without its parameters.

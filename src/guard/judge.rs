@@ -9,14 +9,14 @@ use super::tools::Server;
 use super::verified::answer_to;
 use crate::service::{Answer, Caller, PolicyKey, Subjects, refusal};
 
-/// Decides for one request.
+/// Decides for one request. Of nobody, nothing is allowed.
 pub(super) struct Judge {
     server: Arc<Server>,
-    caller: Caller,
+    caller: Option<Caller>,
 }
 
 impl Judge {
-    pub(super) fn new(server: Arc<Server>, caller: Caller) -> Self {
+    pub(super) fn new(server: Arc<Server>, caller: Option<Caller>) -> Self {
         Judge { server, caller }
     }
 
@@ -26,23 +26,24 @@ impl Judge {
     }
 
     /// The question about a tool; None if the caller is nobody to ask about.
-    fn key(&self, tool: &str) -> Option<PolicyKey> {
+    fn key(&self, caller: &Caller, tool: &str) -> Option<PolicyKey> {
         let resource = self.server.guard.verifier.verifier().resource()?;
-        Some(PolicyKey::new(&Subjects::of(&self.caller)?, tool, resource))
+        Some(PolicyKey::new(&Subjects::of(caller)?, tool, resource))
     }
 
     /// # Errors
     /// The answer to send.
     pub(super) async fn may_call(&self, tool: &str) -> Result<(), Box<Answer>> {
+        let Some(caller) = &self.caller else { return Err(Box::new(refusal(StatusCode::UNAUTHORIZED))) };
         let rule = self.server.rule(tool);
-        if let Some(answer) = answer_to(rule.verdict(&self.caller), self.server.guard.verifier.verifier()) {
-            log::debug!("a call of a tool is refused by its rule ({:?})", self.caller.kind());
+        if let Some(answer) = answer_to(rule.verdict(caller), self.server.guard.verifier.verifier()) {
+            log::debug!("a call of a tool is refused by its rule ({:?})", caller.kind());
             return Err(Box::new(answer));
         }
         if !rule.asks_policy() {
             return Ok(());
         }
-        let said = match (self.key(tool), &self.server.policies) {
+        let said = match (self.key(caller, tool), &self.server.policies) {
             (None, _) => Some(false),
             (Some(key), Some(policies)) => policies.decide(&[key]).await.first().copied().flatten(),
             (Some(_), None) => {
@@ -62,15 +63,16 @@ impl Judge {
     /// Those of these tools that the caller may call, at the cost of one request at most.
     pub(super) async fn visible(&self, tools: &[&str]) -> HashSet<String> {
         let mut visible = HashSet::new();
+        let Some(caller) = &self.caller else { return visible };
         let mut asked = Vec::new();
         for tool in tools {
             let rule = self.server.rule(tool);
-            if !rule.verdict(&self.caller).allowed() {
+            if !rule.verdict(caller).allowed() {
                 continue;
             }
             match rule.asks_policy() {
                 false => drop(visible.insert((*tool).to_owned())),
-                true => asked.extend(self.key(tool).map(|key| ((*tool).to_owned(), key))),
+                true => asked.extend(self.key(caller, tool).map(|key| ((*tool).to_owned(), key))),
             }
         }
         if let (Some(policies), false) = (&self.server.policies, asked.is_empty()) {

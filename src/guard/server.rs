@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{Either, Full};
@@ -13,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{Answering, Passed, read_whole, refused};
-use super::filter::{Filtered, filtered};
+use super::filter::{Filtered, filtered, is_stream};
 use super::judge::Judge;
 use super::policies::Policies;
 use super::tools::Server;
@@ -24,8 +25,8 @@ use crate::client::asynchronous::{Agent, TokenVerifier};
 use crate::error::ConfigError;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::service::{Asked, Caller, Rule, SessionIds, hinted, read_message, refusal};
-use crate::verify::bearer;
+use crate::service::{Answer, Asked, Caller, Rule, SessionIds, hinted, read_message, refusal};
+use crate::verify::{VerifyError, bearer};
 
 /// The guard of an MCP server: around any service that speaks streamable HTTP, rmcp's first.
 ///
@@ -111,7 +112,8 @@ impl ServerAuth {
         self.with(|server| server.guard.service = Some(agent))
     }
 
-    /// Nobody is asked for a token at this one route, as in [`Verified::public`](super::Verified::public). Tools are never public.
+    /// Nobody is asked for a token at this one route, as in [`Verified::public`](super::Verified::public). Tools are never public: whoever
+    /// calls or lists them there needs a token, and what is posted there must be a message.
     pub fn public(self, method: Method, path: impl Into<String>) -> Self {
         self.with(|server| server.guard.door.open(method, path.into()))
     }
@@ -193,12 +195,28 @@ pub struct GuardedServer<S> {
     inner: S,
 }
 
-/// What reaches the server: a message that was read, or the body of a request that has none.
-type Inward<B> = Either<Full<Bytes>, B>;
+/// Checks the caller, and makes it known to what stands behind.
+async fn known(
+    server: &Server,
+    token: Result<Secret, VerifyError>,
+    parts: &mut Parts,
+) -> Result<Caller, Box<Answer>> {
+    let wanted = hinted(&parts.headers).map_or(Scopes::none(), |tool| server.rule(&tool).all_scopes());
+    let caller = server.guard.check(token, &wanted).await?;
+    let Some(sessions) = &server.sessions else {
+        log::warn!("the system gave no randomness for the secret of sessions");
+        return Err(Box::new(refusal(StatusCode::SERVICE_UNAVAILABLE)));
+    };
+    sessions.inward(&mut parts.headers, &caller)?;
+    parts.extensions.insert(caller.clone());
+    #[cfg(feature = "axum")]
+    parts.extensions.insert(By::of(&server.guard));
+    Ok(caller)
+}
 
 impl<S, B, R> Service<Request<B>> for GuardedServer<S>
 where
-    S: Service<Request<Inward<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -224,39 +242,28 @@ where
             parts.extensions.remove::<Caller>();
             #[cfg(feature = "axum")]
             parts.extensions.remove::<By>();
-            let door = &server.guard.door;
-            if door.is_public(&parts.method, &parts.uri) || door.is_preflight(&parts) {
-                let request = Request::from_parts(parts, Either::Right(body));
-                return inner.call(request).await.map(untouched);
-            }
-            let wanted =
-                hinted(&parts.headers).map_or(Scopes::none(), |tool| server.rule(&tool).all_scopes());
-            let caller = match server.guard.check(bearer(&parts.headers), &wanted).await {
-                Ok(caller) => caller,
-                Err(answer) => return Ok(refused(*answer)),
-            };
-            let Some(sessions) = &server.sessions else {
-                log::warn!("the system gave no randomness for the secret of sessions");
-                return Ok(refused(refusal(StatusCode::SERVICE_UNAVAILABLE)));
-            };
-            if let Err(answer) = sessions.inward(&mut parts.headers, &caller) {
-                return Ok(refused(*answer));
-            }
+            let token = bearer(&parts.headers);
             parts.headers.remove(AUTHORIZATION);
-            parts.extensions.insert(caller.clone());
-            #[cfg(feature = "axum")]
-            parts.extensions.insert(By::of(&server.guard));
-            let bound = |mut response: Response<R>| {
-                sessions.outward(response.headers_mut(), &caller);
-                response
-            };
-            let judge = Judge::new(Arc::clone(&server), caller.clone());
-            // A stream of the server's own may repeat a list of tools; it carries no message of the caller's.
+            let mut caller = None;
+            if !server.guard.door.is_open(&parts) {
+                match known(&server, token.clone(), &mut parts).await {
+                    Ok(known) => caller = Some(known),
+                    Err(answer) => return Ok(refused(*answer)),
+                }
+            }
+            // A stream of the server's own may repeat a list of tools. What such a request carries is no message, and goes nowhere.
             if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
-                let is_stream = parts.method == Method::GET;
-                let request = Request::from_parts(parts, Either::Right(body));
-                let response = bound(inner.call(request).await?);
-                return Ok(if is_stream { filtered(judge, response).await } else { untouched(response) });
+                parts.headers.remove(CONTENT_LENGTH);
+                parts.headers.remove(ACCEPT_ENCODING);
+                if caller.is_none() {
+                    SessionIds::take_away(&mut parts.headers);
+                }
+                let mut response = inner.call(Request::from_parts(parts, Full::default())).await?;
+                server.bind_session(&mut response, caller.as_ref());
+                return Ok(match is_stream(&response) {
+                    true => filtered(Judge::new(server, caller), response).await,
+                    false => untouched(response),
+                });
             }
             let body = match read_whole(&parts.headers, body, server.longest).await {
                 Ok(body) => body,
@@ -266,6 +273,14 @@ where
                 Ok(asked) => asked,
                 Err(answer) => return Ok(refused(*answer)),
             };
+            // Tools are never public.
+            if caller.is_none() && asked != Asked::Other {
+                match known(&server, token, &mut parts).await {
+                    Ok(known) => caller = Some(known),
+                    Err(answer) => return Ok(refused(*answer)),
+                }
+            }
+            let judge = Judge::new(Arc::clone(&server), caller.clone());
             if let Asked::Call(tool) = &asked
                 && let Err(answer) = judge.may_call(tool).await
             {
@@ -274,8 +289,11 @@ where
             if asked == Asked::List {
                 parts.headers.remove(ACCEPT_ENCODING);
             }
-            let request = Request::from_parts(parts, Either::Left(Full::new(body)));
-            let response = bound(inner.call(request).await?);
+            if caller.is_none() {
+                SessionIds::take_away(&mut parts.headers);
+            }
+            let mut response = inner.call(Request::from_parts(parts, Full::new(body))).await?;
+            server.bind_session(&mut response, caller.as_ref());
             Ok(if asked == Asked::List { filtered(judge, response).await } else { untouched(response) })
         })
     }

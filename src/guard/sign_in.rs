@@ -1,5 +1,7 @@
 //! Signing in with axum: a router for browsers, and who is signed in as an extractor.
 
+#[cfg(not(feature = "reqwest"))]
+use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
@@ -12,6 +14,8 @@ use http::{HeaderMap, Method};
 
 use crate::client::asynchronous::sign_in::SignIn;
 use crate::sign_in::{Answer, Login, SignInError, User, wants_page};
+#[cfg(feature = "reqwest")]
+use crate::transport::to_its_end;
 
 impl SignIn {
     /// The routes `/login`, `/callback` and `/logout`, for any application. Where the public URL has a path, nest the application behind it, or
@@ -36,19 +40,28 @@ impl SignIn {
                 &of("callback"),
                 any(move |request: Request| async move {
                     let url = format!("?{}", request.uri().query().unwrap_or_default());
+                    let headers = request.headers().clone();
                     match only_get(request.method()) {
-                        Ok(()) => callback.callback(request.headers(), &url).await,
-                        Err(error) => callback.refuse(error, request.headers()),
+                        Ok(()) => to_its_end(async move { callback.callback(&headers, &url).await }).await,
+                        Err(error) => callback.refuse(error, &headers),
                     }
                 }),
             )
             .route(
                 &of("logout"),
                 any(move |request: Request| async move {
-                    logout.logout(request.method(), request.headers()).await
+                    let (method, headers) = (request.method().clone(), request.headers().clone());
+                    to_its_end(async move { logout.logout(&method, &headers).await }).await
                 }),
             )
     }
+}
+
+// Servers drop a request whose browser went away, and with it what the service has just given for it: a code and a refresh token can be used
+// once. Without the built-in transport no runtime is known in which it could go on.
+#[cfg(not(feature = "reqwest"))]
+async fn to_its_end<T>(work: impl Future<Output = T>) -> T {
+    work.await
 }
 
 /// HEAD too has an effect here: it would use a code up.
@@ -102,7 +115,8 @@ fn came_to(parts: &Parts) -> &str {
 }
 
 async fn look(sign_in: &SignIn, parts: &Parts) -> Result<Option<User>, SignedOut> {
-    let user = sign_in.user(&parts.headers).await;
+    let (asked, headers) = (sign_in.clone(), parts.headers.clone());
+    let user = to_its_end(async move { asked.user(&headers).await }).await;
     user.map_err(|error| SignedOut(sign_in.refuse(error, &parts.headers)))
 }
 

@@ -107,7 +107,6 @@ where
         let signed = Arc::clone(&self.signed);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            parts.extensions.remove::<VerifiedRequest>();
             // Without a signature the body does not matter.
             let body = match parts.headers.contains_key("signature") {
                 true => {

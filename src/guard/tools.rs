@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::Response;
+
 use super::policies::Policies;
 use super::verified::Guard;
 use crate::crypto::random_bytes;
-use crate::service::{Rule, SessionIds};
+use crate::service::{Caller, Rule, SessionIds};
 
 /// The longest message, in bytes, if nothing else is set.
 const LONGEST: usize = 1024 * 1024;
@@ -33,6 +35,14 @@ impl Server {
             policies: None,
             longest: LONGEST,
             sessions: secret.ok().map(|secret| Arc::new(SessionIds::new(&secret))),
+        }
+    }
+
+    /// A session that an answer names is this caller's; nobody begins one.
+    pub(super) fn bind_session<R>(&self, response: &mut Response<R>, caller: Option<&Caller>) {
+        match (&self.sessions, caller) {
+            (Some(sessions), Some(caller)) => sessions.outward(response.headers_mut(), caller),
+            _ => SessionIds::take_away(response.headers_mut()),
         }
     }
 

@@ -56,8 +56,8 @@ impl Verified {
         Verified(Arc::new(Guard::new(verifier)))
     }
 
-    /// Nobody is asked for a token at this one route: this method (`HEAD` with `GET`) at exactly this path, as it is received. It is no
-    /// prefix. There is no [`Caller`] there.
+    /// Nobody is asked for a token at this one route: this method (`HEAD` with `GET`) at exactly this path, as it is received, with all that
+    /// axum's nested routers take off it. It is no prefix. There is no [`Caller`] there.
     pub fn public(self, method: Method, path: impl Into<String>) -> Self {
         self.with(|guard| guard.door.open(method, path.into()))
     }
@@ -198,7 +198,7 @@ where
             parts.extensions.remove::<Caller>();
             #[cfg(feature = "axum")]
             parts.extensions.remove::<By>();
-            if !guard.door.is_public(&parts.method, &parts.uri) && !guard.door.is_preflight(&parts) {
+            if !guard.door.is_open(&parts) {
                 match guard.check(bearer(&parts.headers), &Scopes::none()).await {
                     Ok(caller) => {
                         parts.extensions.insert(caller);

@@ -4,8 +4,8 @@ mod callback;
 mod request;
 
 pub use callback::Callback;
-pub(crate) use request::check_redirect_uri;
 pub use request::{AUTHORIZE, AccessType, AuthorizationRequest, Prompt};
+pub(crate) use request::{check_redirect_uri, check_return_uri};
 
 use crate::route::Route;
 

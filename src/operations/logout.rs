@@ -7,7 +7,7 @@ use crate::route::Route;
 use crate::secret::Secret;
 use crate::site::Site;
 
-use super::consent::check_redirect_uri;
+use super::consent::check_return_uri;
 
 /// People are sent here, with their browsers.
 pub const LOGOUT: Route = Route::get("oauth.logout", "oauth/logout");
@@ -56,7 +56,7 @@ impl EndSession {
     /// [`InputError`] if it is not absolute or has a fragment.
     pub fn back_to(mut self, uri: impl Into<String>) -> Result<Self, InputError> {
         let uri = uri.into();
-        check_redirect_uri(&uri)?;
+        check_return_uri("back_to", &uri)?;
         self.back_to = Some(uri);
         Ok(self)
     }

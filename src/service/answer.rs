@@ -246,6 +246,11 @@ mod tests {
             let verify = VerifyError::Unavailable(error.clone());
             assert_eq!(verify.retry_after(), error.retry_after());
             assert_eq!(shown(&verify.answer()), (503, None, Some(seconds), body));
+            #[cfg(feature = "aauth")]
+            for signed in [RequestError::Token(verify.clone()), RequestError::Service(error.clone())] {
+                assert_eq!(signed.retry_after(), error.retry_after());
+                assert_eq!(shown(&signed.answer()).2, Some(seconds));
+            }
         }
         assert_eq!(whole_seconds(Duration::from_millis(1_001)), 2);
     }

@@ -1,6 +1,6 @@
 //! Lists of tools on their way to a caller: what it may not call is taken out, everything else stays as it was.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::message::DEPTH;
 use crate::json;
@@ -25,8 +25,8 @@ impl Listing {
         names
     }
 
-    /// Without the tools of other names than these: true if something was taken out. A tool without a name is no tool, and a list
-    /// that is none is empty.
+    /// Without the tools of other names than these, and kept for nobody else by whoever keeps it: true if something was changed. A tool
+    /// without a name is no tool, and a list that is none is empty.
     pub(crate) fn keep(&mut self, may: impl Fn(&str) -> bool) -> bool {
         let mut changed = false;
         let messages = match &mut self.0 {
@@ -34,9 +34,8 @@ impl Listing {
             one => std::slice::from_mut(one),
         };
         for message in messages {
-            let Some(tools) = message.get_mut("result").and_then(|result| result.get_mut("tools")) else {
-                continue;
-            };
+            let Some(Value::Object(result)) = message.get_mut("result") else { continue };
+            let Some(tools) = result.get_mut("tools") else { continue };
             match tools {
                 Value::Array(list) => {
                     let before = list.len();
@@ -48,6 +47,7 @@ impl Listing {
                     changed = true;
                 }
             }
+            changed |= for_one_caller(result);
         }
         changed
     }
@@ -56,6 +56,13 @@ impl Listing {
     pub(crate) fn text(&self) -> String {
         self.0.to_string()
     }
+}
+
+/// Who sees which tools depends on who asks, so a list that may be kept is its caller's alone (MCP 2026-07-28, "Caching"), also for whoever
+/// sees all of them. Where `cacheScope` is missing, some take it for `public`. True if it said something else.
+fn for_one_caller(result: &mut Map<String, Value>) -> bool {
+    let may_be_kept = result.contains_key("ttlMs") || result.contains_key("cacheScope");
+    may_be_kept && result.insert("cacheScope".to_owned(), "private".into()) != Some("private".into())
 }
 
 fn messages(value: &Value) -> &[Value] {
@@ -204,6 +211,21 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_may_be_kept_is_its_callers_alone() {
+        let private = r#"{"result":{"cacheScope":"private","tools":[{"name":"a"}],"ttlMs":5}}"#;
+        assert_eq!(kept(private, &["a"]), (false, private.to_owned()));
+        for scope in [r#""cacheScope":"public","#, r#""cacheScope":"Private","#, r#""cacheScope":null,"#, ""]
+        {
+            let other = private.replace(r#""cacheScope":"private","#, scope);
+            assert_eq!(kept(&other, &["a"]), (true, private.to_owned()), "{other}");
+        }
+        let without = r#"{"result":{"cacheScope":"public","tools":[]}}"#;
+        assert_eq!(kept(without, &[]), (true, without.replace("public", "private")));
+        let of_others = r#"{"result":{"cacheScope":"public","prompts":[]}}"#;
+        assert_eq!(kept(of_others, &[]), (false, of_others.to_owned()));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_passed() {
         for bad in
             ["", "x", "7", "{\"result\":{\"tools\":[]},\"result\":{\"tools\":[{\"name\":\"b\"}]}}", "{}{}"]
@@ -246,6 +268,7 @@ mod tests {
             assert_eq!(all, whole, "{cut}");
         }
         assert!(Events::default().read(b"data: 12345\n\n", 10).is_none());
+        assert!(Events::default().read(b"data: 1234\n\n", 10).is_some(), "as long as it may be");
         assert!(Events::default().read(b"data: 1\n\ndata: 2\n\n", 10).is_some(), "each by itself");
         assert!(Events::default().read(b"data: 1\ndata: 2\n\n", 10).is_none());
     }

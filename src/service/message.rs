@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,8 @@ const HEADER_MISMATCH: i64 = -32020;
 const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
 const INVALID_PARAMS: i64 = -32602;
+/// The longest name of a tool, in bytes: eight times what it should be at most (MCP 2025-11-25, "Tool names"). It is asked about and kept.
+const LONGEST_NAME: usize = 1024;
 
 /// A message as far as a guard needs it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +65,13 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Box<Answer
         _ if is_call => return Err(refused(&id, INVALID_PARAMS, "the call names no tool")),
         _ => return Ok(Asked::Other),
     };
+    if is_call && (name.is_empty() || name.len() > LONGEST_NAME) {
+        return Err(refused(
+            &id,
+            INVALID_PARAMS,
+            "the name of the tool is empty, or longer than 1,024 bytes",
+        ));
+    }
     match only(headers, "mcp-name") {
         Ok(None) => {}
         Ok(Some(said)) if decoded(said).as_deref() == Some(name.as_str()) => {}
@@ -115,6 +124,7 @@ fn refused(id: &Value, code: i64, problem: &str) -> Box<Answer> {
     let mut answer = Response::new(body.to_string());
     *answer.status_mut() = StatusCode::BAD_REQUEST;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Box::new(answer)
 }
 
@@ -132,6 +142,8 @@ mod tests {
 
     fn code(pairs: &[(&'static str, &str)], body: &str) -> i64 {
         let answer = read(&headers(pairs), body.as_bytes()).unwrap_err();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap();
+        assert_eq!((header("content-type"), header("cache-control")), ("application/json", "no-store"));
         assert_eq!(answer.status(), 400);
         let body: Value = serde_json::from_str(answer.body()).unwrap();
         body["error"]["code"].as_i64().unwrap()
@@ -212,8 +224,12 @@ mod tests {
             r#"{"method":"tools/call","params":["search"]}"#,
             r#"{"method":"tools/call","params":{"name":7}}"#,
             r#"{"method":"tools/call","params":{"Name":"search"}}"#,
+            r#"{"method":"tools/call","params":{"name":""}}"#,
         ] {
             assert_eq!(code(&[], bad), -32602, "{bad}");
         }
+        let named = |length: usize| CALL.replace("search", &"a".repeat(length));
+        assert!(read(&headers(&[]), named(LONGEST_NAME).as_bytes()).is_ok());
+        assert_eq!(code(&[], &named(LONGEST_NAME + 1)), -32602);
     }
 }

@@ -164,10 +164,25 @@ mod tests {
         ] {
             assert_eq!(seen(&memory, &other, 101), None);
         }
-        for number in 0..10_000 {
-            memory.put(key(&[("user", "x")], &number.to_string()), true, &at(200));
+    }
+
+    #[test]
+    fn so_many_answers_are_kept_and_the_old_ones_go_first() {
+        let one = |number: usize| key(&[("user", "x")], &number.to_string());
+        let mut memory = Memory::default();
+        for number in 0..MOST {
+            let asked = if number < 10 { 120 } else { 100 };
+            memory.put(one(number), true, &at(asked));
         }
-        assert!(memory.answers.len() <= MOST);
+        assert_eq!(memory.answers.len(), MOST, "as many as there may be");
+        memory.put(one(MOST), true, &at(130));
+        assert_eq!(memory.answers.len(), 11, "those that may still be used stay");
+        assert_eq!(memory.get(&one(9), &at(130)), Some(true));
+        for number in 0..10_000 {
+            memory.put(one(number), true, &at(130));
+            assert!(memory.answers.len() <= MOST);
+        }
+        assert_eq!(memory.get(&one(9_999), &at(130)), Some(true));
     }
 
     #[test]

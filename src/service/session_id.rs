@@ -57,6 +57,12 @@ impl SessionIds {
         }
     }
 
+    /// Nobody has a session: nothing of one comes in or goes out.
+    pub(crate) fn take_away(headers: &mut HeaderMap) {
+        headers.remove(&SESSION);
+        headers.remove(&LAST_EVENT);
+    }
+
     fn bound(&self, own: &[u8], caller: &Caller) -> Option<HeaderValue> {
         let code = base64url(&self.code(own, caller));
         HeaderValue::from_bytes(&[own, b".", code.as_bytes()].concat()).ok()

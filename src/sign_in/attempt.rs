@@ -139,5 +139,12 @@ mod tests {
         let key = Sealing::new(&[1; 32]).unwrap();
         assert!(attempt(&"a".repeat(1024)).seal(&key, b"").is_some());
         assert!(attempt(&"a".repeat(3000)).seal(&key, b"").is_none());
+        // As long as it may be.
+        let sealed = (1024..3000)
+            .filter_map(|length| attempt(&"a".repeat(length)).seal(&key, b""))
+            .next_back()
+            .unwrap();
+        assert_eq!(sealed.expose().len(), LONGEST);
+        assert!(Attempt::open(sealed.expose(), &key, b"").is_some());
     }
 }

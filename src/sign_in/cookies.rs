@@ -129,6 +129,8 @@ mod tests {
         {
             assert_eq!(found(none), None, "{none:?}");
         }
+        let longest = format!("s=x; a={}", "a".repeat(MOST - 7));
+        assert_eq!((longest.len(), found(&[&longest]).as_deref()), (MOST, Some("x")));
         let long = format!("s=x; a={}", "a".repeat(MOST));
         assert_eq!(found(&[&long]), None);
     }

@@ -267,3 +267,16 @@ impl Drop for Held {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_tokens_wait_and_the_oldest_goes() {
+        let left = Left::default();
+        left.put((0..MOST_LEFT + 2).map(|number| Secret::new(number.to_string())));
+        assert_eq!(lock(&left.0).len(), MOST_LEFT);
+        assert_eq!(left.take(), Some(Secret::new("2")));
+    }
+}

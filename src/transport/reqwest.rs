@@ -3,6 +3,8 @@
 //! clients' behalf.
 
 mod connection;
+#[cfg(feature = "axum")]
+mod detached;
 mod dial;
 mod pool;
 mod stream;
@@ -18,6 +20,8 @@ use http::{HeaderValue, Method, Uri, Version};
 use tokio::runtime::Handle;
 
 use self::connection::{Connection, Whole};
+#[cfg(feature = "axum")]
+pub(crate) use self::detached::to_its_end;
 use self::dial::Dial;
 use self::pool::{Key, Pool};
 use self::stream::Flow;

@@ -213,6 +213,23 @@ fn a_sign_in_that_cannot_be_saved_leaves_no_token_behind() {
     assert!(who(&sign_in, &next).is_some());
 }
 
+/// Neither that of the new session nor that of the one which it was to replace.
+#[test]
+fn a_sign_in_that_replaces_one_and_cannot_be_saved_leaves_no_token_behind() {
+    let emulator = emulator();
+    let store = Watched::default();
+    let sign_in = stored(&emulator, &store);
+    let mut browser = signed_in(&emulator, &sign_in);
+    let back = visit(&emulator, &browser.login(&sign_in, Login::new()));
+    store.fails_saving_sessions.store(true, Ordering::SeqCst);
+    assert!(browser.callback(&sign_in, &back).error().is_some_and(SignInError::is_temporary));
+    store.fails_saving_sessions.store(false, Ordering::SeqCst);
+    for _ in 0..3 {
+        let _ = signed_in(&emulator, &sign_in);
+    }
+    assert_eq!(emulator.token_count(TokenKind::Refresh), 3, "those of the three that stand");
+}
+
 #[test]
 fn a_store_that_is_down_lets_no_code_travel() {
     let emulator = emulator();

@@ -4,12 +4,15 @@
 
 mod asked;
 mod callers;
+mod hostile;
 #[cfg(feature = "reqwest")]
 mod http_client;
+mod mcp;
 #[cfg(feature = "reqwest")]
 #[allow(dead_code)] // its main is for people
 #[path = "../../examples/mcp_server.rs"]
 mod mcp_example;
+mod places;
 #[cfg(feature = "reqwest")]
 mod rmcp_client;
 #[cfg(feature = "reqwest")]

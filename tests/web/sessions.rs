@@ -147,6 +147,23 @@ fn what_was_not_given_out_is_no_session() {
     });
 }
 
+/// On a public route nobody is known, so nobody has a session there: not one of the server's own either.
+#[test]
+fn nobody_has_a_session() {
+    let issuer = Issuer::new();
+    let server = Server::default();
+    let auth = ServerAuth::new(issuer.verifier()).public(Method::POST, "/mcp").public(Method::GET, "/mcp");
+    let app = server.router("s-1").layer(auth.layer());
+    run(async {
+        for method in [Method::POST, Method::GET] {
+            let headers = [("mcp-session-id", "s-1"), ("last-event-id", "7")];
+            let response = send(&app, message(method.clone(), &issuer.person(), &headers)).await;
+            assert_eq!((response.status().as_u16(), header(&response, "mcp-session-id")), (200, None));
+            assert_eq!(server.last(), Some((method, None, None)));
+        }
+    });
+}
+
 #[test]
 fn processes_with_one_secret_know_each_others_sessions() {
     let issuer = Issuer::new();

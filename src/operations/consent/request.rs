@@ -216,9 +216,14 @@ impl AuthorizationRequest {
     }
 }
 
-/// An absolute URI without fragment, blank or control character. Private schemes are allowed (RFC 8252 section 7.1).
+/// Where a browser comes back to with an answer.
 pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), InputError> {
-    let bad = |problem| Err(InputError::new("redirect_uri", problem));
+    check_return_uri("redirect_uri", uri)
+}
+
+/// An absolute URI without fragment, blank or control character. Private schemes are allowed (RFC 8252 section 7.1).
+pub(crate) fn check_return_uri(argument: &'static str, uri: &str) -> Result<(), InputError> {
+    let bad = |problem| Err(InputError::new(argument, problem));
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
     if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     {

@@ -34,8 +34,10 @@ impl Tenant {
                 "delegate:on_behalf",
                 "read_documents",
                 "web_search",
+                "mcp:read",
+                "mcp:write",
             ])
-            .scopes(["write:documents", "documents", "read:users", "mcp:read", "mcp:write"])
+            .scopes(["write:documents", "documents", "read:users"])
             .role("ROLE_RESEARCHER")
             .redirect_uri("https://myapp.com/consent")
             .redirect_uri("http://127.0.0.1/callback")
