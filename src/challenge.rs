@@ -399,7 +399,23 @@ mod tests {
             assert!(Challenge::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Challenge::parse(&"a,".repeat(33)).is_err());
-        assert!(Challenge::parse(&"a".repeat(17_000)).is_err());
+        assert_eq!(Challenge::parse(&"a,".repeat(32)).unwrap().len(), 32);
+        assert!(Challenge::parse(&"a".repeat(16 * 1024 + 1)).is_err());
+        assert_eq!(one(&"a".repeat(16 * 1024)).scheme().len(), 16 * 1024);
+        let parameters = |count: usize| (0..count).map(|at| format!(",p{at}=x")).collect::<String>();
+        assert!(Challenge::parse(&format!("Bearer a=b{}", parameters(32))).is_err());
+        assert_eq!(one(&format!("Bearer a=b{}", parameters(31))).parameters().count(), 32);
+        for bare in ["Bearer", "Bearer ", "Bearer \t", "Bearer ,", "Bearer , ,", " ,\tBearer"] {
+            assert_eq!(one(bare), Challenge::bearer(), "{bare:?}");
+        }
+        for blank in
+            ["Bearer x=y ", "Bearer x=y\t,", "Bearer x = y ", "Bearer  x=\"y\" ,", "Bearer x=\"y\"\t"]
+        {
+            assert_eq!(one(blank), Challenge::bearer().parameter("x", "y"), "{blank:?}");
+        }
+        for blank in ["Bearer abc== ", "Bearer abc==\t,"] {
+            assert_eq!(one(blank).token68(), Some("abc=="), "{blank:?}");
+        }
         assert_eq!(one("Bearer realm").token68(), Some("realm"));
     }
 
@@ -442,6 +458,9 @@ mod tests {
         assert_eq!(read(&[&"a,".repeat(20), &"b,".repeat(20)]).len(), 32);
         let long = format!("a b=\"{}\"", "x".repeat(10_000));
         assert_eq!(read(&[&long, good, &long, good]).len(), 2);
+        let just = |length: usize| format!("a b=\"{}\"", "x".repeat(length - 6));
+        assert_eq!(read(&[&just(8 * 1024), &just(8 * 1024)]).len(), 2);
+        assert_eq!(read(&[&just(8 * 1024), &just(8 * 1024 + 1)]).len(), 1);
     }
 
     #[test]

@@ -101,6 +101,33 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_rsa_key_is_the_same_in_pkcs1() {
+        use base64::engine::general_purpose::STANDARD;
+        let key = KeyPair::from_pem(RSA_PEM.as_bytes()).unwrap();
+        let lines: String = RSA_PEM.lines().filter(|line| !line.starts_with("-----")).collect();
+        let pkcs8 = STANDARD.decode(lines).unwrap();
+        // What PKCS #8 puts around it: a sequence, the version, the algorithm, and a text of octets.
+        let pkcs1 = pkcs8.get(26..).unwrap();
+        assert_eq!((pkcs8.get(22), pkcs1.first()), (Some(&4), Some(&0x30)));
+        let pem = format!(
+            "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n",
+            STANDARD.encode(pkcs1)
+        );
+        for same in [KeyPair::from_pem(pem.as_bytes()), KeyPair::from_der(pkcs1), KeyPair::from_der(&pkcs8)] {
+            let same = same.unwrap();
+            assert_eq!(same.key_id(), key.key_id());
+            let jws = sign_compact(&same, "at+jwt", &serde_json::json!({"a": 1})).unwrap();
+            assert!(verifies(&jws, &key.public_jwk().to_json()));
+        }
+        // Neither is taken for the other where the text says which it is.
+        for (name, der) in [("RSA PRIVATE KEY", &pkcs8[..]), ("PRIVATE KEY", pkcs1)] {
+            let pem = format!("-----BEGIN {name}-----\n{}\n-----END {name}-----\n", STANDARD.encode(der));
+            assert_eq!(KeyPair::from_pem(pem.as_bytes()).unwrap_err(), CryptoError::UnsupportedKey);
+        }
+        assert_eq!(KeyPair::from_der(&pkcs1[..pkcs1.len() - 1]).unwrap_err(), CryptoError::UnsupportedKey);
+    }
+
+    #[test]
     fn pkcs8_without_the_public_half_is_read() {
         let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
         der.extend([9; 32]);

@@ -92,3 +92,77 @@ fn check_thumbprint(bound: &BoundKey, confirmation: &Map<String, Value>) -> Resu
 fn malformed(problem: &'static str) -> VerifyError {
     VerifyError::Claim { claim: "cnf", problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::KeyPair;
+    use serde_json::json;
+
+    fn jwk(seed: u32) -> Value {
+        let mut bytes = [3; 32];
+        let (start, _) = bytes.split_at_mut(4);
+        start.copy_from_slice(&seed.to_be_bytes());
+        KeyPair::from_ed25519_seed(&bytes).unwrap().public_jwk().to_json()
+    }
+
+    fn confirmation(jwk: Value) -> Map<String, Value> {
+        Map::from_iter([("jwk".to_owned(), jwk)])
+    }
+
+    fn kept(keys: &BoundKeys) -> usize {
+        keys.0.read().unwrap().len()
+    }
+
+    #[test]
+    fn a_key_that_is_known_is_the_same_key_whatever_stands_beside_it() {
+        let keys = BoundKeys::default();
+        let first = keys.read(&confirmation(jwk(1))).unwrap();
+        let again = keys.read(&confirmation(jwk(1))).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        // The same point with another member, and with another thumbprint beside it, are looked at anew.
+        let mut other = jwk(1);
+        other["use"] = json!("enc");
+        assert!(keys.read(&confirmation(other)).is_err());
+        for (thumbprint, fits) in
+            [(json!(first.thumbprint), true), (json!("other"), false), (json!(1), false)]
+        {
+            let mut confirmation = confirmation(jwk(1));
+            confirmation.insert("jkt".to_owned(), thumbprint);
+            assert_eq!(keys.read(&confirmation).is_ok(), fits);
+            assert_eq!(read(&confirmation).is_ok(), fits);
+        }
+        assert!(keys.read(&Map::new()).is_err());
+    }
+
+    #[test]
+    fn so_many_are_kept_and_none_that_is_long() {
+        let keys = BoundKeys::default();
+        for seed in 0..1024 {
+            keys.read(&confirmation(jwk(seed))).unwrap();
+        }
+        assert_eq!(kept(&keys), 1024);
+        let first = keys.read(&confirmation(jwk(0))).unwrap();
+        keys.read(&confirmation(jwk(2_000))).unwrap();
+        assert_eq!(kept(&keys), 1);
+        assert!(!Arc::ptr_eq(&first, &keys.read(&confirmation(jwk(0))).unwrap()));
+
+        let long = |total: usize| {
+            let mut jwk = jwk(7);
+            let members = jwk.as_object().unwrap().iter();
+            let length: usize = members.map(|(name, value)| name.len() + value.as_str().unwrap().len()).sum();
+            jwk["note"] = "x".repeat(total - length - "note".len()).into();
+            jwk
+        };
+        for (jwk, is_kept) in [(long(2048), 1), (long(2049), 0)] {
+            let keys = BoundKeys::default();
+            keys.read(&confirmation(jwk)).unwrap();
+            assert_eq!(kept(&keys), is_kept);
+        }
+        let keys = BoundKeys::default();
+        let mut odd = jwk(7);
+        odd["note"] = json!(["x"]);
+        keys.read(&confirmation(odd)).unwrap();
+        assert_eq!(kept(&keys), 0);
+    }
+}

@@ -396,7 +396,14 @@ mod tests {
         for seconds in [0, 59, 86_401] {
             assert_eq!(server().lifetime(Duration::from_secs(seconds)).unwrap_err().argument(), "lifetime");
         }
+        for seconds in [60, 86_400] {
+            assert_eq!(server().lifetime(Duration::from_secs(seconds)).unwrap().lifetime.as_secs(), seconds);
+        }
         let resource = Resource::new("https://api.example.com", key()).unwrap();
+        for seconds in [10, 3600] {
+            let lifetime = Duration::from_secs(seconds);
+            assert_eq!(resource.clone().lifetime(lifetime).unwrap().lifetime, lifetime);
+        }
         assert!(resource.clone().lifetime(Duration::from_secs(3601)).is_err());
         assert!(resource.lifetime(Duration::from_secs(9)).is_err());
         assert!(AgentServer::new("agent", key()).is_err());

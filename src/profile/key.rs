@@ -239,6 +239,7 @@ mod tests {
         for bad in ["", "a b", "a\"", "a#b", "a\\b", "ü", &"a".repeat(257)] {
             assert_eq!(key.clone().with_key_id(bad).unwrap_err().argument(), "key_id");
         }
+        assert_eq!(key.clone().with_key_id("a".repeat(256)).unwrap().key_id().len(), 256);
         let shown = format!("{:?}", key.with_key_id("key-2").unwrap());
         assert_eq!(shown, "AgentKey { algorithm: \"ed25519\", key_id: \"key-2\", .. }");
     }

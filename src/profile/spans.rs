@@ -68,10 +68,59 @@ mod tests {
         assert_eq!(spans.0.len(), 2);
         assert!(spans.contain(at(1500)) && spans.contain(at(90_000)));
         assert!(!spans.contain(at(999)) && !spans.contain(at(2000)) && !spans.contain(at(50_000)));
+        let apart = |first: u64, second: u64| {
+            let mut spans = Spans::default();
+            for millis in [first, second] {
+                spans.add(Timestamp::from_unix_millis(millis));
+            }
+            (spans.0.len(), spans.contain(Timestamp::from_unix_millis(first.midpoint(second))))
+        };
+        // As near as they may be to belong together, and one thousandth of a second further apart, in either order.
+        for (near, far) in [(1_000_000, 1_300_000), (1_300_000, 1_000_000)] {
+            assert_eq!(apart(near, far), (1, true));
+            let (near, far) = if near < far { (near, far + 1) } else { (near + 1, far) };
+            assert_eq!(apart(near, far), (2, false));
+        }
         for day in 0..1000 {
             spans.add(at(1_000_000 + day * 86_400));
         }
         assert_eq!(spans.0.len(), MOST);
         assert!((0..1000).all(|day| spans.contain(at(1_000_000 + day * 86_400))));
+    }
+
+    #[test]
+    fn of_too_many_the_nearest_two_grow_together_and_no_others() {
+        let at = Timestamp::from_unix;
+        for nearest in [0, 7, 31] {
+            let mut spans = Spans::default();
+            // The gaps before and behind are longer, and there are as many as are kept apart.
+            let second = |number: u64| number * 10_000 - if number > nearest { 2_000 } else { 0 };
+            for number in 0..=31 {
+                spans.add(at(second(number)));
+            }
+            let last = second(31) + 8_000 + if nearest == 31 { 0 } else { 2_000 };
+            assert!(spans.0.len() == MOST && !spans.contain(at(last)));
+            spans.add(at(last));
+            assert_eq!(spans.0.len(), MOST);
+            let between = |number: u64| {
+                let end = if number == 31 { last } else { second(number + 1) };
+                spans.contain(at(second(number).midpoint(end)))
+            };
+            let grown: Vec<u64> = (0..=31).filter(|number| between(*number)).collect();
+            assert_eq!(grown, [nearest]);
+            assert!((0..=31).all(|number| spans.contain(at(second(number)))) && spans.contain(at(last)));
+        }
+    }
+
+    #[test]
+    fn what_others_know_is_known_too() {
+        let at = Timestamp::from_unix;
+        let (mut own, mut other) = (Spans::default(), Spans::default());
+        own.add(at(1_000));
+        other.add(at(1_200));
+        other.add(at(50_000));
+        own.absorb(other);
+        assert_eq!(own.0.len(), 2);
+        assert!(own.contain(at(1_100)) && own.contain(at(50_000)) && !own.contain(at(1_201)));
     }
 }

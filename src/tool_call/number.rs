@@ -2,17 +2,18 @@
 
 use serde_json::{Number, Value};
 
-/// Gives whole numbers the one type that they have as integers, however they were written: who reads them by type reads one meaning.
+/// Gives every number the one form that it has, however it was written or handed over: whole ones are integers, others the shortest text
+/// of their double. Who reads them by type reads one meaning. The numbers are exact.
 pub(super) fn unify(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let double = number.as_f64().filter(|double| number.is_f64() && double.fract() == 0.0);
-            let whole = double.map(|double| format!("{double:.0}")).and_then(|digits| {
+            let Some(double) = number.as_f64() else { return };
+            let whole = (double.fract() == 0.0).then(|| format!("{double:.0}")).and_then(|digits| {
                 let unsigned = digits.parse::<u64>().map(Number::from);
                 unsigned.or_else(|_| digits.parse::<i64>().map(Number::from)).ok()
             });
-            if let Some(whole) = whole {
-                *number = whole;
+            if let Some(one) = whole.or_else(|| Number::from_f64(double)) {
+                *number = one;
             }
         }
         Value::Array(items) => items.iter_mut().for_each(unify),

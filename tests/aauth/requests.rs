@@ -1,6 +1,8 @@
 //! Signed requests verified: what is taken, and everything that is not.
 
-use lumoauth::aauth::{AgentKey, HeaderFault, IncomingMessage, Message, MessageFault, RequestError};
+use lumoauth::aauth::{
+    AgentKey, HeaderFault, IncomingMessage, Message, MessageFault, MessagePolicy, RequestError,
+};
 use lumoauth::embed::session::{Machine, Step};
 use lumoauth::http::{HeaderValue, Method, Request, Uri};
 use lumoauth::time::Timestamp;
@@ -393,7 +395,15 @@ fn what_stands_on_the_request_line_must_be_a_path() {
             assert_eq!(found != MessageFault::TooLong { what: "its URL is" }, read, "{length}: {found}");
         }
     }
-    // So does the body.
+    // So have the headers, names and values together.
+    let length =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    for (bound, read) in [(length, true), (length - 1, false)] {
+        let policy = MessagePolicy::new("https://api.test").unwrap().longest_headers(bound);
+        let found = policy.read(&IncomingMessage::new(&request, b""), &at(START)).err();
+        assert_eq!(found != Some(MessageFault::TooLong { what: "its headers are" }), read, "{bound}");
+    }
+    // So has the body.
     let small = World::with(|config| config.longest_body(10));
     for (length, read) in [(10, true), (11, false)] {
         let body = vec![b'x'; length];

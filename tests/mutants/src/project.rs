@@ -121,7 +121,7 @@ fn compile(copy: &Path, tests: &[String]) -> Result<(Places, Vec<Binary>), Strin
     let built = Command::new("cargo")
         .args(["test", "--locked", "--all-features", "--no-run", "--message-format=json", "--lib"])
         .args(if tests.is_empty() { &["--bins", "--tests"][..] } else { &[] })
-        .args(tests.iter().flat_map(|name| ["--test", name.as_str()]))
+        .args(tests.iter().filter(|name| *name != "lib").flat_map(|name| ["--test", name.as_str()]))
         .env("CARGO_TARGET_DIR", copy.join("../build"))
         .env("RUSTFLAGS", "--cap-lints allow")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
