@@ -210,7 +210,7 @@ fn s9_no_redirect_takes_a_key_along() {
 /// What a first call to this listener ends with. The agent trusts these roots in addition.
 fn call(tls: &Tls, roots: Option<String>) -> (Result<(), Error>, Server) {
     let server = Server::start_tls(tls, service(TOKEN));
-    let builder = agent(server.url()).timeout(Duration::from_secs(5));
+    let builder = agent(server.url()).timeout(Duration::from_secs(20));
     let builder = match roots {
         Some(pem) => builder.root_certificates(pem),
         None => builder,

@@ -74,7 +74,7 @@ fn no_proxy_is_asked_for_this_machine() {
 fn a_proxy_that_refuses_is_an_error_and_its_password_is_not_shown() {
     let proxy = Server::start(always(Reply::new(407).body("hunter2")));
     let url = proxy.url().replace("http://", "http://user:hunter2@");
-    let agent = far().proxy(url).timeout(Duration::from_millis(500)).build().unwrap();
+    let agent = far().proxy(url).timeout(Duration::from_secs(5)).build().unwrap();
     let error = agent.ask("read").unwrap_err();
     assert!(proxy.count(|request| request.method == "CONNECT") >= 1);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");

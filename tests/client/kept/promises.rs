@@ -160,6 +160,10 @@ impl<M: Mount> Kind<M> {
                 assert!(all as u64 <= passed + 1, "{} {lifetime}: {all} in {passed} s", self.name);
                 mount.world().pass(Duration::from_millis(100));
             }
+            // The margins follow the lifetime: what lives for some seconds is used for some.
+            if matches!(lifetime, "10" | "30") {
+                assert_eq!(self.fetched(&mount), 1, "{} {lifetime}: margins", self.name);
+            }
         }
     }
 

@@ -11,8 +11,10 @@ use lumoauth::transport::{ReqwestTransport, TransportOptions};
 use super::support::{ALLOW, service, several, single};
 use crate::hostile::{self, Cert, ClosedPort, Reply, Server, TestCa, Tls, always};
 
+/// All the time that a busy machine needs.
 fn limits() -> Limits {
-    Limits::default()
+    let patience = Duration::from_secs(60);
+    Limits { connect: patience, total: patience, ..Limits::default() }
 }
 
 /// For what never answers.
@@ -114,8 +116,9 @@ fn f9_an_answer_that_ends_with_its_connection_is_taken_where_that_is_allowed() {
             (Server::start_tls(&tls, always(reply.clone())), secure),
         ] {
             for allowed in [true, false] {
-                let limits =
-                    Limits { until_closed: allowed, total: Duration::from_secs(2), ..Limits::default() };
+                // What is never over runs out of time; everything else has enough.
+                let total = if name == "never closed" { short().total } else { limits().total };
+                let limits = Limits { until_closed: allowed, total, ..Limits::default() };
                 let request = || get(server.url()).limits(limits);
                 let blocking = UreqTransport::new(&options).unwrap();
                 let transport = ReqwestTransport::new(&options).unwrap();

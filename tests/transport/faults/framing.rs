@@ -15,7 +15,7 @@ fn get(reply: Reply) -> Result<Response, Error> {
         true => answer(request, "tok"),
         false => reply.clone(),
     }));
-    let agent = agent(server.url()).timeout(Duration::from_secs(2)).build().unwrap();
+    let agent = agent(server.url()).timeout(Duration::from_secs(20)).build().unwrap();
     agent.run(ApiRequest::post("things").body("text/plain", "x"))
 }
 
