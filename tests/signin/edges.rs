@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lumoauth::emulator::{FaultRule, TokenKind};
+use lumoauth::emulator::{Emulator, FaultRule, TokenKind};
 use lumoauth::http::Method;
-use lumoauth::signin::{Login, SignInError};
+use lumoauth::signin::{Login, SignIn, SignInError};
 use serde_json::json;
 
 use super::support::*;
@@ -138,17 +138,21 @@ fn keys_are_fetched_once_for_many_sign_ins() {
     assert_eq!(emulator.count("wellknown.jwks").unwrap(), 1);
 }
 
-#[test]
-fn a_token_is_revoked_once_and_until_it_is() {
-    let emulator = emulator();
-    // The ID token of the first is of another sign-in.
+/// Of the tokens of the first sign-in the ID token is missing.
+fn first_without_id_token(emulator: &Emulator) -> SignIn {
     let mut first = true;
-    let changed = Changed::new(&emulator, move |tokens| {
+    let changed = Changed::new(emulator, move |tokens| {
         if std::mem::take(&mut first) {
             _ = tokens.remove("id_token");
         }
     });
-    let sign_in = settings(&emulator).scopes("openid offline_access").build_with(changed).unwrap();
+    settings(emulator).scopes("openid offline_access").build_with(changed).unwrap()
+}
+
+#[test]
+fn a_token_is_revoked_once_and_until_it_is() {
+    let emulator = emulator();
+    let sign_in = first_without_id_token(&emulator);
     let fails = |browser: &mut Browser| {
         let back = visit(&emulator, &browser.login(&sign_in, Login::new()));
         assert!(matches!(browser.callback(&sign_in, &back).error(), Some(SignInError::NoIdToken)));
@@ -172,13 +176,7 @@ fn a_token_is_revoked_once_and_until_it_is() {
 #[test]
 fn a_token_that_was_revoked_is_not_revoked_again() {
     let emulator = emulator();
-    let mut first = true;
-    let changed = Changed::new(&emulator, move |tokens| {
-        if std::mem::take(&mut first) {
-            _ = tokens.remove("id_token");
-        }
-    });
-    let sign_in = settings(&emulator).scopes("openid offline_access").build_with(changed).unwrap();
+    let sign_in = first_without_id_token(&emulator);
     let mut browser = Browser::default();
     let back = visit(&emulator, &browser.login(&sign_in, Login::new()));
     assert!(browser.callback(&sign_in, &back).error().is_some());
