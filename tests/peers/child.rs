@@ -95,3 +95,27 @@ impl Drop for Python {
         let _ = self.child.wait();
     }
 }
+
+/// Variables that would send a program to a proxy.
+pub const PROXIES: [&str; 6] =
+    ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/// Runs a script of this folder, hands it what it is asked, and reads what it says in its last line.
+pub fn told(python: &Path, script: &str, asked: &Value) -> Value {
+    let mut command = Command::new(python);
+    for name in PROXIES {
+        command.env_remove(name);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script);
+    let mut child = command
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(out.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{out}{err}"))
+}

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use lumoauth::emulator::{AgentSeed, Emulator, McpServerSeed, Tenant, UserSeed};
 
@@ -14,6 +15,12 @@ const SCENARIOS: [&str; 2] = ["authorization-server-metadata-endpoint", "authori
 
 /// Node and the suite, installed when they are first needed.
 pub fn installed() -> Result<(PathBuf, PathBuf), String> {
+    // Once for all tests: two that install at the same time spoil each other's work.
+    static INSTALLED: OnceLock<Result<(PathBuf, PathBuf), String>> = OnceLock::new();
+    INSTALLED.get_or_init(install_suite).clone()
+}
+
+fn install_suite() -> Result<(PathBuf, PathBuf), String> {
     let home = folder("conformance");
     let node = home.join("node_modules/.bin/node");
     let suite = home.join("node_modules/@modelcontextprotocol/conformance/dist/index.js");

@@ -1,8 +1,9 @@
 //! The MCP server of the example, called by clients that others wrote: FastMCP (PyPI) and the MCP Inspector (npm).
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use lumoauth::asynchronous::Agent;
 use lumoauth::challenge::Challenge;
@@ -10,15 +11,13 @@ use lumoauth::emulator::{AgentSeed, Emulator, McpServerSeed, Served, Tenant, Use
 use lumoauth::tower::ServerAuth;
 use serde_json::{Value, json};
 
-use super::child::{folder, run, skipped};
+use super::child::{PROXIES, folder, run, skipped, told};
 use super::fastmcp::installed as fastmcp;
 use super::mcp_example;
 use super::serving::Serving;
 
 const SECRET: &str = "only-for-tests";
 const INSPECTOR: &str = "@modelcontextprotocol/inspector@2.12.0";
-const PROXIES: [&str; 6] =
-    ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 const CALLBACK: &str = "http://127.0.0.1/oauth/callback";
 
 /// A service on loopback, and the example's server with it.
@@ -85,27 +84,11 @@ fn fastmcp_sees_and_calls_what_its_agent_may() {
         ("agt_caller", &["tool:search_web"][..], &tools[..2]),
         ("agt_plain", &["documents:read"], &tools[..1]),
     ] {
-        let mut command = Command::new(&python);
-        for name in PROXIES {
-            command.env_remove(name);
-        }
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/mcp_client.py");
-        let mut child = command
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
         let asked = json!({
             "url": world.url(), "issuer": format!("{}/t/acme/api/v1", world.service.url()), "tools": tools,
             "client_id": client, "client_secret": SECRET, "scopes": scopes,
         });
-        child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let said: Value = serde_json::from_str(out.lines().last().unwrap_or_default())
-            .unwrap_or_else(|_| panic!("{out}{err}"));
+        let said = told(&python, "mcp_client.py", &asked);
         assert_eq!(said["tools"]["ok"], json!(sees), "{said}");
         for tool in tools {
             let called = &said["called"][tool];
@@ -124,6 +107,12 @@ fn fastmcp_sees_and_calls_what_its_agent_may() {
 
 /// Node and the inspector, installed when they are first needed.
 fn inspector() -> Result<(PathBuf, PathBuf), String> {
+    // Once for all tests: two that install at the same time spoil each other's work.
+    static INSTALLED: OnceLock<Result<(PathBuf, PathBuf), String>> = OnceLock::new();
+    INSTALLED.get_or_init(install_inspector).clone()
+}
+
+fn install_inspector() -> Result<(PathBuf, PathBuf), String> {
     let home = folder("inspector");
     let node = home.join("node_modules/.bin/node");
     let program = home.join("node_modules/.bin/mcp-inspector");
