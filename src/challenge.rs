@@ -4,6 +4,8 @@
 //! parameters in any order, quoted texts with escapes, `token68`, blanks around `=`, empty list elements, folded lines
 //! (RFC 9112 section 5.2). A parameter given twice is refused (RFC 9110 section 11.2): which one counts is anybody's guess.
 //! What is refused in an answer hides nothing else of it: servers, gateways and proxies each add challenges of their own.
+//! Out of answers two things are taken besides that leave no doubt: a blank where a comma belongs between two parameters, and
+//! a value such as a URL without its quotes.
 //! Rendering escapes, so that no text can end a parameter or a field.
 
 use std::fmt;
@@ -38,6 +40,8 @@ impl ChallengeError {
     }
 }
 
+const BEHIND: ChallengeError = ChallengeError::new("has something behind a parameter");
+
 impl Challenge {
     /// A challenge of the scheme `Bearer` (RFC 6750 section 3).
     pub fn bearer() -> Self {
@@ -69,7 +73,8 @@ impl Challenge {
 
     /// The challenges in the `WWW-Authenticate` fields of an answer that can be read, in order (RFC 9110 section 11.6.1): 32 at
     /// most, out of 16 KiB at most. One that cannot be read is left out, with what stands behind it in its field if its end cannot
-    /// be found either.
+    /// be found either. A blank for the comma between two parameters, and a value without its quotes up to the next blank or
+    /// comma, are read as they are meant.
     pub fn read(headers: &HeaderMap) -> Vec<Self> {
         let mut found = Vec::new();
         let mut length = 0_usize;
@@ -82,7 +87,7 @@ impl Challenge {
             let text: String = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
             let Ok(text) = unfold(&text) else { continue };
             found.extend(
-                Readable(Reader { rest: &text })
+                Readable(Reader { rest: &text, lenient: true })
                     .filter_map(Result::ok)
                     .take(MOST.saturating_sub(found.len())),
             );
@@ -99,8 +104,9 @@ impl Challenge {
             return Err(ChallengeError::new("is too long"));
         }
         let text = unfold(text)?;
-        let found =
-            Readable(Reader { rest: &text }).take(MOST.saturating_add(1)).collect::<Result<Vec<_>, _>>()?;
+        let found = Readable(Reader { rest: &text, lenient: false })
+            .take(MOST.saturating_add(1))
+            .collect::<Result<Vec<_>, _>>()?;
         if found.len() > MOST {
             return Err(ChallengeError::new("list has too many challenges"));
         }
@@ -237,6 +243,8 @@ impl Iterator for Readable<'_> {
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     rest: &'a str,
+    /// Takes what servers write and the grammar does not have.
+    lenient: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -265,7 +273,7 @@ impl<'a> Reader<'a> {
         let value = if ahead.rest.starts_with('"') {
             ahead.quoted()?
         } else {
-            match ahead.token() {
+            match ahead.value() {
                 "" => return Ok(None),
                 value => value.to_owned(),
             }
@@ -276,6 +284,17 @@ impl<'a> Reader<'a> {
         }
         *self = ahead;
         Ok(Some((name, value)))
+    }
+
+    /// A value without quotes: a token.
+    fn value(&mut self) -> &'a str {
+        let start = self.rest;
+        let token = self.token();
+        if !self.lenient || token.is_empty() {
+            return token;
+        }
+        self.skip(|c| c.is_ascii_graphic() && !matches!(c, ',' | '"'));
+        start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or(token)
     }
 
     /// A quoted text (RFC 9110 section 5.6.4), unescaped.
@@ -307,12 +326,15 @@ impl<'a> Reader<'a> {
         let mut wrong = None;
         loop {
             self.skip(is_blank);
-            if !self.rest.is_empty() && !self.rest.starts_with(',') {
-                return Err(ChallengeError::new("has something behind a parameter"));
+            let separated = self.rest.is_empty() || self.rest.starts_with(',');
+            if !separated && !self.lenient {
+                return Err(BEHIND);
             }
             self.skip(|c| c == ',' || is_blank(c));
-            let Some(parameter) = self.parameter()? else {
-                return Ok(wrong.map_or(Ok(challenge), Err));
+            let parameter = match self.parameter()? {
+                Some(parameter) => parameter,
+                None if separated => return Ok(wrong.map_or(Ok(challenge), Err)),
+                None => return Err(BEHIND),
             };
             if let Err(error) = challenge.add(parameter) {
                 wrong.get_or_insert(error);
@@ -461,6 +483,44 @@ mod tests {
         let just = |length: usize| format!("a b=\"{}\"", "x".repeat(length - 6));
         assert_eq!(read(&[&just(8 * 1024), &just(8 * 1024)]).len(), 2);
         assert_eq!(read(&[&just(8 * 1024), &just(8 * 1024 + 1)]).len(), 1);
+    }
+
+    /// Without their commas or quotes, as servers write them by hand; what a person would ask about is not guessed at.
+    #[test]
+    fn what_leaves_no_doubt_is_read_in_an_answer() {
+        let read = |field: &str| {
+            let headers = [(WWW_AUTHENTICATE, HeaderValue::from_str(field).unwrap())].into_iter().collect();
+            Challenge::read(&headers).iter().map(Challenge::to_string).collect::<Vec<_>>()
+        };
+        let good = r#"Bearer error="insufficient_scope", scope="w""#;
+        for odd in [
+            r#"Bearer error="insufficient_scope" scope="w""#,
+            "Bearer error=insufficient_scope\tscope=w",
+            r#"Bearer error = "insufficient_scope" scope = w ,"#,
+        ] {
+            assert_eq!(read(odd), [good], "{odd}");
+            assert!(Challenge::parse(odd).is_err(), "{odd}");
+            assert_eq!(read(&format!("Basic realm=\"a, b\", {odd}, Negotiate")).len(), 3, "{odd}");
+        }
+        let url = "https://h.example:8443/.well-known/x?a=b&c=%20;d";
+        for odd in [
+            format!("Bearer resource_metadata={url}, {}", &good[7..]),
+            format!("Bearer resource_metadata={url} {}", &good[7..]),
+        ] {
+            assert_eq!(read(&odd), [format!("Bearer resource_metadata=\"{url}\", {}", &good[7..])], "{odd}");
+            assert!(Challenge::parse(&odd).is_err(), "{odd}");
+        }
+        assert_eq!(read("Negotiate YII==, NTLM TlR/+w=, Basic, Token a=").len(), 4);
+        for doubtful in [
+            r#"Bearer realm="a" b"#,
+            r#"Bearer abc== realm="a""#,
+            r#"Bearer realm="say "x" twice", error="e""#,
+            r#"Bearer realm=a"b", error="e""#,
+            r#"Bearer a="b"c="d""#,
+            r#"Bearer realm="a" Basic realm="b""#,
+        ] {
+            assert_eq!(read(doubtful), [""; 0], "{doubtful}");
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub(crate) use fields::{fit, kind};
 /// How deep objects and arrays may nest. The deepest answer known has five levels.
 const DEPTH: usize = 32;
 
+/// How faults call the whole of an answer.
+pub(crate) const BODY: &str = "the body";
+
 /// Parses one JSON text with nothing behind it.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ProtocolFault> {
     parse_within(bytes, DEPTH)

@@ -44,7 +44,7 @@ pub(crate) use consent::check_redirect_uri;
 pub use consent::{AccessType, AuthorizationRequest, Callback, Prompt};
 pub use decision::Decision;
 pub use delegation::{Claimed, Delegation, Person, Revocation, SubAgent, UserSession, UserTimes};
-pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union};
+pub(crate) use demand::{Demand, challenged_url, choose_scopes, granted, union, wants_more};
 pub use device::{DeviceAuthorization, DeviceCode, PollDevice, PushAuthorization, PushedAuthorization};
 pub(crate) use discovery::NO_S256;
 pub use discovery::{GetMetadata, ServerMetadata};

@@ -50,8 +50,7 @@ impl Scopes {
     /// # Errors
     /// [`InputError`] if a scope has a character that RFC 6749 appendix A.4 does not allow.
     pub fn parameter(&self) -> Result<Option<String>, InputError> {
-        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if self.words().iter().any(|scope| !scope.bytes().all(allowed)) {
+        if !self.iter().all(is_word) {
             return Err(InputError::new(
                 "scope",
                 "has a character that scopes cannot have (quotes, backslash, control characters, beyond ASCII)",
@@ -82,9 +81,13 @@ impl Scopes {
         Scopes::collect(self.iter().filter(|scope| !others.contains(scope)))
     }
 
-    /// Themselves if they are few enough to be sent on though a stranger named them; else none.
+    /// Those that can be sent at all, if they are few enough to be sent on though a stranger named them; else none.
     pub(crate) fn if_modest(self) -> Self {
-        if self.are_modest(1) { self } else { Scopes::none() }
+        match self.are_modest(1) {
+            false => Scopes::none(),
+            true if self.iter().all(is_word) => self,
+            true => Scopes::collect(self.iter().filter(|scope| is_word(scope))),
+        }
     }
 
     /// True if they are no more, and no longer, than so many strangers may name.
@@ -117,6 +120,11 @@ impl Scopes {
     fn words(&self) -> &[String] {
         self.0.as_deref().unwrap_or_default()
     }
+}
+
+/// True for a text that can be sent as one scope (RFC 6749 appendix A.4).
+fn is_word(scope: &str) -> bool {
+    scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 impl fmt::Display for Scopes {
@@ -219,5 +227,6 @@ mod tests {
         assert!(words(MOST_OF_A_STRANGER + 1).if_modest().is_empty());
         assert!(Scopes::from("x".repeat(LONGEST_OF_A_STRANGER)).if_modest().is_empty());
         assert!(!Scopes::from("x".repeat(LONGEST_OF_A_STRANGER - 1)).if_modest().is_empty());
+        assert_eq!(Scopes::from("a é b\\ c\"d e\tf g").if_modest(), Scopes::from("a g"));
     }
 }

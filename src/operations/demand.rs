@@ -29,16 +29,27 @@ impl Demand {
         match response.status().as_u16() {
             401 => Demand::Token(together(bearers)),
             403 => {
-                let demands = bearers.filter(|challenge| challenge.error() == Some("insufficient_scope"));
-                together(demands).map_or(Demand::Nothing, |challenge| {
-                    let named = challenge.scope();
-                    // None is a demand too, for what the server says that it supports; too many are none.
-                    if named.are_modest(1) { Demand::MoreScopes(named) } else { Demand::Nothing }
-                })
+                together(bearers.filter(|challenge| wants_more(challenge))).map_or(
+                    Demand::Nothing,
+                    |challenge| {
+                        let named = challenge.scope();
+                        // None is a demand too, for what the server says that it supports; too many are none.
+                        if named.are_modest(1) {
+                            Demand::MoreScopes(named.if_modest())
+                        } else {
+                            Demand::Nothing
+                        }
+                    },
+                )
             }
             _ => Demand::Nothing,
         }
     }
+}
+
+/// True of a challenge that says that the token's scopes are too few (RFC 6750 section 3.1), in whatever case.
+pub(crate) fn wants_more(challenge: &Challenge) -> bool {
+    challenge.error().is_some_and(|error| error.eq_ignore_ascii_case("insufficient_scope"))
 }
 
 /// What several challenges say together: of each parameter that counts the first one, and the scopes of all. A gateway's challenge

@@ -15,6 +15,7 @@ mod vault;
 
 pub(crate) use decision::{DecisionKey, LONGEST as LONGEST_DECISION};
 pub(crate) use description::Description;
+pub(crate) use document::settles;
 pub(crate) use exchanged::POLICY as EXCHANGED;
 #[cfg(feature = "aauth")]
 pub(crate) use issuer::Issuer;

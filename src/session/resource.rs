@@ -6,22 +6,25 @@ use std::sync::{Arc, Mutex};
 use http::header::WWW_AUTHENTICATE;
 use http::{StatusCode, Uri};
 
-use super::keep::{Just, Keep, Kind, Loan};
-use super::kinds::{Description, Mcp, Service};
-use super::part::{Failed, Part, Whose, Within, ready};
-use super::{Arrived, Call, Machine, Session, Step, lock};
+use self::talk::{Answered, Spoken, Talk};
+use super::keep::{Just, Keep};
+use super::kinds::{Description, Mcp, Service, settles};
+use super::part::{Failed, Part, Within, ready};
+use super::{Arrived, Machine, Session, Step, lock};
 use crate::challenge::Challenge;
 use crate::error::{Error, InputError};
 use crate::operation::{Operation, Terms};
 use crate::operations::{
-    ApiRequest, Demand, GetResourceMetadata, McpToken, ResourceMetadata, challenged_url, choose_scopes,
-    granted, resource_metadata_urls, routes, server_url, union,
+    ApiRequest, GetResourceMetadata, McpToken, ResourceMetadata, challenged_url, resource_metadata_urls,
+    routes, server_url, wants_more,
 };
 use crate::origin::Origin;
 use crate::scopes::Scopes;
 use crate::time::{Deadline, Now};
 use crate::token::AccessToken;
 use crate::wire::Response;
+
+mod talk;
 
 impl Session {
     /// The machine that gets a token for an MCP server: the one held if it is fresh.
@@ -95,10 +98,7 @@ impl Resource {
     /// The machine that answers a challenge which somebody else has received of this server, by another HTTP client: with another
     /// token after a 401, with more scopes after `insufficient_scope`. None if there is nothing to send again with: the refusal stands.
     pub fn answer(&self, challenge: &Challenge) -> impl Machine<Output = Option<AccessToken>> + Send + use<> {
-        let status = match challenge.error() {
-            Some("insufficient_scope") => StatusCode::FORBIDDEN,
-            _ => StatusCode::UNAUTHORIZED,
-        };
+        let status = if wants_more(challenge) { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
         let headers = [(WWW_AUTHENTICATE, challenge.to_header())].into_iter().collect();
         let received = Response::new(status, headers, "");
         let total = self.session.total_of(&self.asked.terms());
@@ -188,10 +188,8 @@ impl Part for Checked {
                 Checking::Service(metadata, keep) => {
                     let service = match keep.step(now, arrived.take(), time) {
                         Ok(step) => ready!(step).value,
-                        // What the service says of itself is not good enough.
-                        Err(Failed { error: error @ Error::Protocol(_), .. }) => {
-                            return Ok(Step::Done(Err(error)));
-                        }
+                        // What the service says of itself is not good enough. That it says nothing is no reason to send nothing.
+                        Err(Failed { error, .. }) if settles(&error) => return Ok(Step::Done(Err(error))),
                         Err(failed) => return Err(failed),
                     };
                     let checked = metadata.check_authorization_server(self.session.site(), &service);
@@ -214,211 +212,5 @@ impl Part for Discover {
         time: &Deadline,
     ) -> Result<Step<Self::Output>, Failed> {
         Ok(Step::Done(ready!(self.0.step(now, arrived, time)?)?))
-    }
-}
-
-/// A request to the server: with a token, with another one after a 401, and with more scopes after a 403, each once. Or only what
-/// follows an answer that somebody else has received.
-struct Talk {
-    resource: Resource,
-    request: Option<ApiRequest>,
-    received: Option<Response>,
-    /// What is demanded in this call is kept only when it was granted: a server's word alone changes nothing for later.
-    scopes: Scopes,
-    /// A 401 was met.
-    met: bool,
-    stepped_up: bool,
-    at: At,
-}
-
-#[allow(clippy::large_enum_variant)] // one at a time
-enum At {
-    Token(Keep<Mcp>),
-    Sent(Call<ApiRequest>, Option<Loan<AccessToken>>),
-    Describing { checked: Checked, answer: Response, challenge: Option<Challenge>, replaced: bool },
-    Over,
-}
-
-/// What a talk ends with.
-#[allow(clippy::large_enum_variant)] // one at a time
-enum Talked {
-    /// This is the server's answer, whatever it is.
-    Answer(Response),
-    /// This is the token to send again with.
-    Token(AccessToken),
-    /// What was received stands.
-    Nothing,
-}
-
-/// A talk that sends the request itself.
-struct Spoken(Talk);
-
-impl Part for Spoken {
-    type Output = Response;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<Response>, Failed> {
-        match ready!(self.0.step(now, arrived, time)?) {
-            Talked::Answer(answer) => Ok(Step::Done(answer)),
-            Talked::Token(_) | Talked::Nothing => Err(super::ended().into()),
-        }
-    }
-}
-
-/// A talk that somebody else does.
-struct Answered(Talk);
-
-impl Part for Answered {
-    type Output = Option<AccessToken>;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<Option<AccessToken>>, Failed> {
-        Ok(Step::Done(match ready!(self.0.step(now, arrived, time)?) {
-            Talked::Token(token) => Some(token),
-            Talked::Answer(_) | Talked::Nothing => None,
-        }))
-    }
-}
-
-impl Talk {
-    fn new(
-        resource: &Resource,
-        request: Option<ApiRequest>,
-        received: Option<Response>,
-        scopes: Scopes,
-    ) -> Self {
-        let at = At::Token(Keep::new(Mcp::new(&resource.session, resource.wanted(&scopes))));
-        let (met, stepped_up) = (false, false);
-        Talk { resource: resource.clone(), request, received, scopes, met, stepped_up, at }
-    }
-
-    fn token(&self) -> At {
-        At::Token(Keep::new(Mcp::new(&self.resource.session, self.resource.wanted(&self.scopes))))
-    }
-
-    /// What follows an answer: None if it is the call's.
-    fn answered(
-        &mut self,
-        answer: &Response,
-        loan: Option<Loan<AccessToken>>,
-        now: &Now,
-    ) -> Result<Option<At>, Failed> {
-        let describe = |resource: &Resource, challenge: Option<Challenge>, replaced| {
-            let places = resource.places(challenge.as_ref())?;
-            let description = Description::new(&resource.session, &resource.server, places);
-            let checked = Checked::new(&resource.session, Keep::new(description));
-            Ok::<At, Failed>(At::Describing { checked, answer: answer.clone(), challenge, replaced })
-        };
-        match Demand::of(answer) {
-            Demand::Token(challenge) => {
-                // Whatever follows: it is not sent again.
-                let replaced = loan.is_some_and(|loan| loan.refused(&Mcp::POLICY, now));
-                if std::mem::replace(&mut self.met, true) {
-                    return Ok(None);
-                }
-                describe(&self.resource, challenge, replaced).map(Some)
-            }
-            Demand::MoreScopes(_) if self.stepped_up => Ok(None),
-            Demand::MoreScopes(more) if more.is_empty() => {
-                self.stepped_up = true;
-                describe(&self.resource, None, false).map(Some)
-            }
-            Demand::MoreScopes(more) => {
-                self.stepped_up = true;
-                Ok(self.widen(union(&self.scopes, &more)).then(|| self.token()))
-            }
-            Demand::Nothing => Ok(None),
-        }
-    }
-
-    /// True if these are other scopes than those asked for so far.
-    fn widen(&mut self, scopes: Scopes) -> bool {
-        let more = scopes != self.scopes;
-        self.scopes = scopes;
-        more
-    }
-}
-
-impl Part for Talk {
-    type Output = Talked;
-
-    fn step(
-        &mut self,
-        now: &Now,
-        mut arrived: Option<Arrived>,
-        time: &Deadline,
-    ) -> Result<Step<Talked>, Failed> {
-        loop {
-            match std::mem::replace(&mut self.at, At::Over) {
-                At::Token(mut keep) => {
-                    let loan = match keep.step(now, arrived.take(), time)? {
-                        Step::Done(loan) => loan,
-                        Step::Do(action) => {
-                            self.at = At::Token(keep);
-                            return Ok(Step::Do(action));
-                        }
-                    };
-                    if self.met || self.stepped_up {
-                        let mut known = lock(&self.resource.scopes);
-                        *known = union(&known, &granted(&self.scopes, &loan.value));
-                    }
-                    // The token that is held is the one that was refused.
-                    if let Some(received) = self.received.take() {
-                        match self.answered(&received, Some(loan), now)? {
-                            Some(next) => self.at = next,
-                            None => return Ok(Step::Done(Talked::Nothing)),
-                        }
-                        continue;
-                    }
-                    let Some(request) = &self.request else {
-                        return Ok(Step::Done(Talked::Token(loan.value)));
-                    };
-                    let request = request.clone().token(loan.value.clone());
-                    self.at = At::Sent(Call::new(self.resource.session.clone(), request, None), Some(loan));
-                }
-                At::Sent(mut call, loan) => {
-                    let answer = match Part::step(&mut call, now, arrived.take(), time)? {
-                        Step::Done(answer) => answer,
-                        Step::Do(action) => {
-                            self.at = At::Sent(call, loan);
-                            return Ok(Step::Do(action));
-                        }
-                    };
-                    match self.answered(&answer, loan, now)? {
-                        Some(next) => self.at = next,
-                        None => return Ok(Step::Done(Talked::Answer(answer))),
-                    }
-                }
-                At::Describing { mut checked, answer, challenge, replaced } => {
-                    let described = match checked.step(now, arrived.take(), time) {
-                        Ok(Step::Do(action)) => {
-                            self.at = At::Describing { checked, answer, challenge, replaced };
-                            return Ok(Step::Do(action));
-                        }
-                        // What it wants are tokens of another service, and the agent's belong to none.
-                        Ok(Step::Done(described)) => Some(described?),
-                        Err(failed) if matches!(failed.whose, Whose::Open(_)) => return Err(failed),
-                        // It only adds scopes: a server that does not describe itself gets a new token as well.
-                        Err(_) => None,
-                    };
-                    let named = challenge.as_ref().map(Challenge::scope).unwrap_or_default();
-                    let supported = described.map(|metadata| metadata.scopes_supported().clone());
-                    let scopes = choose_scopes(&self.scopes, &named, &supported.unwrap_or_default());
-                    if !self.widen(scopes) && !replaced {
-                        return Ok(Step::Done(Talked::Answer(answer)));
-                    }
-                    self.at = self.token();
-                }
-                At::Over => return Err(super::ended().into()),
-            }
-        }
     }
 }

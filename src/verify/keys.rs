@@ -42,7 +42,7 @@ impl IssuerKeys {
         match json::parse(text)? {
             Value::Object(mut set) => IssuerKeys::read(set.remove("keys").as_ref()),
             other => Err(ProtocolFault::Mistyped {
-                field: "the body",
+                field: json::BODY,
                 expected: "an object",
                 found: json::kind(&other),
             }),

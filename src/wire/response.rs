@@ -169,7 +169,7 @@ pub fn read(operation: &'static str, response: &Response) -> Result<Fields, Erro
         Ok(other) => {
             let found = json::kind(&other);
             let expected = "an object";
-            Err(response.fault(operation, ProtocolFault::Mistyped { field: "the body", expected, found }))
+            Err(response.fault(operation, ProtocolFault::Mistyped { field: json::BODY, expected, found }))
         }
         Err(fault) => Err(response.fault(operation, fault)),
     }

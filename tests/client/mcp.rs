@@ -2,6 +2,8 @@
 #![cfg(all(feature = "ureq", feature = "emulator"))]
 #![allow(clippy::print_stdout)] // each guarantee shows its figure
 
+mod odd;
+
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -387,7 +389,17 @@ const WITH_S256: &str = r#"{"issuer":"https://issuer.test","code_challenge_metho
 
 #[test]
 fn what_the_service_says_is_looked_for_under_its_other_name_upon_anything_but_a_good_document() {
-    for (status, body) in [(401, "{}"), (403, "{}"), (404, ""), (405, ""), (200, "<html>"), (503, "{}")] {
+    let bad = [
+        (401, "{}"),
+        (403, "{}"),
+        (404, ""),
+        (405, ""),
+        (200, "<html>"),
+        (200, "[]"),
+        (204, ""),
+        (503, "{}"),
+    ];
+    for (status, body) in bad {
         let service = Server::start(move |request| match request.path() {
             "/t/acme/api/v1/.well-known/oauth-authorization-server" => Reply::json(status, body),
             "/t/acme/api/v1/.well-known/openid-configuration" => Reply::json(200, WITH_S256),

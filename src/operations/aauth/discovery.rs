@@ -300,7 +300,7 @@ fn entries<T>(
         return Err(fault(ProtocolFault::UnexpectedStatus));
     }
     let mistyped = |value: &Value| ProtocolFault::Mistyped {
-        field: "the body",
+        field: json::BODY,
         expected: "an object or a list of objects",
         found: json::kind(value),
     };

@@ -140,7 +140,7 @@ impl Operation for GetPendingPermissions {
             }
             other => {
                 let (expected, found) = ("an object or a list", json::kind(&other));
-                return Err(fault(ProtocolFault::Mistyped { field: "the body", expected, found }));
+                return Err(fault(ProtocolFault::Mistyped { field: json::BODY, expected, found }));
             }
         };
         let read = |item| match item {

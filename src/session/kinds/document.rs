@@ -7,6 +7,7 @@ use super::super::keep::{Life, Policy};
 use super::super::part::{Failed, Part, ready};
 use super::super::{Arrived, Step};
 use crate::error::{Error, ProtocolFault};
+use crate::json;
 use crate::operations::NO_S256;
 use crate::time::{Deadline, Now};
 
@@ -22,10 +23,11 @@ pub(super) fn life(asked: &Now) -> Life {
 }
 
 /// True of what an issuer's document says that is the answer, though another place may say nothing of it: with a field of
-/// the wrong type it says something, and that is not what is allowed.
-pub(super) fn settles(error: &Error) -> bool {
+/// the wrong type it says something, and that is not what is allowed. A list is no document at all.
+pub(crate) fn settles(error: &Error) -> bool {
     let Error::Protocol(error) = error else { return false };
-    matches!(error.fault(), ProtocolFault::Mistyped { .. }) || *error.fault() == NO_S256
+    let mistyped = matches!(error.fault(), ProtocolFault::Mistyped { field, .. } if *field != json::BODY);
+    mistyped || *error.fault() == NO_S256
 }
 
 /// What a part brings, for many.
