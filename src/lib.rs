@@ -266,7 +266,8 @@ pub mod axum {
     //! ```
 
     pub use crate::guard::axum::{
-        AgentCaller, Person, Refusal, RequiredScopes, Scoped, metadata_routes, require_allowed, signed,
+        AgentCaller, Person, Refusal, RequiredScopes, Scoped, metadata_routes, metadata_routes_of,
+        require_allowed, signed,
     };
 }
 

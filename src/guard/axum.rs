@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use ::axum::Router;
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
@@ -56,17 +57,46 @@ pub fn signed(verifier: aauth::Verifier) -> Signed {
 }
 
 /// The routes of the RFC 9728 document: where clients look for it, with the resource's path behind the well-known one, and at the root
-/// (section 3.1). Merge them into the outermost router. The document is public, and any web page may read it.
+/// (section 3.1). Merge them into the outermost router. The document is public, and any web page may read it. Where one program serves
+/// several resources: [`metadata_routes_of`].
 pub fn metadata_routes(verifier: &TokenVerifier) -> Router {
-    let verifier = verifier.clone();
+    metadata_routes_of([verifier])
+}
+
+/// The routes of the RFC 9728 documents of several resources that one program serves: each document with its resource's path behind the
+/// well-known one, and that of the first at the root. Merge them once, into the outermost router, in place of [`metadata_routes`].
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use axum::Router;
+/// use lumoauth::axum::metadata_routes_of;
+/// use lumoauth::tower::ServerAuth;
+///
+/// # let emulator = lumoauth::Emulator::demo()?;
+/// # let agent = emulator.async_agent()?;
+/// # let (files, mail) = (Router::<()>::new(), Router::<()>::new());
+/// let for_files = ServerAuth::of(&agent, "https://mcp.acme.test/files")?;
+/// let for_mail = ServerAuth::of(&agent, "https://mcp.acme.test/mail")?;
+/// let app: Router = Router::new()
+///     .nest_service("/files", files.layer(for_files.layer()))
+///     .nest_service("/mail", mail.layer(for_mail.layer()))
+///     .merge(metadata_routes_of([for_files.verifier(), for_mail.verifier()]));
+/// # let _ = app;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn metadata_routes_of<'a>(verifiers: impl IntoIterator<Item = &'a TokenVerifier>) -> Router {
+    let verifiers: Arc<[TokenVerifier]> = verifiers.into_iter().cloned().collect();
     let document = move |OriginalUri(uri): OriginalUri| {
-        let verifier = verifier.clone();
-        async move { described(&verifier, uri.path()).await }
+        let verifiers = Arc::clone(&verifiers);
+        async move { described(&verifiers, uri.path()).await }
     };
     Router::new()
-        .route("/.well-known/oauth-protected-resource", get(document.clone()).options(preflight))
+        .route(AT_THE_ROOT, get(document.clone()).options(preflight))
         .route("/.well-known/oauth-protected-resource/{*resource}", get(document).options(preflight))
 }
+
+const AT_THE_ROOT: &str = "/.well-known/oauth-protected-resource";
 
 /// Clients in browsers send headers of their own (`MCP-Protocol-Version`), and ask first whether they may.
 async fn preflight() -> Response {
@@ -78,14 +108,23 @@ async fn preflight() -> Response {
     response
 }
 
-async fn described(verifier: &TokenVerifier, path: &str) -> Response {
-    if let Err(error) = verifier.ready().await {
-        return verifier.answer(&error).into_response();
+async fn described(verifiers: &[TokenVerifier], path: &str) -> Response {
+    let mut unknown = None;
+    for verifier in verifiers {
+        if let Err(error) = verifier.ready().await {
+            unknown = unknown.or_else(|| Some(verifier.answer(&error)));
+        } else if path == AT_THE_ROOT || Some(path) == verifier.verifier().resource_metadata_path() {
+            return the_document(verifier);
+        }
+        if path == AT_THE_ROOT {
+            break;
+        }
     }
-    let known = verifier.verifier();
-    let is_ours =
-        path == "/.well-known/oauth-protected-resource" || Some(path) == known.resource_metadata_path();
-    let Some(document) = known.resource_metadata().filter(|_| is_ours) else {
+    unknown.map_or_else(|| refusal(StatusCode::NOT_FOUND).into_response(), IntoResponse::into_response)
+}
+
+fn the_document(verifier: &TokenVerifier) -> Response {
+    let Some(document) = verifier.verifier().resource_metadata() else {
         return refusal(StatusCode::NOT_FOUND).into_response();
     };
     let mut response = document.to_string().into_response();

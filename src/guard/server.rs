@@ -145,7 +145,8 @@ impl ServerAuth {
         ServerAuthLayer(Arc::clone(&self.0))
     }
 
-    /// The routes of the RFC 9728 document ([`crate::axum::metadata_routes`]): outside of the layer, in the outermost router.
+    /// The routes of the RFC 9728 document ([`crate::axum::metadata_routes`]): outside of the layer, in the outermost router. Several servers
+    /// in one program: [`crate::axum::metadata_routes_of`].
     #[cfg(feature = "axum")]
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     pub fn metadata_routes(&self) -> ::axum::Router {

@@ -3,7 +3,7 @@
 use axum::routing::get as route;
 use axum::{Extension, Router};
 use lumoauth::asynchronous::TokenVerifier;
-use lumoauth::axum::metadata_routes;
+use lumoauth::axum::{metadata_routes, metadata_routes_of};
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::http::Method;
 use lumoauth::service::Caller;
@@ -63,6 +63,39 @@ fn a_page_of_another_site_may_read_the_document() {
             let read = get(&app, path, None).await;
             assert_eq!(header(&read, "cache-control"), Some("public, max-age=300"));
             assert_eq!(send(&app, request(Method::POST, path, None)).await.status(), 405);
+        }
+    });
+}
+
+/// Two MCP servers in one program, each with its own document; the first one's stands at the root too.
+#[test]
+fn several_servers_of_one_program_have_a_document_each() {
+    let emulator = Emulator::demo().unwrap();
+    run(async {
+        let agent = agent(&emulator);
+        let server = |name: &str| ServerAuth::of(&agent, format!("https://mcp.acme.test/{name}")).unwrap();
+        let (files, mail) = (server("files"), server("mail"));
+        let inner = || Router::new().route("/", route(async || "in"));
+        let app = Router::new()
+            .nest_service("/files", inner().layer(files.layer()))
+            .nest_service("/mail", inner().layer(mail.layer()))
+            .merge(metadata_routes_of([files.verifier(), mail.verifier()]));
+        for (behind, name) in [("", "files"), ("/files", "files"), ("/mail", "mail")] {
+            let read = get(&app, &format!("/.well-known/oauth-protected-resource{behind}"), None).await;
+            assert_eq!(read.status(), 200, "{behind}");
+            let document: serde_json::Value = serde_json::from_str(&text(read).await).unwrap();
+            assert_eq!(document["resource"], format!("https://mcp.acme.test/{name}"), "{behind}");
+        }
+        for (server, other) in [("files", "mail"), ("mail", "files")] {
+            let (status, challenge, _) = told(get(&app, &format!("/{server}"), None).await).await;
+            assert_eq!(status.as_u16(), 401);
+            assert!(
+                challenge.is_some_and(|text| text.contains(&format!("/{server}\"")) && !text.contains(other))
+            );
+        }
+        for path in ["/mail/", "/mail/files", "/else", "/"] {
+            let read = get(&app, &format!("/.well-known/oauth-protected-resource{path}"), None).await;
+            assert_eq!(read.status(), 404, "{path}");
         }
     });
 }
