@@ -117,16 +117,17 @@ impl UnverifiedClaims {
         Ok(UnverifiedClaims { subject, actors, claims })
     }
 
-    /// The same, and `None` for a token that is no JWT at all: its header is no JSON object.
+    /// The same, and `None` for a token that nobody here can look into: its header is no JSON object, or it is encrypted (five parts,
+    /// RFC 7516 section 3.1).
     ///
     /// # Errors
     /// [`InputError`] for a JWT that cannot be read: malformed is not opaque.
     pub(crate) fn of_jwt(token: &Secret) -> Result<Option<Self>, InputError> {
-        let header = token.expose().split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
-        match header.map(|header| json::parse(&header)) {
-            Some(Ok(Value::Object(_))) => UnverifiedClaims::read(token).map(Some),
-            _ => Ok(None),
+        let parts = token.expose().split('.').take(6).count();
+        if parts == 5 || parts == 1 || !has_json_header(token.expose()) {
+            return Ok(None);
         }
+        UnverifiedClaims::read(token).map(Some)
     }
 
     /// `sub`, as claimed.
@@ -145,6 +146,21 @@ impl UnverifiedClaims {
     pub fn unverified_claims(&self) -> &Map<String, Value> {
         &self.claims
     }
+}
+
+/// True if what stands before the first dot is an object in base64, whatever else may be wrong with it: padded, in the other
+/// alphabet, with a key twice.
+fn has_json_header(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    if header.len() > LONGEST {
+        return false;
+    }
+    let plain = header.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let decoded = URL_SAFE_NO_PAD.decode(plain).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.is_some_and(|text| {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        text.starts_with('{') && text.ends_with('}')
+    })
 }
 
 impl fmt::Debug for UnverifiedClaims {
@@ -177,6 +193,26 @@ mod tests {
         assert_eq!(claims.unverified_actors()[0].issuer(), Some("https://x"));
         assert_eq!(claims.unverified_actors()[1].claims()["role"], 1);
         assert_eq!(claims.unverified_claims()["sub"], "u");
+    }
+
+    #[test]
+    fn what_is_a_jwt_is_none_that_cannot_be_looked_into() {
+        let of = |token: &str| UnverifiedClaims::of_jwt(&Secret::new(token)).map(|read| read.is_some());
+        let payload = URL_SAFE_NO_PAD.encode(r#"{"aud":"x"}"#);
+        let encoded = |header: &str| URL_SAFE_NO_PAD.encode(header);
+        for header in [r#"{}"#, r#"{"alg":"RS256"}"#, " {\n} ", "\u{feff}{}", r#"{"a":1,"a":2}"#, "{'a'}"] {
+            assert_eq!(of(&format!("{}.{payload}.s", encoded(header))), Ok(true), "{header}");
+        }
+        // Padded, and in the other alphabet.
+        let padded = base64::engine::general_purpose::STANDARD.encode(r#"{"a":"??>>~"}"#);
+        assert!(padded.contains('=') && padded.contains('/'), "{padded}");
+        assert_eq!(of(&format!("{padded}.{payload}.s")), Ok(true));
+        for malformed in ["e30.e30", "e30.!.s", "e30.e30.s.t", "e30.a.b.c.d.e", "e30.W10.s"] {
+            assert!(of(malformed).is_err(), "{malformed}");
+        }
+        for opaque in ["e30", "opaque", "a.b.c", "ya29.a0Af.x", "W10.e30.s", "e30.k.iv.ct.tag", ""] {
+            assert_eq!(of(opaque), Ok(false), "{opaque}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod cookies;
 mod current;
 pub(crate) mod desk;
 mod error;
+mod left;
 mod login;
 mod logout;
 mod place;

@@ -129,6 +129,14 @@ impl ApiError {
                 .any(|code| self.has_code(code))
     }
 
+    /// A token that was traded is not taken. RFC 6749 section 5.2 has `invalid_grant` for it and RFC 8693 section 2.2.2
+    /// `invalid_request`; some services say `invalid_token`, or 401 and no more.
+    pub(crate) fn refuses_traded_token(&self) -> bool {
+        let named = ["invalid_grant", "invalid_request", "invalid_token"];
+        (self.status() < 500 && named.iter().any(|code| self.has_code(code)))
+            || (self.status() == 401 && self.code().is_none())
+    }
+
     /// The agent's budget is used up (429 `budget_exceeded`).
     pub fn is_budget_exceeded(&self) -> bool {
         self.has_code("budget_exceeded")

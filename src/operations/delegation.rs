@@ -19,8 +19,8 @@ pub use renewal::{Claimed, UserTimes};
 
 use super::consent::{AuthorizationRequest, Callback};
 use super::grants::{RedeemCode, TokenSet};
-use super::token::bearer;
-use crate::error::{ConsentError, Error, InputError};
+use super::token::{TOKEN, bearer};
+use crate::error::{ConsentError, Error, InputError, ProtocolError, ProtocolFault};
 use crate::pkce::{Pkce, derive};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -303,8 +303,16 @@ impl UserSession {
     /// Takes renewed tokens of the same user. The refresh token is kept if no new one came.
     ///
     /// # Errors
-    /// As [`UserSession::store_consented`].
+    /// As [`UserSession::store_consented`]; and if an ID token came along that is of another person than the one who signed in (OpenID
+    /// Connect Core section 12.2).
     pub fn store_renewed(&mut self, tokens: TokenSet) -> Result<(), Error> {
+        if let (Some(person), Some(id)) = (&self.person, &tokens.id)
+            && !person.may_be_of(id)
+        {
+            let problem = "an ID token of another person came with it";
+            let fault = ProtocolFault::UnusableToken { problem };
+            return Err(ProtocolError::new(TOKEN.name(), 200, fault).into());
+        }
         self.user = Some(User::of(tokens, self.refresh_token().cloned())?);
         self.claim = None;
         self.generation = self.generation.saturating_add(1);

@@ -207,6 +207,23 @@ pub(super) fn bound_alone(token: &AccessToken, resource: Option<&str>) -> Result
     Ok(name.is_some_and(|name| resource.map_or(!name.is_empty(), |resource| same_resource(name, resource))))
 }
 
+/// True if the answer itself does not say that its token is for something else (`resource`): that is how an opaque token can say it.
+/// Without a resource to compare with, any one will do.
+pub(super) fn told_alone(response: &Response, resource: Option<&str>) -> Result<bool, Error> {
+    let mut fields = wire::read(TOKEN.name(), response)?;
+    let told = match fields.value("resource") {
+        None => return Ok(true),
+        Some(Value::String(one)) => vec![one],
+        Some(other) => {
+            let texts = other.as_array().map(|all| all.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+            let texts = texts.flatten().map(|all| all.into_iter().map(str::to_owned).collect());
+            texts.ok_or_else(|| fields.mistyped("resource", "a text or a list of texts", &other))?
+        }
+    };
+    let is_ours = |told: &str| resource.map_or(!told.is_empty(), |own| same_resource(told, own));
+    Ok(matches!(told.as_slice(), [one] if is_ours(one)))
+}
+
 impl Operation for Exchange {
     type Output = TokenSet;
 
@@ -279,7 +296,8 @@ impl Operation for Exchange {
         }
         if let Some(resource) = &self.resource {
             match bound_alone(&tokens.access, Some(resource)) {
-                Ok(true) => {}
+                Ok(true) if told_alone(response, Some(resource))? => {}
+                Ok(true) => return unusable("the answer says that it is for another resource"),
                 Ok(false) => return unusable("it is not bound to the resource alone"),
                 Err(problem) => return unusable(problem),
             }

@@ -4,7 +4,7 @@ use http::{Method, Uri};
 use serde_json::{Map, Value};
 
 use super::discovery::{AUTHORIZATION_SERVER, ServerMetadata};
-use super::exchange::{Exchange, bound_alone, is_resource};
+use super::exchange::{Exchange, bound_alone, is_resource, told_alone};
 use super::token::{TOKEN, bearer};
 use crate::credentials::ClientAuth;
 use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
@@ -144,6 +144,9 @@ impl Operation for McpToken {
         match exchange.response(response)? {
             Answer::Done(tokens) => {
                 self.check_bound(&tokens.access)?;
+                if !told_alone(response, self.resource())? {
+                    return Err(unusable("the answer says that it is for another resource"));
+                }
                 let token = bearer(tokens.access)?;
                 Ok(Answer::Done(match self.resource() {
                     Some(resource) => token.for_resource(resource),

@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::decision::{self, Decision, allowed, echoed};
+use super::token::{access_token, bearer_of};
 use crate::error::{ApiError, Error, InputError, ProtocolFault};
 use crate::json;
 use crate::operation::{Answer, Auth, Callers, Context, Effect, Operation, Terms};
 use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
-use crate::time::Timestamp;
-use crate::token::{AccessToken, TokenType};
+use crate::token::AccessToken;
 use crate::wire::{self, Request, Response};
 
 /// A workload is attested here.
@@ -90,11 +90,8 @@ impl Operation for Attest {
         if response.status() != 200 {
             return Err(fields.fault(ProtocolFault::UnexpectedStatus));
         }
-        let secret = Secret::new(fields.required_text("access_token")?);
-        let kind = fields.text("token_type")?.map_or(TokenType::Bearer, |kind| TokenType::parse(&kind));
-        let scopes = Scopes::from(fields.text("scope")?.unwrap_or_default());
-        let seconds = fields.number("expires_in")?.unwrap_or(300.0).max(0.0);
-        let lifetime = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let token = access_token(&mut fields, response, &Scopes::none())?;
+        let token = bearer_of(ATTEST, token)?;
         let identity = match fields.object("identity")? {
             None => Identified::default(),
             Some(mut said) => Identified {
@@ -103,11 +100,7 @@ impl Operation for Attest {
                 issuer: said.text("issuer")?,
             },
         };
-        let issued = response.received().unwrap_or(Timestamp::from_unix(0));
-        Ok(Answer::Done(Attested {
-            token: AccessToken::new(secret, kind, scopes, issued, lifetime),
-            identity,
-        }))
+        Ok(Answer::Done(Attested { token, identity }))
     }
 }
 

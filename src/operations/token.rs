@@ -68,12 +68,17 @@ impl Operation for ClientCredentials {
 
 /// A token that this client can send: nothing else is of any use to it, and whoever asks for one is told so at once.
 pub(crate) fn bearer(token: AccessToken) -> Result<AccessToken, Error> {
+    bearer_of(TOKEN, token)
+}
+
+/// The same of another endpoint than the usual one.
+pub(super) fn bearer_of(route: Route, token: AccessToken) -> Result<AccessToken, Error> {
     if token.token_type() == &TokenType::Bearer {
         return Ok(token);
     }
     let fault =
         ProtocolFault::UnusableToken { problem: "its type is not Bearer, so it is never sent as one" };
-    Err(ProtocolError::new(TOKEN.name(), 200, fault).into())
+    Err(ProtocolError::new(route.name(), 200, fault).into())
 }
 
 /// Reads the token out of a token answer (RFC 6749 section 5.1). A missing `scope` means as asked for.

@@ -102,12 +102,33 @@ impl VerifiedToken {
             && (told.actors.is_empty() || self.actors.is_empty() || told.actors == self.actors)
             && rest.all(|(name, value)| match name.as_str() {
                 "iss" => *value == self.issuer.as_str(),
-                "aud" => {
-                    *value == self.audience.as_str() || *value == Value::from(vec![self.audience.as_str()])
-                }
+                "aud" => match value {
+                    Value::String(told) => same_resource(told, self.audience()),
+                    Value::Array(told) => {
+                        let is_ours = |told: &Value| {
+                            told.as_str().is_some_and(|told| same_resource(told, self.audience()))
+                        };
+                        matches!(told.as_slice(), [one] if is_ours(one))
+                    }
+                    _ => false,
+                },
                 "jti" => self.id().is_none_or(|own| *value == own),
-                _ => true,
+                "cnf" => self.is_bound_as(value),
+                name => self.claims.get(name).is_none_or(|own| own == value),
             })
+    }
+
+    /// True if a `cnf` (RFC 7800) names the key of this token.
+    fn is_bound_as(&self, told: &Value) -> bool {
+        let Value::Object(told) = told else { return false };
+        let jkt = told.get("jkt").map(|jkt| *jkt == self.thumbprint());
+        let jwk = told
+            .contains_key("jwk")
+            .then(|| super::bound::read(told).is_ok_and(|told| told.thumbprint == self.thumbprint()));
+        match (jkt, jwk) {
+            (None, None) => false,
+            (jkt, jwk) => jkt.unwrap_or(true) && jwk.unwrap_or(true),
+        }
     }
 
     pub(super) fn key(&self) -> &VerifyingKey {

@@ -313,9 +313,9 @@ impl<O: Operation> Call<O> {
         if failed && self.terms.waits.is_none() {
             let error = Error::Api(ApiError::read(self.terms.name, response))
                 .redacted(&Redactor::new(response.secrets()));
-            // The token travelled in the body, and it is the token that is refused (RFC 6749 section 5.2).
+            // The token travelled in the body, and it is the token that is refused.
             let in_body = matches!(self.terms.auth, Auth::InBody | Auth::InBodyBy(_));
-            let subject = in_body && error.code() == Some("invalid_grant");
+            let subject = in_body && error.as_api().is_some_and(ApiError::refuses_traded_token);
             if subject && self.token_was_refused(now) && !deadline.passed(now) {
                 return self.begin(now, deadline);
             }

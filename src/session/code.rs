@@ -5,7 +5,10 @@ use crate::error::{Error, Sent};
 /// True if the code was not used: it was not sent, or the service had no time for it.
 pub(crate) fn is_unused(error: &Error) -> bool {
     match error {
-        Error::Api(api) => api.status() == 429 || (api.status() == 503 && api.retry_after().is_some()),
+        // 408: the service has not read the request to its end (RFC 9110 section 15.5.9).
+        Error::Api(api) => {
+            matches!(api.status(), 408 | 429) || (api.status() == 503 && api.retry_after().is_some())
+        }
         Error::Transport(error) => error.sent() == Sent::NotSent,
         Error::DeadlineExceeded { last, .. } => last.as_deref().is_none_or(is_unused),
         Error::Config(_) | Error::Input(_) => true,

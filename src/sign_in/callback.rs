@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use super::answer::Answer;
 use super::attempt::{Attempt, LIFE};
 use super::cookies::find;
-use super::desk::{Desk, Held};
+use super::desk::Desk;
 use super::error::SignInError;
+use super::left::{Claim, Held, Left, Look, TakeOut, session_key};
 use super::user::User;
 use crate::error::{ConsentError, Error};
 use crate::operation::AttemptId;
@@ -24,7 +25,7 @@ use crate::session::code::{is_unused, outcome};
 use crate::session::keep::Keep;
 use crate::session::kinds::Service;
 use crate::session::part::{Failed, Part, Within, ready};
-use crate::session::{Arrived, Call, Machine, Step};
+use crate::session::{Action, Arrived, Call, Machine, Step};
 use crate::store::{Shelf, StoreKey};
 use crate::time::{Deadline, Now, Timestamp, hex};
 use crate::verify::{IdCheck, VerifiedIdToken};
@@ -53,6 +54,11 @@ impl Came {
             return Err(SignInError::State);
         }
         Ok(Came { callback, attempt, cookie, old: desk.session_of(headers) })
+    }
+
+    /// Stands for the answer in the store.
+    fn name(&self) -> String {
+        hex(&Sha256::digest(self.attempt.state.expose()))
     }
 }
 
@@ -142,6 +148,7 @@ struct Taking {
     tokens: Option<TokenSet>,
     person: Option<Person>,
     held: Held,
+    claimed: Claim,
     /// The code may have been used.
     spent: bool,
     at: At,
@@ -149,15 +156,17 @@ struct Taking {
 
 enum At {
     Start,
+    /// A session of which an earlier sign-in or logout could not tell whether it is gone.
+    Look(Box<Look>),
     /// A refresh token of an earlier sign-in or logout that the service is still to be told of.
     Sweep(Box<Call<Revoke>>, Held),
     Service(Box<Keep<Service>>),
     Claim(Box<Change<bool>>),
     Redeem(Box<Call<RedeemCode>>),
     /// The code was not used: the same answer may be taken again.
-    Release(Box<Change<()>>, Option<Failed>),
+    Release(Box<Change<bool>>, Option<Failed>),
     Check(Box<IdCheck>),
-    Old(Box<Change<Option<UserSession>>>),
+    Old(Box<TakeOut>),
     Begin(Box<Change<()>>, Secret, Arc<UserSession>),
     /// Nothing came of it: what the code gave is ended.
     Revoke(Box<Call<Revoke>>, Option<Result<SignInError, Failed>>),
@@ -165,22 +174,34 @@ enum At {
 
 impl Taking {
     fn new(desk: &Arc<Desk>, came: &Arc<Came>) -> Self {
-        let held = Held::new(&desk.left);
+        let (held, claimed) = (Held::new(&desk.left), Claim::new(&desk.unsent, came.name(), None));
         let (desk, came) = (Arc::clone(desk), Arc::clone(came));
         let (by, service, code, tokens, person) = (String::new(), None, None, None, None);
-        Taking { desk, came, by, service, code, tokens, person, held, spent: false, at: At::Start }
+        Taking { desk, came, by, service, code, tokens, person, held, claimed, spent: false, at: At::Start }
     }
 
     fn revoke(&self, token: &Secret) -> Box<Call<Revoke>> {
         Box::new(self.desk.session.call(Revoke::new(token.clone()).hint(TokenHint::RefreshToken)))
     }
 
+    fn sweep(&self) -> At {
+        let Some(token) = self.desk.left.take() else { return self.ask_service() };
+        let mut held = Held::new(&self.desk.left);
+        held.tokens.push(token.clone());
+        At::Sweep(self.revoke(&token), held)
+    }
+
     fn ask_service(&self) -> At {
         At::Service(Box::new(Keep::new(Service::new(&self.desk.session))))
     }
 
-    /// The answer is used up before its code is traded, in whatever process.
-    fn claim(&self) -> At {
+    /// The answer is used up before its code is traded, in whatever process. A claim of before whose code was not sent is gone on with:
+    /// a store or a browser that fails in between loses no sign-in.
+    fn claim(&mut self) -> At {
+        if let Some(by) = self.desk.unsent.take(&self.came.name()) {
+            self.by = by;
+        }
+        self.claimed.stands(&self.by);
         let by = self.by.clone();
         let claim = Change::new(self.claim_key(), move |record, _| {
             Ok(match record {
@@ -193,8 +214,7 @@ impl Taking {
     }
 
     fn claim_key(&self) -> StoreKey {
-        let digest = hex(&Sha256::digest(self.came.attempt.state.expose()));
-        StoreKey::new(Shelf::Nonces, ["sign-in", &digest])
+        StoreKey::new(Shelf::Nonces, ["sign-in", &self.came.name()])
     }
 
     fn redeem(&mut self) -> Result<At, SignInError> {
@@ -206,11 +226,12 @@ impl Taking {
         Ok(At::Redeem(Box::new(self.desk.session.call(redeem))))
     }
 
-    fn release(&self, failed: Failed) -> At {
+    fn release(&mut self, failed: Failed) -> At {
+        self.claimed.stands(&self.by);
         let by = self.by.clone();
         let release = Change::new(self.claim_key(), move |record, _| {
             let is_ours = record.is_some_and(|record| record.bytes() == by.as_bytes());
-            Ok(if is_ours { Edit::Remove(()) } else { Edit::Leave(()) })
+            Ok(if is_ours { Edit::Remove(true) } else { Edit::Leave(false) })
         });
         At::Release(Box::new(release), Some(failed))
     }
@@ -243,7 +264,7 @@ impl Taking {
         let until = now.wall.saturating_add(self.desk.life);
         self.person = Some(Person::new(who, claims, text, now.wall, until));
         match &self.came.old {
-            Some(old) => Ok(At::Old(Box::new(take(session_key(old))))),
+            Some(old) => Ok(At::Old(Box::new(TakeOut::replaced(&self.desk.left, old)))),
             None => self.begin(Vec::new(), now),
         }
     }
@@ -291,24 +312,6 @@ impl Taking {
     }
 }
 
-/// The record of a session.
-pub(crate) fn session_key(id: &Secret) -> StoreKey {
-    StoreKey::new(Shelf::Sessions, [id.expose()])
-}
-
-/// Takes a session out of the store.
-pub(crate) fn take(key: StoreKey) -> Change<Option<UserSession>> {
-    let mut taken: Option<UserSession> = None;
-    Change::new(key, move |record, _| {
-        let session = record.map(|record| UserSession::from_bytes(record.bytes())).transpose()?;
-        // An answer of the store that was lost.
-        if session.is_some() {
-            taken = session;
-        }
-        Ok(Edit::Remove(taken.clone()))
-    })
-}
-
 impl Part for Taking {
     type Output = Result<SignedIn, Refusal>;
 
@@ -340,15 +343,16 @@ impl Taking {
                         return Ok(Step::Done(Err(SignInError::State.into())));
                     }
                     self.by = AttemptId::of(now).to_string();
-                    match self.desk.left.take() {
-                        Some(token) => {
-                            let mut held = Held::new(&self.desk.left);
-                            held.tokens.push(token.clone());
-                            At::Sweep(self.revoke(&token), held)
-                        }
-                        None => self.ask_service(),
+                    match Left::look(&self.desk.left) {
+                        Some(look) => At::Look(Box::new(look)),
+                        None => self.sweep(),
                     }
                 }
+                At::Look(look) => match look.step(now, arrived.take(), time) {
+                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    // If it cannot be done, it is left to the next one.
+                    _ => self.sweep(),
+                },
                 At::Sweep(call, held) => {
                     match Part::step(&mut **call, now, arrived.take(), time) {
                         Ok(Step::Do(action)) => return Ok(Step::Do(action)),
@@ -375,10 +379,18 @@ impl Taking {
                         Ok(at) => at,
                         Err(error) => return Ok(Step::Done(Err(error.into()))),
                     },
-                    false => return Ok(Step::Done(Err(SignInError::Used.into()))),
+                    false => {
+                        self.claimed.is_over();
+                        return Ok(Step::Done(Err(SignInError::Used.into())));
+                    }
                 },
                 At::Redeem(call) => match Part::step(&mut **call, now, arrived.take(), time) {
-                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    Ok(Step::Do(action)) => {
+                        if matches!(action, Action::Send(_)) {
+                            self.claimed.is_over();
+                        }
+                        return Ok(Step::Do(action));
+                    }
                     Ok(Step::Done(tokens)) => match self.check(tokens) {
                         Ok(at) => at,
                         Err(error) => match self.undo(Ok(error)) {
@@ -394,7 +406,11 @@ impl Taking {
                 At::Release(release, failed) => match release.step(now, arrived.take(), time) {
                     Ok(Step::Do(action)) => return Ok(Step::Do(action)),
                     released => {
-                        self.spent = released.is_err();
+                        // If the store cannot be told that the code was not used, or reads what was there before, this process knows it.
+                        if matches!(released, Ok(Step::Done(true))) {
+                            self.claimed.is_over();
+                        }
+                        self.spent = false;
                         return ended(failed.take().map_or(Ok(SignInError::State), Err));
                     }
                 },

@@ -23,7 +23,8 @@ pub(crate) struct Current(Option<Within<UserToken>>);
 impl Current {
     pub(crate) fn new(desk: &Desk, headers: &HeaderMap) -> Self {
         let total = desk.session.total().unwrap_or(TOTAL);
-        let user = desk.session_of(headers).and_then(|id| desk.users.user_token(id.expose()).ok());
+        let id = desk.session_of(headers).filter(|id| !desk.left.is_over(id));
+        let user = id.and_then(|id| desk.users.user_token(id.expose()).ok());
         Current(user.map(|user| Within::new(user, total)))
     }
 }

@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::attempt::Attempt;
 use super::cookies::{Cookies, find};
 use super::error::SignInError;
+use super::left::{Left, Unsent};
 use super::login::Login;
 use super::place::PublicUrl;
 use crate::crypto::sealing::{Sealing, hkdf_sha256};
@@ -23,8 +24,6 @@ use crate::verify::{IdVerifier, IdVerifierConfig, Leeway, TrustedIssuer};
 const LIFE: Duration = Duration::from_secs(12 * 3600);
 /// The longest that a session may last: 400 days, as browsers have it for cookies.
 const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 3600);
-/// The most refresh tokens that wait to be revoked; the oldest goes.
-const MOST_LEFT: usize = 1024;
 
 /// The settings of sign-ins.
 pub(crate) struct Settings {
@@ -79,6 +78,7 @@ pub(crate) struct Desk {
     pub(crate) life: Duration,
     pub(crate) leeway: Leeway,
     pub(crate) left: Arc<Left>,
+    pub(crate) unsent: Arc<Unsent>,
     under: String,
     ends_at_service: bool,
     back: Option<String>,
@@ -127,6 +127,7 @@ impl Desk {
             life,
             leeway,
             left: Arc::new(Left::default()),
+            unsent: Arc::new(Unsent::default()),
             under,
             ends_at_service,
             back,
@@ -222,61 +223,6 @@ impl Desk {
     }
 }
 
-/// Refresh tokens that nothing uses any more and the service was not told of yet.
-#[derive(Default)]
-pub(crate) struct Left(Mutex<Vec<Secret>>);
-
-impl Left {
-    pub(crate) fn put(&self, tokens: impl IntoIterator<Item = Secret>) {
-        let mut all = lock(&self.0);
-        all.extend(tokens);
-        let over = all.len().saturating_sub(MOST_LEFT);
-        all.drain(..over);
-    }
-
-    /// The one that waits for longest.
-    pub(crate) fn take(&self) -> Option<Secret> {
-        let mut all = lock(&self.0);
-        (!all.is_empty()).then(|| all.remove(0))
-    }
-}
-
-/// Refresh tokens of which only this knows. Dropped with them, it leaves them to be revoked.
-pub(crate) struct Held {
-    left: Arc<Left>,
-    pub(crate) tokens: Vec<Secret>,
-}
-
-impl Held {
-    pub(crate) fn new(left: &Arc<Left>) -> Self {
-        Held { left: Arc::clone(left), tokens: Vec::new() }
-    }
-
-    /// Somebody else knows them now.
-    pub(crate) fn let_go(&mut self) {
-        self.tokens.clear();
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.left.put(self.tokens.drain(..));
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn so_many_tokens_wait_and_the_oldest_goes() {
-        let left = Left::default();
-        left.put((0..MOST_LEFT + 2).map(|number| Secret::new(number.to_string())));
-        assert_eq!(lock(&left.0).len(), MOST_LEFT);
-        assert_eq!(left.take(), Some(Secret::new("2")));
-    }
 }

@@ -118,7 +118,8 @@ impl SignInError {
         }
     }
 
-    /// True if the same request may succeed later: the service could not be asked.
+    /// True if the person may be signed in later: the service, or the store, could not be asked. An answer whose code was not sent can come
+    /// again as it is, and its cookie is left; else the sign-in is begun anew.
     pub fn is_temporary(&self) -> bool {
         self.status() == 503
     }

@@ -7,13 +7,12 @@ use http::header::{HeaderName, ORIGIN};
 use http::{HeaderMap, Method};
 
 use super::answer::Answer;
-use super::callback::{session_key, take};
-use super::desk::{Desk, Held};
+use super::desk::Desk;
 use super::error::SignInError;
+use super::left::{Held, TakeOut};
 use crate::error::Error;
-use crate::operations::{Person, Revoke, TokenHint, UserSession};
+use crate::operations::{Person, Revoke, TokenHint};
 use crate::secret::Secret;
-use crate::session::change::Change;
 use crate::session::part::{Failed, Part, Within, ready};
 use crate::session::{Arrived, Call, Machine, Step};
 use crate::time::{Deadline, Now};
@@ -101,13 +100,13 @@ struct Ending {
 }
 
 enum At {
-    Take(Box<Change<Option<UserSession>>>),
+    Take(Box<TakeOut>),
     Revoke(Box<Call<Revoke>>),
 }
 
 impl Ending {
     fn new(desk: &Arc<Desk>, id: &Secret) -> Self {
-        let at = At::Take(Box::new(take(session_key(id))));
+        let at = At::Take(Box::new(TakeOut::ended(&desk.left, id)));
         Ending { desk: Arc::clone(desk), person: None, held: Held::new(&desk.left), at }
     }
 

@@ -96,7 +96,7 @@ fn what_the_service_says_of_a_token_must_agree_with_it() {
     let claims = json!({
         "iss": ISSUER, "aud": RESOURCE, "exp": ends, "jti": "token-1", "agent": "https://agent.example",
         "agent_delegate": "worker", "sub": "user:alice", "scope": "read write", "act": {"sub": "agent:a"},
-        "cnf": {"jwk": agent.public_jwk()},
+        "cnf": {"jwk": agent.public_jwk()}, "client_id": "agt_1", "tenant": "acme", "roles": ["reader"],
     });
     let bare = json!({"iss": ISSUER, "aud": RESOURCE, "exp": ends, "cnf": {"jwk": agent.public_jwk()}});
     let taken = |claims: &serde_json::Value, said: serde_json::Value| {
@@ -123,7 +123,8 @@ fn what_the_service_says_of_a_token_must_agree_with_it() {
     let same = json!({
         "iss": ISSUER, "aud": RESOURCE, "exp": ends, "jti": "token-1", "agent": "https://agent.example",
         "agent_delegate": "worker", "sub": "user:alice", "scope": "write read", "act": {"sub": "agent:a"},
-        "cnf_jkt": jkt, "resource": RESOURCE, "more": 1,
+        "cnf_jkt": jkt, "resource": RESOURCE, "more": 1, "client_id": "agt_1", "tenant": "acme", "roles": ["reader"],
+        "cnf": {"jkt": jkt},
     });
     assert!(taken(&claims, same.clone()));
     let mut silent = same.clone();
@@ -140,7 +141,28 @@ fn what_the_service_says_of_a_token_must_agree_with_it() {
     assert!(taken(&claims, json!({"scope": "read write more"})));
     assert!(taken(&claims, json!({"aud": [RESOURCE]})));
     assert!(taken(&claims, json!({"resource": format!("{RESOURCE}/")})));
+    assert!(taken(&claims, json!({"aud": format!("{RESOURCE}:443/")})));
+    assert!(taken(&claims, json!({"aud": [format!("{RESOURCE}/")]})));
+    assert!(taken(&claims, json!({"cnf": {"jwk": agent.public_jwk()}})));
+    assert!(taken(&claims, json!({"cnf": {"jwk": agent.public_jwk(), "jkt": jkt}})));
+    assert!(taken(&bare, json!({"client_id": "agt_2", "roles": [], "tenant": "other"})));
     let others = [
+        json!({"cnf": {"jkt": "somebody-else"}}),
+        json!({"cnf": {"jwk": own.public_jwk()}}),
+        json!({"cnf": {"jwk": agent.public_jwk(), "jkt": "somebody-else"}}),
+        json!({"cnf": {"jwk": {}}}),
+        json!({"cnf": {}}),
+        json!({"cnf": {"x5t#S256": "x"}}),
+        json!({"cnf": "x"}),
+        json!({"client_id": "agt_2"}),
+        json!({"client_id": ""}),
+        json!({"client_id": ["agt_1"]}),
+        json!({"tenant": "other"}),
+        json!({"roles": []}),
+        json!({"roles": ["reader", "admin"]}),
+        json!({"aud": []}),
+        json!({"aud": ""}),
+        json!({"aud": 7}),
         json!({"cnf_jkt": "somebody-else"}),
         json!({"cnf_jkt": ""}),
         json!({"agent": "https://agent.example/"}),

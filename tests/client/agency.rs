@@ -4,6 +4,7 @@
 
 mod clients;
 mod devices;
+mod ended;
 mod exchanged;
 mod people;
 mod sessions;

@@ -13,4 +13,7 @@ mod router;
 mod service;
 mod sessions;
 mod settings;
+#[path = "../stores/mod.rs"]
+mod stores;
 mod support;
+mod troubles;

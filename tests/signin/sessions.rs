@@ -325,3 +325,54 @@ fn cookies_that_can_be_none_cost_nothing() {
     );
     assert!(sign_in.user(&headers).unwrap().is_none());
 }
+
+/// OpenID Connect Core section 12.2: what comes with a renewal is of who signed in.
+#[test]
+fn a_session_that_is_renewed_with_somebody_elses_tokens_takes_none_of_them() {
+    type Edit = fn(&mut serde_json::Map<String, serde_json::Value>);
+    let cases: [(&str, bool, Edit); 7] = [
+        ("the same", true, |_| ()),
+        ("none", true, |claims| claims.clear()),
+        ("another person", false, |claims| _ = claims.insert("sub".into(), "user:bob".into())),
+        ("nobody", false, |claims| _ = claims.remove("sub")),
+        ("no text", false, |claims| _ = claims.insert("sub".into(), 7.into())),
+        ("another issuer", false, |claims| _ = claims.insert("iss".into(), "https://other.test".into())),
+        ("no issuer", false, |claims| _ = claims.remove("iss")),
+    ];
+    for (about, taken, edit) in cases {
+        let emulator =
+            builder().auto_consent("alice").access_token_lifetime(Duration::from_secs(600)).build().unwrap();
+        let mut first = None;
+        let changed = Changed::new(&emulator, move |tokens| {
+            let Some(id) = tokens.get("id_token").and_then(|id| id.as_str()) else { return };
+            let mut said = claims(id);
+            if first.replace(()).is_none() {
+                return;
+            }
+            edit(&mut said);
+            tokens["id_token"] = match said.is_empty() {
+                true => serde_json::Value::Null,
+                false => lumoauth::crypto::sign_compact(&key(), "JWT", &said.into()).unwrap().into(),
+            };
+        });
+        let scopes = "openid read:documents offline_access";
+        let sign_in = settings(&emulator).scopes(scopes).build_with(changed).unwrap();
+        let browser = signed_in(&emulator, &sign_in);
+        let before = sign_in.user(&browser.headers()).unwrap().unwrap();
+        emulator.advance(Duration::from_secs(601));
+        let after = sign_in.user(&browser.headers());
+        if taken {
+            let after = after.unwrap().unwrap();
+            assert_eq!(after.subject(), before.subject(), "{about}");
+            assert_ne!(after.access_token().secret(), before.access_token().secret(), "{about}");
+        } else {
+            let error = after.unwrap_err();
+            assert!(error.to_string().contains("another person"), "{about}: {error}");
+            assert!(!error.is_temporary(), "{about}");
+            emulator.advance(Duration::from_secs(61));
+            assert_eq!(who(&sign_in, &browser), None, "{about}: and the person signs in anew");
+        }
+        let _ = sign_in.logout(&lumoauth::http::Method::POST, &browser.posts());
+        assert_eq!(emulator.token_count(TokenKind::Refresh), 0, "{about}");
+    }
+}

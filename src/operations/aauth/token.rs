@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::claims::UnverifiedClaims;
-use crate::error::{Error, InputError, ProtocolFault};
+use crate::error::{Error, InputError, ProtocolError, ProtocolFault};
 use crate::json::Fields;
 use crate::operations::token::{lifetime, scope, sendable};
 use crate::origin::Origin;
@@ -51,21 +53,26 @@ impl AuthToken {
     pub fn bound_to(mut self, resource: impl Into<String>) -> Result<Self, InputError> {
         let resource = resource.into();
         super::identifier("resource", &resource)?;
-        let named = self.resource_origin();
-        self.resource = Some(resource);
-        match named {
-            Some(named) if self.resource_origin().as_ref() != Some(&named) => {
-                Err(InputError::new("resource", "is not the one that the token names as its audience"))
-            }
-            _ => Ok(self),
+        if !may_be_for(self.access.secret(), &resource) {
+            return Err(InputError::new("resource", "is not the one that the token names as its audience"));
         }
+        self.resource = Some(resource);
+        Ok(self)
     }
 
     /// A renewed token is for the same resource as the one that it follows, if it does not say so itself.
+    ///
+    /// # Errors
+    /// [`ProtocolFault::UnusableToken`] if it says that it is for another one.
     #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))] // its users are the clients
-    pub(crate) fn for_resource_of(mut self, earlier: &AuthToken) -> Self {
+    pub(crate) fn for_resource_of(mut self, earlier: &AuthToken) -> Result<Self, Error> {
+        if earlier.resource().is_some_and(|resource| !may_be_for(self.access.secret(), resource)) {
+            let problem = "it is for another resource than the token that it follows";
+            let fault = ProtocolFault::UnusableToken { problem };
+            return Err(ProtocolError::new(TOKEN.name(), 200, fault).into());
+        }
         self.resource = self.resource.or_else(|| earlier.resource.clone());
-        self
+        Ok(self)
     }
 
     /// The token itself.
@@ -166,6 +173,25 @@ fn audience(token: &Secret) -> Option<String> {
     Some(audience.to_owned())
 }
 
+/// False for a token that says that it is for somebody else than this resource: each URL among its audiences must be on the
+/// resource's origin, and malformed is not absent. Other names, and tokens that name nobody, say nothing. Not verified.
+fn may_be_for(token: &Secret, resource: &str) -> bool {
+    let claims = match UnverifiedClaims::of_jwt(token) {
+        Ok(None) => return true,
+        Ok(Some(claims)) => claims,
+        Err(_) => return false,
+    };
+    let origin = |url: &str| Origin::of(&url.parse().ok()?);
+    let fits = |name: &Value| {
+        name.as_str().is_some_and(|name| !name.contains("://") || origin(name) == origin(resource))
+    };
+    match claims.unverified_claims().get("aud") {
+        None => true,
+        Some(Value::Array(names)) => !names.is_empty() && names.iter().all(fits),
+        Some(name) => fits(name),
+    }
+}
+
 impl fmt::Debug for AuthToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AuthToken { access, refresh, request_id, resource } = self;
@@ -212,6 +238,38 @@ mod tests {
         let bound = kept("\"urn:x\"").bound_to("https://api.example.com").unwrap();
         assert_eq!(origin(&bound).as_deref(), Some("https://api.example.com"));
         assert!(kept("5").bound_to("http://api.example.com").is_err());
+        // As a list, and in other forms.
+        for fits in ["[\"https://API.example.com:443/x\"]", "[\"urn:x\",\"https://api.example.com\"]"] {
+            assert!(kept(fits).bound_to("https://api.example.com").is_ok(), "{fits}");
+        }
+        for odd in [
+            "[\"https://evil.test\"]",
+            "[\"https://api.example.com\",\"https://evil.test\"]",
+            "[\"https://api.example.com\",5]",
+            "\"http://api.example.com\"",
+            "\"https://\"",
+            "[]",
+            "null",
+            "{}",
+            "5",
+        ] {
+            assert!(kept(odd).bound_to("https://api.example.com").is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_renewed_token_is_for_the_resource_of_the_one_before() {
+        let earlier = kept("\"https://api.example.com/v1\"");
+        let renewed = |audience: &str| kept(audience).for_resource_of(&earlier).map(|token| token.resource);
+        assert_eq!(renewed("\"urn:x\"").unwrap().as_deref(), Some("https://api.example.com/v1"));
+        assert_eq!(
+            renewed("\"https://api.example.com/v2\"").unwrap().as_deref(),
+            Some("https://api.example.com/v2")
+        );
+        for other in ["\"https://evil.test\"", "[\"https://evil.test\"]", "7"] {
+            let error = renewed(other).unwrap_err();
+            assert!(error.to_string().contains("another resource"), "{other}: {error}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::claims::UnverifiedClaims;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -48,6 +49,19 @@ impl Person {
     /// The ID token itself, for [`EndSession`](crate::embed::operations::EndSession).
     pub fn id_token(&self) -> &Secret {
         &self.id_token
+    }
+
+    /// False for an ID token that is of somebody else by its own words, or cannot be read. It is not verified: it came from the service
+    /// itself, and gives nobody anything.
+    pub(super) fn may_be_of(&self, id_token: &Secret) -> bool {
+        match UnverifiedClaims::of_jwt(id_token) {
+            Ok(None) => true,
+            Ok(Some(told)) => {
+                told.unverified_subject() == Some(&self.subject)
+                    && told.unverified_claims().get("iss").and_then(Value::as_str) == Some(&self.issuer)
+            }
+            Err(_) => false,
+        }
     }
 
     /// When the person signed in here.

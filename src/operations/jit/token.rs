@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::token::{access_token, bearer};
+use super::super::token::{access_token, bearer_of};
 use super::REQUEST_TOKEN;
 use super::auth;
 use super::details::AuthorizationDetails;
@@ -78,7 +78,8 @@ impl Operation for TakePermissionToken {
 
     fn response(&self, response: &Response) -> Result<Answer<AccessToken>, Error> {
         let mut fields = wire::read(REQUEST_TOKEN.name(), response)?;
-        let token = access_token(&mut fields, response, &Scopes::none()).and_then(bearer)?;
+        let token = access_token(&mut fields, response, &Scopes::none())?;
+        let token = bearer_of(REQUEST_TOKEN, token)?;
         self.check(&mut fields)?;
         Ok(Answer::Done(token))
     }

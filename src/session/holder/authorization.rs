@@ -4,9 +4,10 @@ use super::super::code::{is_unused, outcome};
 use super::super::keep::{Just, Keep};
 use super::super::kinds::Issuer;
 use super::super::part::{Failed, Open, Part, late, ready};
-use super::super::{Arrived, Step, ended};
+use super::super::{Action, Arrived, Step, ended};
 use super::KeyHolder;
 use super::signed::AsHolder;
+use crate::error::Sent;
 use crate::operation::Operation;
 use crate::operations::Callback;
 use crate::operations::aauth::{AuthToken, Authorization, Consent, RedeemCode};
@@ -72,6 +73,8 @@ pub(super) struct Answered {
     holder: KeyHolder,
     consent: Consent,
     callback: Option<Callback>,
+    /// The consent is used up, and its code not sent.
+    unsent: bool,
     at: Answering,
 }
 
@@ -84,7 +87,20 @@ enum Answering {
 impl Answered {
     pub(super) fn new(holder: &KeyHolder, consent: Consent, callback: Callback) -> Self {
         let at = Answering::Issuer(Just(Keep::new(Issuer::new(&holder.session))));
-        Answered { holder: holder.clone(), consent, callback: Some(callback), at }
+        Answered { holder: holder.clone(), consent, callback: Some(callback), unsent: false, at }
+    }
+
+    /// Whatever failed, and whoever gave up: a code that was not sent is good still.
+    fn give_back(&mut self) {
+        if std::mem::take(&mut self.unsent) {
+            self.consent.give_back();
+        }
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 
@@ -108,15 +124,24 @@ impl Part for Answered {
                     let callback = self.callback.take().ok_or_else(ended)?;
                     let required = issuer.answers_carry_issuer;
                     let redeem = self.consent.accept(callback, Some(&issuer.issuer), required)?;
+                    self.unsent = true;
                     self.at = Answering::Redeem(AsHolder::new(&self.holder, redeem));
                 }
                 Answering::Redeem(call) => {
-                    return call.step(now, arrived.take(), time).map_err(|failed| {
-                        if is_unused(&failed.error) {
-                            self.consent.give_back();
+                    let came = arrived.take();
+                    self.unsent |=
+                        matches!(&came, Some(Arrived::Failed(error)) if error.sent() == Sent::NotSent);
+                    let step = call.step(now, came, time);
+                    match &step {
+                        Ok(Step::Do(Action::Send(_)) | Step::Done(_)) => self.unsent = false,
+                        Ok(Step::Do(_)) => {}
+                        Err(failed) => {
+                            self.unsent |= is_unused(&failed.error);
+                            self.give_back();
                         }
-                        Failed { error: outcome(TOKEN.name(), failed.error), ..failed }
-                    });
+                    }
+                    return step
+                        .map_err(|failed| Failed { error: outcome(TOKEN.name(), failed.error), ..failed });
                 }
             }
         }

@@ -102,7 +102,7 @@ impl Part for Renew {
     ) -> Result<Step<Renewed>, Failed> {
         let token = ready!(self.call.step(now, arrived, time)?);
         let earlier = self.earlier.auth_token().clone();
-        Ok(Step::Done(Renewed { earlier, token: token.for_resource_of(&self.earlier) }))
+        Ok(Step::Done(Renewed { earlier, token: token.for_resource_of(&self.earlier)? }))
     }
 }
 

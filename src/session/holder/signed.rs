@@ -5,7 +5,7 @@ use super::super::part::{Failed, Part};
 use super::super::{Arrived, Call, Step, ended};
 use super::agent_token::{Own, Shown};
 use super::{KeyHolder, Signs};
-use crate::error::Error;
+use crate::error::{ApiError, Error};
 use crate::operation::Operation;
 use crate::operations::Signed;
 use crate::operations::aauth::AgentToken;
@@ -54,7 +54,7 @@ impl<O: Operation> AsHolder<O> {
     /// True if it is the agent's token that is not good (`docs/wire.md`, aauth-errors).
     fn is_refused(&self, error: &Error) -> bool {
         let shown = error.status() == Some(401) && error.code() == Some("authentication_required");
-        shown || (self.trades.is_some() && error.code() == Some("invalid_grant"))
+        shown || (self.trades.is_some() && error.as_api().is_some_and(ApiError::refuses_traded_token))
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::code::{is_unused, outcome};
 use super::super::keep::Keep;
 use super::super::kinds::Service;
 use super::super::part::{Failed, Part, ready};
-use super::super::{Arrived, Call, Step};
+use super::super::{Action, Arrived, Call, Step};
 use super::end::or_remove;
 use super::kept::{How, Obtained, Save};
 use super::{Users, read, saved};
@@ -54,12 +54,27 @@ enum Came {
     Code(Secret),
 }
 
+/// Claims on codes of a session that may stand in the store, though nobody has sent the codes. Dropped with them, it leaves them to
+/// the next who comes back: a store or a caller that fails in between loses no consent.
+struct Unsent {
+    users: Users,
+    session: StoreKey,
+    claims: Vec<String>,
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.users.shared.kept.put_codes(&self.session, std::mem::take(&mut self.claims));
+    }
+}
+
 /// Takes the answer, and trades its code.
 pub(super) struct Answered {
     users: Users,
     session: StoreKey,
     came: Came,
     by: String,
+    unsent: Unsent,
     at: At,
 }
 
@@ -69,7 +84,7 @@ enum At {
     Finish(Box<Change<Result<RedeemCode, ConsentError>>>),
     Redeem(Box<Call<RedeemCode>>),
     Save(Box<Save>),
-    Release(Box<Change<()>>, Option<Failed>),
+    Release(Box<Change<bool>>, Option<Failed>),
 }
 
 impl Answered {
@@ -82,13 +97,16 @@ impl Answered {
     }
 
     fn new(users: &Users, session: StoreKey, came: Came) -> Self {
-        Answered { users: users.clone(), session, came, by: String::new(), at: At::Start }
+        let unsent = Unsent { users: users.clone(), session: session.clone(), claims: Vec::new() };
+        Answered { users: users.clone(), session, came, by: String::new(), unsent, at: At::Start }
     }
 
-    /// The consent is used up, unless the answer is forged.
-    fn finish(&self, service: Option<Arc<ServerMetadata>>) -> At {
+    /// The consent is used up, unless the answer is forged. Consents whose codes were claimed and not sent are as they were.
+    fn finish(&mut self, service: Option<Arc<ServerMetadata>>) -> At {
         let client_id = self.users.client_id().unwrap_or_default();
         let (came, by) = (self.came.clone(), self.by.clone());
+        let earlier = self.users.shared.kept.take_codes(&self.session);
+        self.unsent.claims.extend(earlier.iter().cloned().chain([by.clone()]));
         let mut taken: Option<Result<RedeemCode, ConsentError>> = None;
         let finish = Change::new(self.session.clone(), move |record, now| {
             let Some(mut session) = read(record)? else {
@@ -98,6 +116,7 @@ impl Answered {
             if let Some(taken) = taken.clone().filter(|_| session.is_redeemed_by(&by)) {
                 return Ok(Edit::Leave(taken));
             }
+            earlier.iter().for_each(|claim| session.restore_code(claim));
             let finished = match &came {
                 Came::Callback(callback) => {
                     let issuer = service.as_ref().map(|service| service.issuer());
@@ -123,19 +142,22 @@ impl Answered {
     }
 
     /// Nothing came of the code. Where the service has not looked at it, the consent is as it was.
-    fn release(&self, failed: Failed) -> At {
+    fn release(&mut self, failed: Failed) -> At {
         let (by, restored) = (self.by.clone(), is_unused(&failed.error));
+        if restored {
+            self.unsent.claims = vec![by.clone()];
+        }
         let release = Change::new(self.session.clone(), move |record, now| {
             let Some(mut session) = read(record)?.filter(|session: &UserSession| session.is_redeemed_by(&by))
             else {
-                return Ok(Edit::Leave(()));
+                return Ok(Edit::Leave(false));
             };
             if restored {
                 session.restore_code(&by);
             } else {
                 session.give_up_code(&by);
             }
-            Ok(or_remove(&session, now))
+            Ok(or_remove(&session, now, true))
         });
         At::Release(Box::new(release), Some(Failed { error: outcome("oauth.token", failed.error), ..failed }))
     }
@@ -162,13 +184,24 @@ impl Part for Answered {
                 }
                 At::Finish(finish) => match ready!(finish.step(now, arrived.take(), time)?) {
                     Ok(redeem) => {
+                        self.unsent.claims = vec![self.by.clone()];
                         let call = Call::new(self.users.session.clone(), redeem, None);
                         self.at = At::Redeem(Box::new(call));
                     }
-                    Err(error) => return Err(Error::from(error).into()),
+                    Err(error) => {
+                        // What fits no consent was not saved, nor was what others left.
+                        let left = |claim: &String| error == ConsentError::WrongState && *claim != self.by;
+                        self.unsent.claims.retain(left);
+                        return Err(Error::from(error).into());
+                    }
                 },
                 At::Redeem(call) => match Part::step(&mut **call, now, arrived.take(), time) {
-                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    Ok(Step::Do(action)) => {
+                        if matches!(action, Action::Send(_)) {
+                            self.unsent.claims.clear();
+                        }
+                        return Ok(Step::Do(action));
+                    }
                     Ok(Step::Done(tokens)) => {
                         let obtained = Obtained { by: self.by.clone(), tokens, how: How::Consented };
                         let save = Save::new(&self.users, self.session.clone(), obtained);
@@ -183,7 +216,13 @@ impl Part for Answered {
                 },
                 At::Release(release, failed) => match release.step(now, arrived.take(), time) {
                     Ok(Step::Do(action)) => return Ok(Step::Do(action)),
-                    _ => return Err(failed.take().unwrap_or_else(|| super::super::ended().into())),
+                    released => {
+                        // If the store cannot be told, or reads what was there before, this process knows it.
+                        if matches!(released, Ok(Step::Done(true))) {
+                            self.unsent.claims.clear();
+                        }
+                        return Err(failed.take().unwrap_or_else(|| super::super::ended().into()));
+                    }
                 },
             }
         }

@@ -9,7 +9,7 @@ use super::super::part::{Failed, Part, ready};
 use super::super::{Arrived, Call, Step};
 use super::Users;
 use super::user::UserToken;
-use crate::error::Error;
+use crate::error::{ApiError, Error};
 use crate::operations::{Delegation, Exchange, SubAgent, UserSession, bearer};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
@@ -161,9 +161,15 @@ fn as_set(users: &Users, mut exchange: Exchange, resource: Option<&str>) -> Exch
     if users.exchanges.shows_actor { exchange.must_show_actor() } else { exchange }
 }
 
-/// A token that was traded is refused (RFC 8693 section 2.2.2, RFC 6749 section 5.2).
+/// A token that was traded is refused.
 fn is_refused(error: &Error) -> bool {
-    error.code() == Some("invalid_grant")
+    error.as_api().is_some_and(ApiError::refuses_traded_token)
+}
+
+/// It is not said that a token is refused, and there is no other one of the user's: it is left at that.
+fn is_left(error: &Error, user: &UserSession) -> bool {
+    let unsaid = error.as_api().is_some_and(|api| api.has_code("invalid_request"));
+    unsaid && user.refresh_token().is_none()
 }
 
 /// Gets the user's token, and what it is exchanged for.
@@ -221,7 +227,8 @@ impl Part for Delegated {
                     Err(failed) if is_refused(&failed.error) && !self.again => {
                         self.again = true;
                         let kept = &self.users.shared.kept;
-                        let replaced = user.take().is_some_and(|user| kept.refused(&self.session, user, now));
+                        let user = user.take().filter(|user| !is_left(&failed.error, &user.value));
+                        let replaced = user.is_some_and(|user| kept.refused(&self.session, user, now));
                         if !replaced || time.passed(now) {
                             return Err(failed);
                         }

@@ -21,7 +21,7 @@ pub(super) struct Revoked {
 }
 
 enum At {
-    Look(Box<Change<Vec<Secret>>>),
+    Look(Box<Change<Option<Vec<Secret>>>>),
     Revoke(Box<Call<Revoke>>, Secret, Vec<Secret>),
 }
 
@@ -34,14 +34,24 @@ impl Revoked {
     }
 }
 
-/// The refresh tokens that are still to be revoked; if there are none, the record is removed.
-fn look(session: &StoreKey, told: Vec<Secret>, kept: Vec<Secret>) -> Change<Vec<Secret>> {
+/// The refresh tokens that are still to be revoked; if there are none, the record is removed. None: there was no record as it seemed, and
+/// one was made in its place, which shows whether that was so; it is to be looked at again.
+fn look(session: &StoreKey, told: Vec<Secret>, kept: Vec<Secret>) -> Change<Option<Vec<Secret>>> {
+    let mut removes = false;
     Change::new(session.clone(), move |record, _| {
         let mut left = read(record)?.map(|session| session.refresh_tokens()).unwrap_or_default();
         left.extend(kept.iter().cloned());
         left.retain(|token| !told.contains(token));
         left.dedup();
-        Ok(if left.is_empty() { Edit::Remove(left) } else { Edit::Leave(left) })
+        Ok(match record {
+            _ if !left.is_empty() => Edit::Leave(Some(left)),
+            None if told.is_empty() && !removes => Edit::Save(UserSession::new().to_bytes(), None),
+            _ => {
+                // An answer of the store that was lost: then there is none.
+                removes = true;
+                Edit::Remove(Some(left))
+            }
+        })
     })
 }
 
@@ -56,8 +66,12 @@ impl Part for Revoked {
     ) -> Result<Step<Revocation>, Failed> {
         loop {
             let mut left = match &mut self.at {
-                At::Look(look) => {
-                    let left = ready!(look.step(now, arrived.take(), time)?);
+                At::Look(seen) => {
+                    let left = ready!(seen.step(now, arrived.take(), time)?);
+                    let Some(left) = left else {
+                        self.at = At::Look(Box::new(look(&self.session, self.told.clone(), Vec::new())));
+                        continue;
+                    };
                     if left.is_empty() {
                         self.users.forget(&self.name);
                         return Ok(Step::Done(Revocation::new(self.told.len())));
@@ -241,6 +255,6 @@ impl Part for Active {
 }
 
 /// Nothing of an abandoned session stays.
-pub(super) fn or_remove(session: &UserSession, now: &Now) -> Edit<()> {
-    if session.is_abandoned(now.wall) { Edit::Remove(()) } else { saved(session, now, ()) }
+pub(super) fn or_remove<T>(session: &UserSession, now: &Now, outcome: T) -> Edit<T> {
+    if session.is_abandoned(now.wall) { Edit::Remove(outcome) } else { saved(session, now, outcome) }
 }

@@ -18,6 +18,8 @@ use crate::time::{Deadline, Now};
 
 /// The most that is kept, of each kind; beyond, what comes is not, and the caller has it from the error alone.
 const MOST: usize = 1024;
+/// The most claims on codes that are kept of one session.
+const MOST_CODES: usize = 8;
 
 /// A user's token, told from every other one without being it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -36,6 +38,8 @@ pub(super) struct Kept {
     obtained: Mutex<HashMap<StoreKey, Vec<Obtained>>>,
     /// Claims on renewals that stand in the store, and whose refresh token has not been handed to anybody.
     unsent: Mutex<HashMap<UserKey, String>>,
+    /// Claims on codes that may stand in the store, and whose codes were not sent: of each session the newest few.
+    codes: Mutex<HashMap<StoreKey, Vec<String>>>,
     /// When a session's refresh token was handed out the last time, by the monotonic clock.
     handed_out: Mutex<HashMap<StoreKey, Duration>>,
     /// When a session's token was replaced the last time because it was refused, by the monotonic clock.
@@ -99,6 +103,22 @@ impl Kept {
     /// Nobody goes on with that claim.
     pub(super) fn settled(&self, key: &UserKey) {
         lock(&self.unsent).remove(key);
+    }
+
+    /// The claims on codes that nobody uses any more. Whoever takes them gives their consents back, or puts them back.
+    pub(super) fn take_codes(&self, session: &StoreKey) -> Vec<String> {
+        lock(&self.codes).remove(session).unwrap_or_default()
+    }
+
+    pub(super) fn put_codes(&self, session: &StoreKey, claims: Vec<String>) {
+        let mut all = lock(&self.codes);
+        if claims.is_empty() || (all.len() >= MOST && !all.contains_key(session)) {
+            return;
+        }
+        let of_session = all.entry(session.clone()).or_default();
+        of_session.extend(claims);
+        let over = of_session.len().saturating_sub(MOST_CODES);
+        of_session.drain(..over);
     }
 
     /// The refresh token is handed out: nobody goes on with that claim, and for a moment no other is made.

@@ -170,3 +170,66 @@ fn s14_a_token_for_a_resource_goes_there_or_to_the_service() {
     assert_eq!(sent.lock().unwrap().len(), 2);
     println!("S14: {before} requests; {} other origins, 0 reached", elsewhere.len() + 1);
 }
+
+/// How an opaque token can say what it is for: the answer says it. And what can be looked into is looked into, however it is written.
+#[test]
+fn s14_a_token_that_is_said_to_be_for_something_else_is_taken_by_nobody() {
+    const RESOURCE: &str = "https://api.example/mcp/v1";
+    let run = |changes: Value| {
+        let body = answer(&changes);
+        let (_, agent) = agent_and(move |_| (200, body.clone()));
+        let exchange = Exchange::new(Secret::new("user")).actor("agent").scopes("a").resource(RESOURCE);
+        let wanted = lumoauth::McpToken::new(RESOURCE).scopes("a");
+        let chain = DelegationChain::without_consent(&agent);
+        chain.set_user_token("s1", "user-token").unwrap();
+        let outcomes = [
+            agent.run(exchange).map(drop),
+            agent.mcp_token(wanted).map(drop),
+            chain.exchange_for("s1", ["a"], RESOURCE).map(drop),
+        ];
+        let taken: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+        assert!(taken.iter().all(|one| *one == taken[0]), "{changes}: {outcomes:?}");
+        assert!(
+            outcomes
+                .iter()
+                .flat_map(|outcome| outcome.as_ref().err())
+                .all(|error| matches!(error, Error::Protocol(_)))
+        );
+        taken[0]
+    };
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let padded = base64::engine::general_purpose::STANDARD.encode(r#"{"alg":"RS256","kid":"a?>"}"#);
+    let (ours, theirs) =
+        (json!({"aud": RESOURCE}).to_string(), json!({"aud": "https://evil.test"}).to_string());
+    for changes in [
+        json!({"resource": RESOURCE}),
+        json!({"resource": [RESOURCE]}),
+        json!({"resource": "HTTPS://API.example:443/mcp/v1"}),
+        json!({"resource": null}),
+        // Encrypted: nobody here can look into it, as into an opaque one.
+        json!({"access_token": format!("{}.key.iv.text.tag", encode(r#"{"alg":"dir","enc":"A256GCM"}"#))}),
+        json!({"access_token": format!("{padded}.{}.c2ln", encode(&ours))}),
+        json!({"access_token": "ya29.opaque.token"}),
+    ] {
+        assert!(run(changes.clone()), "{changes}");
+    }
+    let refused = [
+        json!({"resource": "https://evil.test/"}),
+        json!({"resource": "https://api.example/"}),
+        json!({"resource": ""}),
+        json!({"resource": []}),
+        json!({"resource": [RESOURCE, "https://evil.test"]}),
+        json!({"resource": ["https://evil.test"]}),
+        json!({"resource": [7]}),
+        json!({"resource": {"uri": RESOURCE}}),
+        json!({"access_token": format!("{padded}.{}.c2ln", encode(&theirs))}),
+        json!({"access_token": format!("{}.{}.c2ln", encode(r#"{"alg":"none","alg":"none"}"#), encode(&theirs))}),
+        json!({"access_token": format!("{}.{}.c2ln", encode("{\"alg\":\"RS256\"}\n"), encode(&theirs))}),
+        json!({"access_token": format!("{}.{}", encode("{}"), encode(&ours))}),
+        json!({"access_token": format!("{}.{}.c2ln", encode("{}"), encode(&ours)), "resource": "https://evil.test"}),
+    ];
+    for changes in &refused {
+        assert!(!run(changes.clone()), "{changes}");
+    }
+    println!("S14: {} answers for another resource, three flows, 0 taken", refused.len());
+}

@@ -123,6 +123,9 @@ fn fails_at_any_call(mount: &str, chain: impl Fn(&Emulator, Faulty) -> Box<dyn C
                     }
                     assert!(calls < 500, "{case}: {calls} calls of the store");
                     failed += usize::from(outcome.is_err());
+                    if name == "revoke" && outcome.is_ok() {
+                        assert_eq!(emulator.active_refresh_tokens(), 0, "{case}: it is said to be revoked");
+                    }
                     // What failed for a moment is remembered for a moment.
                     emulator.advance(Duration::from_secs(31));
                     // A revocation that failed may be done at the service, so what follows it is that flow's own matter.
@@ -152,6 +155,66 @@ fn fails_at_any_call(mount: &str, chain: impl Fn(&Emulator, Faulty) -> Box<dyn C
     );
     assert!(cases > 100 && failed > 20, "{cases} cases, {failed} failed");
     assert!(longest <= Duration::from_millis(20_600), "{longest:?}");
+}
+
+#[test]
+fn f16_an_answer_of_which_nothing_came_can_come_again() {
+    comes_again("blocking", |emulator, store| Box::new(chain(emulator).store(store)));
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn f16_an_answer_of_which_nothing_came_can_come_again_in_the_async_mount() {
+    comes_again("async", |emulator, store| {
+        let agent = emulator.async_agent().unwrap();
+        Box::new(lumoauth::asynchronous::DelegationChain::new(&agent, REDIRECT).unwrap().store(store))
+    });
+}
+
+/// A store that fails while a user's answer is taken, and a service that has no time at first: whatever fails, the answer is good until its
+/// code was used, or the tokens are there.
+fn comes_again(mount: &str, chain: impl Fn(&Emulator, Faulty) -> Box<dyn Chain>) {
+    let (mut cases, mut failed) = (0, 0);
+    for busy in [None, Some(429), Some(408)] {
+        for fault in FAULTS {
+            for spread in [1, 2, 3, 1000] {
+                for call in 0.. {
+                    let emulator = builder()
+                        .auto_consent("alice")
+                        .code_lifetime(Duration::from_secs(3600))
+                        .build()
+                        .unwrap();
+                    let store = Faulty::new(&emulator);
+                    let chain = chain(&emulator, store.clone());
+                    let back = come_back(&emulator, &chain.consent_url().unwrap());
+                    if let Some(status) = busy {
+                        emulator.fault(FaultRule::on("oauth.token").nth(1).status(status)).unwrap();
+                    }
+                    store.at(call, call + spread, fault);
+                    let outcome = chain.come_back(&back);
+                    let calls = store.heal();
+                    let case = format!("{busy:?}, {fault:?} at call {call} and {spread} on: {outcome:?}");
+                    emulator.clear_faults();
+                    emulator.advance(Duration::from_secs(31));
+                    if let Err(error) = &outcome {
+                        failed += 1;
+                        let kept = matches!(error, Error::NotSaved { .. });
+                        let again = chain.come_back(&back);
+                        assert!(kept || again.is_ok(), "{case}: {again:?}");
+                    }
+                    chain.exchange().unwrap_or_else(|error| panic!("{case}: {error:?}"));
+                    chain.revoke().unwrap_or_else(|error| panic!("{case}: {error}"));
+                    assert_eq!(emulator.active_refresh_tokens(), 0, "{case}");
+                    cases += 1;
+                    if call >= calls {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    println!("F16, {mount}: {cases} answers over a store that fails, {failed} failed, 0 lost");
+    assert!(cases > 100 && failed > 60, "{cases} cases, {failed} failed");
 }
 
 #[test]
@@ -247,8 +310,11 @@ fn a_code_that_the_service_has_no_time_for_is_not_lost() {
         (429, Some(1), true),
         (429, None, true),
         (503, Some(1), true),
+        (408, None, true),
         (503, None, false),
         (500, None, false),
+        (501, None, false),
+        (599, None, false),
     ] {
         let emulator = emulator();
         let chain = chain(&emulator);
