@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 use crate::error::ProtocolFault;
 
 pub use fields::Fields;
-pub(crate) use fields::{fit, kind};
+pub(crate) use fields::{fit, kind, seconds};
 
 /// How deep objects and arrays may nest. The deepest answer known has five levels.
 const DEPTH: usize = 32;

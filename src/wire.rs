@@ -12,7 +12,7 @@ pub use form::Form;
 pub use limits::Limits;
 pub use page::Page;
 pub(crate) use page::{page, read_page};
-pub(crate) use refusal::sent_at;
+pub(crate) use refusal::{retry_after, sent_at};
 pub(crate) use request::API_KEY;
 pub use request::Request;
 pub use response::{Response, read, succeeded};

@@ -147,13 +147,14 @@ impl Fields {
         }
     }
 
-    /// Takes an optional length of time: a number of seconds, zero or more.
+    /// Takes an optional length of time: a number of seconds, zero or more, or the same as a text of digits, as some servers write it.
+    /// What is too long for a [`Duration`] is the longest one.
     pub fn seconds(&mut self, field: &'static str) -> Result<Option<Duration>, Error> {
-        let Some(number) = self.number(field)? else { return Ok(None) };
-        let (expected, found) = ("a number of seconds", "another number");
-        Duration::try_from_secs_f64(number)
-            .map(Some)
-            .map_err(|_| self.fault(ProtocolFault::Mistyped { field, expected, found }))
+        let Some(value) = self.value(field) else { return Ok(None) };
+        match seconds(&value) {
+            Some(length) => Ok(Some(length)),
+            None => Err(self.mistyped(field, "a number of seconds, zero or more", &value)),
+        }
     }
 
     /// Takes a list of texts; absent is the empty list.
@@ -198,6 +199,19 @@ impl Fields {
     pub fn rest(self) -> Map<String, Value> {
         self.map
     }
+}
+
+/// The length of time that a value says in seconds; none if it is negative, not finite or of another type.
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()
+        }
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds| *seconds >= 0.0)?;
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// Reads a value into a type of the caller's. What does not fit is said by place and kind, never by value.

@@ -28,6 +28,8 @@ use crate::time::{Now, Timestamp};
 
 /// A consent that nobody came back from is forgotten after this long.
 const PENDING: Duration = Duration::from_secs(3600);
+/// Who signed in further in the future than that did not: a clock was wrong then, or is by now.
+const AHEAD: Duration = Duration::from_secs(300);
 /// The most consents that are pending at a time.
 const PENDINGS: usize = 4;
 /// The most refresh tokens that wait to be revoked; the oldest goes.
@@ -86,6 +88,11 @@ struct User {
 struct Claim {
     by: String,
     at: Timestamp,
+}
+
+/// True if a consent that was asked for then may still be given. One that was asked for that far in the future is as old as it is young.
+fn is_recent(since: Timestamp, now: Timestamp) -> bool {
+    now.saturating_since(since).max(since.saturating_since(now)) < PENDING
 }
 
 impl UserSession {
@@ -189,7 +196,7 @@ impl UserSession {
 
     /// True if nothing is left here to be kept: no user, nothing to revoke, and no consent that could still be given.
     pub fn is_abandoned(&self, now: Timestamp) -> bool {
-        let over = |since: Timestamp| now.saturating_since(since) >= PENDING;
+        let over = |since: Timestamp| !is_recent(since, now);
         self.user.is_none()
             && self.displaced.is_empty()
             && self.pending.iter().all(|pending| over(pending.since))
@@ -202,7 +209,7 @@ impl UserSession {
         now: Timestamp,
         answers: impl Fn(&Pending) -> bool,
     ) -> Result<Pending, ConsentError> {
-        self.pending.retain(|pending| now.saturating_since(pending.since) < PENDING);
+        self.pending.retain(|pending| is_recent(pending.since, now));
         let at = self.pending.iter().rposition(answers).ok_or(ConsentError::WrongState)?;
         Ok(self.pending.remove(at))
     }
@@ -226,9 +233,11 @@ impl UserSession {
         self.person.as_ref()
     }
 
-    /// True if somebody signed in here, and the time of that is over.
+    /// True if somebody signed in here, and the time of that is over, or has not begun: clocks may be five minutes apart.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.person.as_ref().is_some_and(|person| now >= person.until())
+        let ended = |person: &Person| now >= person.until();
+        let not_begun = |person: &Person| person.since().saturating_since(now) > AHEAD;
+        self.person.as_ref().is_some_and(|person| ended(person) || not_begun(person))
     }
 
     /// How long a store keeps it, if not until it is removed. A session that is over is kept for a moment, to be seen as such.
@@ -455,6 +464,46 @@ mod tests {
         assert_eq!(session.refresh_token().unwrap().expose(), "r2");
         session.spend_refresh_token();
         assert!(!session.times(at(4_800)).unwrap().renews);
+    }
+
+    #[test]
+    fn clocks_that_were_set_back_or_ahead_make_nothing_last_longer() {
+        let at = Timestamp::from_unix;
+        // A consent was asked for at 1,000.
+        for (now, is_good) in [(0, true), (1_001, true), (4_599, true), (4_600, false), (90_000, false)] {
+            let (mut session, state) = pending();
+            assert_eq!(session.is_abandoned(at(now)), !is_good, "{now}");
+            let callback = Callback::read(&format!("code=c&state={state}")).unwrap();
+            let taken = session.finish(callback, "agt_1", (None, false), "me", at(now));
+            assert_eq!(taken.is_ok(), is_good, "{now}");
+        }
+        let begin = |since: u64| {
+            let mut session = UserSession::new();
+            let now = Now::new(at(since), Duration::from_secs(1), [3; 32]);
+            let request = session.begin("agt_1", "https://a.test/cb", Scopes::none(), &now).unwrap();
+            let state = request.parameters().find(|(name, _)| *name == "state").unwrap().1.to_owned();
+            (session, Callback::read(&format!("code=c&state={state}")).unwrap())
+        };
+        let (mut session, callback) = begin(90_000);
+        assert!(session.is_abandoned(at(1_000)), "asked for by a clock that was a day ahead");
+        assert!(session.finish(callback, "agt_1", (None, false), "me", at(1_000)).is_err());
+        // A token lives for an hour from 1,000 on, and never for longer than that.
+        let mut session = UserSession::new();
+        session.store_consented(tokens("t", None, 1_000)).unwrap();
+        assert!(session.good_token(at(4_600)).is_none());
+        assert_eq!(session.good_token(at(0)).unwrap().remaining(at(0)), Duration::from_secs(3600));
+        // Who signed in at 100,000, for an hour.
+        let person = |since: u64| {
+            let who = ("https://a.test", "alice");
+            Person::new(who, serde_json::Map::new(), "id".into(), at(since), at(since + 3600))
+        };
+        let mut session = UserSession::new();
+        session.person = Some(person(100_000));
+        for (now, is_over) in
+            [(99_700, false), (99_699, true), (13_600, true), (103_599, false), (103_600, true)]
+        {
+            assert_eq!(session.is_over(at(now)), is_over, "{now}");
+        }
     }
 
     #[test]

@@ -7,12 +7,14 @@ use super::consent::AUTHORIZE;
 use super::grants::{TokenSet, Whose, token_request, token_set};
 use super::token::TOKEN;
 use crate::error::{Error, ProtocolFault};
+use crate::json::{self, seconds};
 use crate::operation::{Answer, Auth, Context, Effect, Operation, Terms};
 use crate::origin::Origin;
 use crate::route::Route;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::site::Site;
+use crate::time::whole_seconds;
 use crate::wire::{self, Form, Request, Response};
 
 /// Devices begin here (RFC 8628).
@@ -119,6 +121,16 @@ pub struct PollDevice {
     total: Duration,
 }
 
+impl PollDevice {
+    /// Five seconds more from now on, or the longer interval that the answer names, as some servers do.
+    fn slow_down(&self, response: &Response) {
+        let named = json::parse(response.body()).ok().and_then(|body| seconds(body.get("interval")?));
+        let named = named.map_or(0, whole_seconds);
+        let slower = |own: u64| Some(own.saturating_add(5).max(named));
+        let _ = self.interval.fetch_update(Ordering::Relaxed, Ordering::Relaxed, slower);
+    }
+}
+
 impl Operation for PollDevice {
     type Output = TokenSet;
 
@@ -142,7 +154,7 @@ impl Operation for PollDevice {
         };
         match error.code() {
             Some("authorization_pending") => {}
-            Some("slow_down") => drop(self.interval.fetch_add(5, Ordering::Relaxed)),
+            Some("slow_down") => self.slow_down(response),
             _ => return Err(error),
         }
         Ok(Answer::Again(Duration::from_secs(self.interval.load(Ordering::Relaxed))))

@@ -125,23 +125,9 @@ pub(super) fn sendable(secret: &Secret, fields: &Fields) -> Result<(), Error> {
     Ok(())
 }
 
-/// `expires_in`: seconds as a number, or as a text of digits as some servers write it. Negative, not finite or of any
-/// other type is a fault; absent is five minutes.
+/// `expires_in`; absent is five minutes.
 pub(super) fn lifetime(fields: &mut Fields) -> Result<Duration, Error> {
-    const FIELD: &str = "expires_in";
-    const EXPECTED: &str = "a number of seconds, zero or more";
-    let Some(value) = fields.value(FIELD) else { return Ok(UNNAMED_LIFETIME) };
-    let seconds = match &value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().ok()
-        }
-        _ => None,
-    };
-    match seconds {
-        Some(seconds) if seconds >= 0.0 => Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
-        _ => Err(fields.mistyped(FIELD, EXPECTED, &value)),
-    }
+    Ok(fields.seconds("expires_in")?.unwrap_or(UNNAMED_LIFETIME))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::operations::Decision;
 use crate::profile::{RequestError, RequestVerifier};
 #[cfg(feature = "tower")]
 use crate::scopes::Scopes;
+use crate::time;
 use crate::verify::{Verifier, VerifyError};
 
 /// What `Retry-After` says where nobody said it.
@@ -45,8 +46,7 @@ fn answer(status: StatusCode, challenge: Option<Challenge>, retry_after: Option<
 
 /// Never earlier than was said, and never zero.
 fn whole_seconds(pause: Duration) -> u64 {
-    let begun = u64::from(pause.subsec_nanos() > 0);
-    pause.min(LONGEST).as_secs().saturating_add(begun).clamp(1, LONGEST.as_secs())
+    time::whole_seconds(pause).clamp(1, LONGEST.as_secs())
 }
 
 /// The challenge without its `error_description`: which rule a token broke is not a stranger's to know.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::caller::{Caller, CallerKind};
 use crate::operations::Decision;
 use crate::operations::authz::{Answers, Entity, Evaluate};
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 
 /// An allow is used again for so long.
 const ALLOWED: Duration = Duration::from_secs(30);
@@ -105,29 +105,44 @@ impl Bulk {
 /// Answers that may be used again.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    answers: HashMap<Key, (bool, Duration)>,
+    answers: HashMap<Key, Said>,
+}
+
+/// An answer, and when it was asked for, by both clocks.
+#[derive(Debug)]
+struct Said {
+    allowed: bool,
+    monotonic: Duration,
+    wall: Timestamp,
+}
+
+impl Said {
+    /// How old it is: as old as the clock says by which more has passed, since one of them stands still while the machine is suspended.
+    /// None by a monotonic clock that went back, which makes nothing young again.
+    fn age(&self, now: &Now) -> Option<Duration> {
+        let awake = now.monotonic.checked_sub(self.monotonic)?;
+        Some(awake.max(now.wall.saturating_since(self.wall)))
+    }
 }
 
 impl Memory {
     /// What was answered a moment ago.
     pub(crate) fn get(&self, key: &Key, now: &Now) -> Option<bool> {
-        let (allowed, asked) = self.answers.get(key)?;
-        // A clock that went back makes nothing young again.
-        let age = now.monotonic.checked_sub(*asked)?;
-        let longest = if *allowed { ALLOWED } else { DENIED };
-        (age < longest).then_some(*allowed)
+        let said = self.answers.get(key)?;
+        let longest = if said.allowed { ALLOWED } else { DENIED };
+        (said.age(now)? < longest).then_some(said.allowed)
     }
 
     /// Keeps an answer to what was asked then.
     pub(crate) fn put(&mut self, key: Key, allowed: bool, asked: &Now) {
         if self.answers.len() >= MOST {
-            let is_young = |at: &Duration| asked.monotonic.checked_sub(*at).is_some_and(|age| age < ALLOWED);
-            self.answers.retain(|_, (_, at)| is_young(at));
+            self.answers.retain(|_, said| said.age(asked).is_some_and(|age| age < ALLOWED));
             if self.answers.len() >= MOST {
                 self.answers.clear();
             }
         }
-        self.answers.insert(key, (allowed, asked.monotonic));
+        let Now { wall, monotonic, .. } = *asked;
+        self.answers.insert(key, Said { allowed, monotonic, wall });
     }
 }
 
@@ -135,7 +150,6 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::error::{Error, InputError};
-    use crate::time::Timestamp;
 
     fn key(subjects: &[(&'static str, &str)], tool: &str) -> Key {
         let subjects = Subjects(subjects.iter().map(|(kind, id)| (*kind, (*id).to_owned())).collect());
@@ -156,6 +170,10 @@ mod tests {
         assert_eq!((seen(&memory, &alice, 129), seen(&memory, &alice, 130)), (Some(true), None));
         assert_eq!((seen(&memory, &bob, 104), seen(&memory, &bob, 105)), (Some(false), None));
         assert_eq!(seen(&memory, &alice, 99), None, "the clock went back");
+        let later = |wall: u64| Now::new(Timestamp::from_unix(wall), Duration::from_secs(110), [0; 32]);
+        assert_eq!(memory.get(&alice, &later(1_000 + 8 * 3600)), None, "suspended");
+        assert_eq!(memory.get(&alice, &later(1_010)), Some(true));
+        assert_eq!(memory.get(&alice, &later(0)), Some(true), "the wall clock was set back");
         for other in [
             key(&[("agent", "alice")], "t"),
             key(&[("user", "alice")], "u"),

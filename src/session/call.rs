@@ -12,7 +12,7 @@ pub(crate) use own::Own;
 use super::identity::Identity;
 use super::keep::{Keep, Lead, Loan, Policy};
 use super::part::{Failed, Open, Part, Whose};
-use super::retry::{ATTEMPTS, Failure, Verdict, patience, verdict};
+use super::retry::{ATTEMPTS, Failure, Verdict, no_earlier, patience, verdict};
 use super::signature::Unsigned;
 use super::{Action, Arrived, Giver, Machine, Session, Step, attach, ended, nothing_arrived};
 use crate::credentials::Key;
@@ -23,7 +23,7 @@ use crate::operation::{Answer, AttemptId, Auth, Effect, Operation, Terms};
 use crate::secret::Secret;
 use crate::time::{Deadline, Now};
 use crate::token::AccessToken;
-use crate::wire::{Limits, Request, Response};
+use crate::wire::{Limits, Request, Response, retry_after};
 
 /// The shortest pause between two polls, whatever the operation says.
 const SHORTEST_POLL: Duration = Duration::from_millis(100);
@@ -335,12 +335,15 @@ impl<O: Operation> Call<O> {
                 Ok(Step::Done(output))
             }
             Ok(Answer::Again(pause)) => {
-                let pause = pause.max(SHORTEST_POLL);
+                let usual = pause.max(SHORTEST_POLL);
+                // What the answer itself asks for is for this one time.
+                let asked = retry_after(response);
+                let pause = no_earlier(usual, asked, now);
                 if pause >= deadline.remaining(now) {
-                    return Err(self.late("polling", deadline));
+                    return Err(self.late_for(asked, deadline));
                 }
                 (self.attempts, self.failures) = (0, 0);
-                self.terms.waits = self.terms.waits.map(|_| pause);
+                self.terms.waits = self.terms.waits.map(|_| usual);
                 self.pause(pause, None, now)
             }
             Err(error) => {
@@ -370,7 +373,7 @@ impl<O: Operation> Call<O> {
             Some(pause) => Some(self.pause(pause, Some(error.clone()), now)),
             None => {
                 self.last = Some(error.clone());
-                Some(Err(self.late("polling", deadline)))
+                Some(Err(self.late_for(asked, deadline)))
             }
         }
     }
@@ -453,6 +456,12 @@ impl<O: Operation> Call<O> {
             Error::DeadlineExceeded { operation: self.terms.name, total: deadline.total(), phase, last };
         let open = Open { tried: self.attempts.min(ATTEMPTS), pause: Duration::ZERO };
         Failed::open(error, open)
+    }
+
+    /// There is no time for the next question; the service wants none before this, if it said so.
+    fn late_for(&mut self, asked: Option<Duration>, deadline: &Deadline) -> Failed {
+        let Failed { error, .. } = self.late("polling", deadline);
+        Failed::open(error, Open { tried: 0, pause: asked.unwrap_or_default() })
     }
 }
 

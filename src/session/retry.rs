@@ -76,11 +76,9 @@ pub(super) fn verdict(
     let own = doubled.min(CEILING).mul_f64(now.fraction(0));
     let pause = match asked {
         Some(asked) if asked > LONGEST => return Verdict::Stop,
-        // Never earlier than asked: a limiter may begin its window anew for whoever is. Up to ten percent later, so
-        // that those who were refused together do not return together. Asking for a moment does not do away with the
-        // pause of our own.
-        Some(asked) if asked >= own => asked.saturating_add(asked.mul_f64(0.1 * now.fraction(0))),
-        _ => own,
+        // Never earlier than asked: a limiter may begin its window anew for whoever is. Asking for a moment does not do
+        // away with the pause of our own.
+        asked => no_earlier(own, asked, now),
     };
     if pause >= remaining {
         Verdict::NoTime(pause)
@@ -102,11 +100,20 @@ pub(super) fn patience(
 ) -> Option<Duration> {
     let longest = LONGEST_WAIT.max(usual);
     let doubled = usual.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(longest);
-    let later = |pause: Duration| pause.saturating_add(pause.mul_f64(0.1 * now.fraction(0)));
     // Near the end there is one more question rather than a longer pause.
-    let own = [later(doubled), usual].into_iter().find(|pause| *pause < remaining)?;
-    let pause = asked.filter(|asked| *asked > own).map_or(own, later);
+    let own = [later(doubled, now), usual].into_iter().find(|pause| *pause < remaining)?;
+    let pause = no_earlier(own, asked, now);
     (pause < remaining).then_some(pause)
+}
+
+/// A pause of one's own, or the longer one that was asked for.
+pub(super) fn no_earlier(own: Duration, asked: Option<Duration>, now: &Now) -> Duration {
+    asked.filter(|asked| *asked > own).map_or(own, |asked| later(asked, now))
+}
+
+/// Up to ten percent later, so that those who were told the same together do not come back together. Never earlier.
+fn later(pause: Duration, now: &Now) -> Duration {
+    pause.saturating_add(pause.mul_f64(0.1 * now.fraction(0)))
 }
 
 /// What all calls of a client together may spend on repeating: a burst of ten, then about one in ten.

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::error::SignInError;
 use super::user::User;
 use crate::secret::Secret;
+use crate::time::whole_seconds;
 
 /// The answer to a request of a sign-in. Turn it into a response with [`Answer::into_response`], or look at it first.
 #[must_use = "the browser waits for it"]
@@ -153,7 +154,7 @@ fn refusal(error: &SignInError, is_page: bool, again: &str) -> Response<String> 
         headers.insert(ALLOW, HeaderValue::from_static(allowed));
     }
     if let (true, Some(pause)) = (error.is_temporary(), error.retry_after()) {
-        headers.insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(pause).max(1)));
     }
     response
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::token::VerifiedToken;
 use crate::secret::Secret;
+use crate::session::keep::{Freshness, Life};
 use crate::time::Now;
 
 /// The most tokens that are remembered.
@@ -18,7 +19,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// Tokens that the service called valid, by their digests.
 pub(super) struct Remembered {
     age: Duration,
-    tokens: Mutex<HashMap<[u8; 32], (VerifiedToken, Duration)>>,
+    tokens: Mutex<HashMap<[u8; 32], (VerifiedToken, Life)>>,
 }
 
 impl Remembered {
@@ -26,7 +27,7 @@ impl Remembered {
         Remembered { age: age.min(LONGEST), tokens: Mutex::default() }
     }
 
-    fn tokens(&self) -> MutexGuard<'_, HashMap<[u8; 32], (VerifiedToken, Duration)>> {
+    fn tokens(&self) -> MutexGuard<'_, HashMap<[u8; 32], (VerifiedToken, Life)>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -34,9 +35,9 @@ impl Remembered {
         if self.age.is_zero() {
             return None;
         }
-        let tokens = self.tokens();
-        let (verified, until) = tokens.get(&digest(token))?;
-        (now.monotonic < *until).then(|| verified.clone())
+        let mut tokens = self.tokens();
+        let (verified, life) = tokens.get_mut(&digest(token))?;
+        (life.freshness(now) == Freshness::Fresh).then(|| verified.clone())
     }
 
     /// Keeps it if there is room: a crowd of new tokens costs requests, never memory.
@@ -46,11 +47,10 @@ impl Remembered {
         }
         let mut tokens = self.tokens();
         if tokens.len() >= CAPACITY {
-            tokens.retain(|_, (_, until)| now.monotonic < *until);
+            tokens.retain(|_, (_, life)| life.freshness(now) == Freshness::Fresh);
         }
         if tokens.len() < CAPACITY {
-            let until = now.monotonic.saturating_add(self.age);
-            tokens.insert(digest(token), (verified.clone(), until));
+            tokens.insert(digest(token), (verified.clone(), Life::between(self.age, self.age, now)));
         }
     }
 }

@@ -43,7 +43,7 @@ fn kept(text: &str) -> String {
 }
 
 /// `Retry-After` as a length of time; a date in the past or anything else is none.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.header(RETRY_AFTER)?.trim();
     if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         // Decimals are not HTTP, but they are seen. What does not fit into a Duration is "very long".

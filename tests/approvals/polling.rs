@@ -114,6 +114,38 @@ fn a_question_that_fails_loses_nothing() {
 }
 
 #[test]
+fn f14_nobody_asks_earlier_than_the_service_says() {
+    for (rule, least) in [
+        (FaultRule::on("approvals.status").retry_after("20"), 20_000),
+        (FaultRule::on("approvals.status").status(429).retry_after("20"), 20_000),
+        (FaultRule::on("approvals.status").status(503).retry_after("20"), 20_000),
+        (FaultRule::on("approvals.status").retry_after("0"), 1_500),
+    ] {
+        let (emulator, agent, seen) = watched(60);
+        let approvals = agent.approvals();
+        let pending = ask(&approvals);
+        emulator.fault(rule.clone()).unwrap();
+        assert!(matches!(approvals.wait(&pending).unwrap(), ApprovalOutcome::Expired(_)));
+        let pauses = pauses(&seen.lock().unwrap());
+        assert!((least..=least * 2).contains(&pauses[0]), "{rule:?}: {pauses:?}");
+        assert!(pauses[1] <= 5_000, "{rule:?}: for this one time: {pauses:?}");
+    }
+    // Later than the request lives: it is not asked about any more, and ends when it does.
+    for status in [None, Some(429), Some(503)] {
+        let (emulator, agent, seen) = watched(60);
+        let approvals = agent.approvals();
+        let pending = ask(&approvals);
+        let began = emulator.now();
+        let rule = FaultRule::on("approvals.status").retry_after("90").always();
+        emulator.fault(status.into_iter().fold(rule, FaultRule::status)).unwrap();
+        let outcome = approvals.wait(&pending).unwrap();
+        assert!(matches!(outcome, ApprovalOutcome::Expired(_)), "{status:?}: {outcome:?}");
+        assert_eq!(emulator.now().saturating_since(began), Duration::from_secs(60));
+        assert_eq!(seen.lock().unwrap().len(), 1, "{status:?}");
+    }
+}
+
+#[test]
 fn failures_without_end_end_with_the_request() {
     let (emulator, agent, seen) = watched(60);
     let approvals = agent.approvals();

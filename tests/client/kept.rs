@@ -65,6 +65,12 @@ macro_rules! promises {
     };
 }
 
+#[test]
+fn t7_what_cannot_be_renewed_ends_by_either_clock_for_good() {
+    Threads::ending().keeps(Promise::T7);
+    Tasks::ending().keeps(Promise::T7);
+}
+
 promises! {
     t15_t1_a_crowd_fetches_once => T1,
     t15_t2_a_failure_is_shared => T2,
@@ -72,6 +78,7 @@ promises! {
     t15_t4_a_good_value_outlives_an_outage => T4,
     t15_t5_no_outage_lasts_longer_than_it_does => T5,
     t15_t6_no_lifetime_makes_it_loop => T6,
+    t15_t7_no_clock_makes_it_live_longer => T7,
     t15_t8_a_refusal_is_met_once => T8,
     t15_t9_a_late_refusal_drops_nothing_newer => T9,
     t15_t10_the_value_is_the_one_asked_for => T10,

@@ -26,6 +26,7 @@ fn a_browser_is_told_when_to_come_again() {
         (FaultRule::on("oauth.token").status(503).retry_after("3000"), "3000"),
         (FaultRule::on("oauth.token").status(429).retry_after("3000"), "3000"),
         (FaultRule::on("oauth.token").status(503).retry_after("0"), "1"),
+        (FaultRule::on("oauth.token").status(503).retry_after("2999.2"), "3000"),
     ] {
         let emulator = emulator();
         let sign_in = sign_in(&emulator);

@@ -8,6 +8,7 @@ use lumoauth::embed::wire::Response;
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::http::header::{AUTHORIZATION, HeaderMap as Headers, HeaderValue};
 use lumoauth::http::{HeaderMap, StatusCode};
+use lumoauth::time::{Now, Timestamp};
 use lumoauth::verify::{VerifiedToken, Verifier, VerifierConfig, VerifyError};
 use lumoauth::{Credentials, Secret, Site, TokenVerifier};
 use serde_json::{Value, json};
@@ -47,6 +48,33 @@ fn answer(changes: Value) -> String {
         }
     }
     answer.to_string()
+}
+
+/// What was said a moment ago counts for a minute by both clocks: a machine that slept knows nothing any more.
+#[test]
+fn t7_what_is_remembered_is_over_by_either_clock() {
+    let config = VerifierConfig::new(ISSUER, AUDIENCE).remember_answers(Duration::from_secs(60));
+    let verifier = Verifier::new(config).unwrap();
+    let asks = |wall: u64, monotonic: u64| {
+        let now = Now::new(Timestamp::from_unix(START + wall), Duration::from_secs(monotonic), [1; 32]);
+        let mut check = verifier.check_at_service(&session(), &Secret::new("an-opaque-token"));
+        match check.step(&now, None) {
+            Ok(Step::Do(Action::Send(_))) => {
+                let body = answer(json!({}));
+                let response = Response::new(StatusCode::OK, HeaderMap::new(), body);
+                let ended = check.step(&now, Some(Arrived::Response(response)));
+                assert!(matches!(ended, Ok(Step::Done(Ok(_)))), "{ended:?}");
+                true
+            }
+            Ok(Step::Done(Ok(_))) => false,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(asks(100, 1_000), "nothing is known");
+    assert!(!asks(159, 1_059), "it is remembered");
+    assert!(asks(259, 1_059), "the machine slept for a while");
+    assert!(!asks(200, 1_060), "the wall clock was set back: it is used");
+    assert!(asks(200, 1_119), "and no longer than for its minute");
 }
 
 #[test]

@@ -69,6 +69,8 @@ impl UserSession {
     pub fn good_token(&self, now: Timestamp) -> Option<AccessToken> {
         let user = self.user.as_ref()?;
         let left = user.expires_at.map_or(UNKNOWN, |end| end.saturating_since(now));
+        // Never longer than it was issued for, whatever clocks were set to.
+        let left = user.lifetime.map_or(left, |lifetime| left.min(lifetime));
         let token_type = TokenType::parse(&user.token_type);
         (!left.is_zero())
             .then(|| AccessToken::new(user.access.clone(), token_type, user.scopes.clone(), now, left))

@@ -100,6 +100,8 @@ pub struct Pending {
     /// What was left of it by the service's own clock.
     left: Option<Duration>,
     interval: Option<Duration>,
+    /// The next question not before this, counted from the answer.
+    again_after: Option<Duration>,
     message: Option<String>,
     needs_consent: bool,
 }
@@ -227,6 +229,11 @@ impl Pending {
         self.left
     }
 
+    /// What the answer itself asks to wait before the next question (`Retry-After`), this one time.
+    pub(crate) fn again_after(&self) -> Option<Duration> {
+        self.again_after
+    }
+
     /// The pause between two questions that the service asks for.
     pub fn interval(&self) -> Option<Duration> {
         self.interval
@@ -250,6 +257,8 @@ pub(super) struct Known<'a> {
     pub(super) asked: Option<&'a AuthorizationDetails>,
     /// When the service wrote the answer, by its own clock.
     pub(super) sent: Option<Timestamp>,
+    /// `Retry-After` of the answer.
+    pub(super) again_after: Option<Duration>,
 }
 
 /// Reads what an answer says of a request. What it says of another request, another task or in an unknown word is an error.
@@ -296,6 +305,7 @@ pub(super) fn read(fields: &mut Fields, known: &Known<'_>) -> Result<Permission,
                 expires_at,
                 left: expires_at.zip(known.sent).map(|(end, sent)| end.saturating_since(sent)),
                 interval: fields.seconds("interval")?,
+                again_after: known.again_after,
                 message,
                 needs_consent: fields.value("delegation_consent_required").is_some_and(|said| said == true),
             })

@@ -104,6 +104,7 @@ impl Operation for RequestPermission {
             task_id: Some(&self.task_id),
             asked: Some(&self.details),
             sent: wire::sent_at(response),
+            again_after: wire::retry_after(response),
         };
         read(&mut fields, &known).map(Answer::Done)
     }
@@ -156,6 +157,7 @@ impl Operation for GetPermission {
             task_id: None,
             asked: self.asked.as_ref(),
             sent: wire::sent_at(response),
+            again_after: wire::retry_after(response),
         };
         read(&mut fields, &known).map(Answer::Done)
     }

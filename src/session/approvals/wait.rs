@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::change::{Change, Edit};
-use super::super::part::{Failed, Part, ready};
+use super::super::part::{Failed, Part, Whose, ready};
 use super::super::{Action, Arrived, Call, Session, Step};
 use super::Approvals;
 use super::outcome::{ApprovalOutcome, ApprovalProof, DeniedApproval};
@@ -112,6 +112,11 @@ impl Wait {
     }
 }
 
+/// True if the service wants to be left alone for longer than until the last question.
+fn is_put_off(whose: Whose, now: &Now, end: &Deadline) -> bool {
+    matches!(whose, Whose::Open(open) if open.pause > end.remaining(now).saturating_sub(SPARE))
+}
+
 impl Part for Wait {
     type Output = ApprovalOutcome;
 
@@ -134,9 +139,9 @@ impl Part for Wait {
                         Ok(Step::Do(_)) if self.pending.is_over(now) => self.end(self.undecided(now)),
                         Ok(Step::Do(action)) => return Ok(Step::Do(action)),
                         Ok(Step::Done(status)) => self.end(self.said(status, now)),
-                        Err(Failed { error: Error::DeadlineExceeded { .. }, .. }) => {
-                            let last = matches!(self.at, At::Last(..));
-                            Ok(if last { At::Rest(end) } else { self.near(now, end) })
+                        Err(Failed { error: Error::DeadlineExceeded { .. }, whose }) => {
+                            let is_last = matches!(self.at, At::Last(..)) || is_put_off(whose, now, &end);
+                            Ok(if is_last { At::Rest(end) } else { self.near(now, end) })
                         }
                         Err(failed) => return Err(failed),
                     }

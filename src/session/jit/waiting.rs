@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::part::{Failed, Part};
-use super::super::retry::patience;
+use super::super::retry::{no_earlier, patience};
 use super::super::{Action, Arrived, Call, Session, Step};
 use crate::error::Error;
 use crate::operation::Operation;
@@ -68,10 +68,11 @@ impl Waiting {
         if let Some(left) = pending.left() {
             self.over = Some(now.monotonic.saturating_add(left));
         }
+        let pause = no_earlier(self.pause, pending.again_after(), now);
         self.pending = Some(pending);
         let left = self.left(now, time);
-        if self.pause < left {
-            return self.pause(self.pause, now);
+        if pause < left {
+            return self.pause(pause, now);
         }
         self.end(left, now, time)
     }
@@ -114,7 +115,7 @@ impl Waiting {
         let left = self.left(now, time);
         let asked = error.retry_after();
         let next = match self.failures {
-            0 => (self.pause < left).then_some(self.pause),
+            0 => Some(no_earlier(self.pause, asked, now)).filter(|pause| *pause < left),
             failures => patience(self.pause, failures, asked, left, now),
         };
         self.last = Some(error);

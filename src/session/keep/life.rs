@@ -47,12 +47,17 @@ impl Life {
 
     /// Of a value that a record holds, of which so much is left out of its whole lifetime, if that is known: with the margins of
     /// the whole. Its end was written by another clock, which may be [`APART`] from this one, so it is used until so long before
-    /// it; one that lives shorter than twice that, for half of its life.
+    /// it; one that lives shorter than twice that, for half of its life. One that was issued further in the future than that is not
+    /// used: a clock was wrong, or was set back since, and nobody knows how much of its life is gone.
     pub(crate) fn rest(left: Duration, lifetime: Option<Duration>, now: &Now) -> Self {
+        if lifetime.is_some_and(|lifetime| left > lifetime.saturating_add(APART)) {
+            return Life::between(Duration::ZERO, Duration::ZERO, now);
+        }
         // Older records do not know the lifetime. A token that was renewed has one.
-        let whole_time = lifetime.unwrap_or(left).max(left);
+        let whole_time = lifetime.unwrap_or(left);
+        let left = left.min(whole_time);
         let whole = Life::of(whole_time, now);
-        let gone = lifetime.unwrap_or(left).saturating_sub(left);
+        let gone = whole_time.saturating_sub(left);
         let half = whole_time.checked_div(2).unwrap_or_default();
         let gone = gone.saturating_add(APART.min(half).saturating_sub(margin(whole_time)));
         Life { soft: whole.soft.saturating_sub(gone), hard: whole.hard.saturating_sub(gone), ..whole }
@@ -72,6 +77,11 @@ impl Life {
 
     pub(crate) fn is_once(&self) -> bool {
         self.once
+    }
+
+    /// How much has passed that the monotonic clock has not counted.
+    pub(crate) fn asleep(&self) -> Duration {
+        self.asleep
     }
 
     /// Expired if either clock says so: the wall clock goes on through suspension, the monotonic one through resets.
@@ -171,6 +181,9 @@ mod tests {
         assert_eq!(of(300, 300), (230, 260));
         assert_eq!(of(80, 80), (32, 40));
         assert_eq!(of(30, 30), (12, 15));
+        // What was issued in the future is as good as over, unless clocks may be so far apart.
+        assert_eq!(of(3600, 3640), (3290, 3560));
+        assert_eq!((of(3600, 3641), of(3600, 90_000), of(30, 71)), ((0, 0), (0, 0), (0, 0)));
     }
 
     #[test]

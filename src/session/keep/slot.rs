@@ -74,6 +74,8 @@ struct State<V> {
     failures: u32,
     /// The value of this key that was refused, until there is another: none is taken from elsewhere.
     refused: Option<V>,
+    /// The value of this key was seen to be over by one of the clocks, until there is another: what others have dated counts no more.
+    over: bool,
     /// None is asked for before this, unless the last one was refused.
     next: Duration,
     next_forced: Duration,
@@ -101,7 +103,18 @@ impl<V> Default for State<V> {
     fn default() -> Self {
         let (next, next_forced, next_soft) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         let (held, flight, waiting, memo, failures) = (None, None, Vec::new(), None, 0);
-        State { held, flight, waiting, memo, failures, refused: None, next, next_forced, next_soft }
+        State {
+            held,
+            flight,
+            waiting,
+            memo,
+            failures,
+            refused: None,
+            over: false,
+            next,
+            next_forced,
+            next_soft,
+        }
     }
 }
 
@@ -197,10 +210,10 @@ impl<V: Clone> Slot<V> {
         (held.freshness(now) == Freshness::Fresh).then(|| held.clone())
     }
 
-    /// A value of this key that its caller has from elsewhere. It is kept if nothing is, unless it was refused.
+    /// A value of this key that its caller has from elsewhere. It is kept if nothing is, unless it was refused or is over.
     pub(super) fn offer(&self, value: V, life: Life) {
         let mut state = lock(&self.state);
-        if state.held.is_none() && state.refused.is_none() {
+        if state.held.is_none() && state.refused.is_none() && !state.over {
             state.held = Some(Held { value, generation: self.numbers.next(), life });
         }
     }
@@ -209,7 +222,7 @@ impl<V: Clone> Slot<V> {
     pub(super) fn put(&self, value: V, life: Life) {
         let held = Held { value, generation: self.numbers.next(), life };
         let mut state = lock(&self.state);
-        (state.held, state.memo, state.failures) = (Some(held), None, 0);
+        (state.held, state.memo, state.failures, state.over) = (Some(held), None, 0, false);
     }
 }
 
@@ -240,7 +253,11 @@ impl<V: Clone + Send + 'static> Slot<V> {
             match freshness {
                 // Others who were there when it came may not have looked yet.
                 Freshness::Expired if held.life.is_once() => {}
-                Freshness::Expired => state.held = None,
+                Freshness::Expired => {
+                    // The pace has gone on while the machine slept, too.
+                    state.next = state.next.saturating_sub(held.life.asleep());
+                    (state.held, state.over) = (None, true);
+                }
                 _ if policy.misfit == Misfit::Wait && !fits(&held.value) => {}
                 _ if !fits(&held.value) => {
                     // It serves others, and this caller as well as it can until the next one may be asked for.
@@ -352,7 +369,7 @@ impl<V: Clone> Lease<V> {
         self.settled = true;
         self.slot.settle(self.flight, |state| {
             state.held = Some(held.clone());
-            state.refused = None;
+            (state.refused, state.over) = (None, false);
             state.next = asked.monotonic.saturating_add(policy.pace);
             state.memo = None;
             state.failures = 0;

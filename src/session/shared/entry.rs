@@ -66,8 +66,7 @@ impl Rest {
 
 /// The life of a token that came out of a record.
 pub(super) fn life(token: &AccessToken, now: &Now) -> Life {
-    let (left, lifetime) = (token.remaining(now.wall), token.lifetime());
-    Life::rest(left.min(lifetime), Some(lifetime), now)
+    Life::rest(token.remaining(now.wall), Some(token.lifetime()), now)
 }
 
 impl Entry {

@@ -56,8 +56,11 @@ fn life(session: &UserSession, now: &Now) -> Life {
     match times.left {
         // Its end is not known: the service decides.
         None => Life::between(Duration::MAX, Duration::MAX, now),
-        // It cannot be renewed, so it is used to its end.
-        Some(left) if !times.renews => Life::between(left, left, now),
+        // It cannot be renewed, so it is used to its end; if a clock was set back, for no longer than it lives.
+        Some(left) if !times.renews => {
+            let left = times.lifetime.map_or(left, |lifetime| left.min(lifetime));
+            Life::between(left, left, now)
+        }
         Some(left) => Life::rest(left, times.lifetime, now),
     }
 }

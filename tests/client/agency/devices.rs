@@ -150,6 +150,74 @@ fn f14_after_a_failure_the_usual_pause_comes_back_and_slow_down_stays() {
 }
 
 #[test]
+fn f14_nobody_asks_earlier_than_the_answer_says() {
+    let pending = r#"{"error":"authorization_pending"}"#;
+    let slow_down = r#"{"error":"slow_down"}"#;
+    // What `Retry-After` says is for once; what the service names as its interval, or asks for by `slow_down`, stays.
+    for (status, retry_after, body, first, then) in [
+        (400, Some("30"), pending, 30, 5),
+        (400, Some("30"), slow_down, 30, 10),
+        (429, Some("60"), slow_down, 60, 10),
+        (400, Some("Sun, 06 Nov 1994 08:50:17 GMT"), pending, 40, 5),
+        (400, Some("2"), pending, 5, 5),
+        (400, Some("-1"), pending, 5, 5),
+        (400, Some("Sun, 06 Nov 1994 08:49:00 GMT"), pending, 5, 5),
+        (400, None, r#"{"error":"slow_down","interval":30}"#, 30, 30),
+        (400, None, r#"{"error":"slow_down","interval":"30"}"#, 30, 30),
+        (400, None, r#"{"error":"slow_down","interval":19.5}"#, 20, 20),
+        (400, None, r#"{"error":"slow_down","interval":2}"#, 10, 10),
+        (400, None, r#"{"error":"slow_down","interval":-30}"#, 10, 10),
+        (400, None, r#"{"error":"authorization_pending","interval":30}"#, 5, 5),
+    ] {
+        let (result, pauses, _) = poll(session(), |poll, _| match poll {
+            0 => {
+                let mut answer = answer(status, retry_after, body);
+                if retry_after.is_some_and(|value| value.starts_with("Sun")) {
+                    let mut headers = answer.headers().clone();
+                    headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+                    answer = Response::new(answer.status(), headers, body);
+                }
+                Arrived::Response(answer)
+            }
+            1 => self::pending(),
+            _ => granted(),
+        });
+        result.unwrap();
+        let seconds: Vec<u64> = pauses.iter().map(Duration::as_secs).collect();
+        let what = format!("{status} {retry_after:?} {body}: {pauses:?}");
+        assert!(pauses[0] >= Duration::from_secs(first) && seconds[0] <= first * 11 / 10, "{what}");
+        assert_eq!(seconds[1], then, "{what}");
+    }
+    // Later than the code lives: nothing is asked any more, and nobody waits for nothing.
+    for endless in ["900", "411000", "18446744073709551616", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let (result, pauses, took) =
+            poll(session(), |_, _| Arrived::Response(answer(400, Some(endless), pending)));
+        assert!(matches!(result, Err(Error::DeadlineExceeded { .. })), "{endless}: {result:?}");
+        assert!(pauses.is_empty() && took < Duration::from_secs(2), "{endless}: {pauses:?}");
+    }
+}
+
+#[test]
+fn f14_times_that_are_written_as_texts_are_times() {
+    let begun = |expires_in: &str, interval: &str| {
+        let body = format!(
+            r#"{{"device_code":"d","user_code":"u","verification_uri":"https://app.lumoauth.dev/device","expires_in":{expires_in},"interval":{interval}}}"#
+        );
+        match DeviceAuthorization::new("a").response(&answer(200, None, &body)) {
+            Ok(Answer::Done(code)) => Some((code.expires_in.as_secs(), code.interval.as_secs())),
+            _ => None,
+        }
+    };
+    assert_eq!(begun("\"900\"", "\"5\""), Some((900, 5)));
+    assert_eq!((begun("900.9", "null"), begun("900", "0")), (Some((900, 5)), Some((900, 1))));
+    assert_eq!(begun("18446744073709551615", "1e308"), Some((u64::MAX, u64::MAX)));
+    for odd in ["-1", "\"\"", "\"-1\"", "\"5s\"", "\"1e3\"", "[]", "true", "{}", "1e999"] {
+        assert_eq!((begun(odd, "5"), begun("900", odd)), (None, None), "{odd}");
+    }
+    assert_eq!(begun("null", "5"), None);
+}
+
+#[test]
 fn f14_a_refusal_ends_it_at_once_and_the_clients_timeout_does_not() {
     let refusals = [
         (400, r#"{"error":"access_denied"}"#),

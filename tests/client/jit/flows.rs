@@ -153,6 +153,38 @@ flow!(f14_who_asks_too_often_slows_down {
     w!(task.finish()).unwrap();
 });
 
+flow!(f14_nobody_asks_earlier_than_the_service_says {
+    let slow_down = r#"{"error":"slow_down"}"#;
+    for (rule, body, first, then) in [
+        (FaultRule::on("jit.request.status").retry_after("20"), None, 20..=22, 5),
+        (FaultRule::on("jit.request.status").status(400).retry_after("20"), Some(slow_down), 20..=22, 10),
+        (FaultRule::on("jit.request.status").status(429).retry_after("20"), Some(slow_down), 20..=22, 10),
+        (FaultRule::on("jit.request.status").status(429).retry_after("20"), None, 20..=22, 5),
+        (FaultRule::on("jit.request.status").retry_after("-1"), None, 5..=5, 5),
+    ] {
+        let emulator = with(JitForms::new().patience(MINUTE));
+        let rule = match body {
+            Some(body) => rule.body("application/json", body),
+            None => rule,
+        };
+        emulator.fault(rule.clone().nth(2)).unwrap();
+        let task = w!(agent(&emulator).jit().begin("clean up")).unwrap();
+        let permission = w!(task.request_and_wait(delete(), 5 * MINUTE)).unwrap();
+        assert!(matches!(permission, Permission::Expired(_)), "{rule:?}");
+        let times = times(&emulator, "jit.request.status");
+        assert!(first.contains(&(times[2] - times[1])) && times[3] - times[2] == then, "{rule:?}: {times:?}");
+        w!(task.finish()).unwrap();
+    }
+    // Later than the request lives: it is not asked about any more.
+    let emulator = with(JitForms::new().patience(MINUTE));
+    emulator.fault(FaultRule::on("jit.request.status").retry_after("90").always()).unwrap();
+    let task = w!(agent(&emulator).jit().begin("clean up")).unwrap();
+    let permission = w!(task.request_and_wait(delete(), 5 * MINUTE)).unwrap();
+    assert!(matches!(permission, Permission::Expired(_)), "{permission:?}");
+    assert_eq!(times(&emulator, "jit.request.status").len(), 1);
+    w!(task.finish()).unwrap();
+});
+
 flow!(f7_nothing_is_asked_for_twice {
     for route in ["jit.task.create", "jit.request.create"] {
         for fault in [FaultRule::on(route).reset(), FaultRule::on(route).truncate(5), FaultRule::on(route).status(504)] {

@@ -159,6 +159,10 @@ impl Mount for Tasks {
         kinds::kinds()
     }
 
+    fn ending() -> super::table::Kind<Self> {
+        kinds::ending()
+    }
+
     fn new() -> Self {
         Tasks { world: World::new(Service::new()), tasks: Vec::new(), seed: 1 }
     }

@@ -114,6 +114,10 @@ impl Mount for Threads {
         kinds::kinds()
     }
 
+    fn ending() -> super::table::Kind<Self> {
+        kinds::ending()
+    }
+
     fn new() -> Self {
         Threads { world: World::new(Service::new()), ends: Arc::default() }
     }

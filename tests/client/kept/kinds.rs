@@ -61,6 +61,7 @@ fn own() -> Kind<Mounted> {
             job!(c, c.agent.with_scopes(k(key)).access_token(), |token| token.secret().expose().to_owned())
         },
         again: None,
+        ends: false,
         soft: 3400,
         pause: 10,
         late: Late::Short(|c: &Clients| {
@@ -106,6 +107,7 @@ fn mcp() -> Kind<Mounted> {
         age: 0,
         get: |c, key| job!(c, c.agent.mcp_token(at("mcp", key)), |token| token.secret().expose().to_owned()),
         again: None,
+        ends: false,
         soft: 3400,
         pause: 10,
         late: Late::Short(|c: &Clients| {
@@ -150,6 +152,7 @@ fn user() -> Kind<Mounted> {
             job!(c, c.chain.exchange(&k(key), Scopes::none()), |got| got.token().secret().expose().to_owned())
         },
         again: None,
+        ends: false,
         soft: 3400,
         pause: 10,
         // Once a refresh token may have been sent it is never sent again: whoever leads is lost before that.
@@ -185,6 +188,17 @@ fn user() -> Kind<Mounted> {
     }
 }
 
+/// A user's token without a refresh token: no row, since nothing fetches another.
+pub fn ending() -> Kind<Mounted> {
+    Kind {
+        name: "a user's token that cannot be renewed",
+        before: |c, key| consented(c, &k(key), "once"),
+        age: 0,
+        ends: true,
+        ..user()
+    }
+}
+
 fn delegated() -> Kind<Mounted> {
     Kind {
         name: "a token for a user",
@@ -197,6 +211,7 @@ fn delegated() -> Kind<Mounted> {
         age: 0,
         get: |c, key| job!(c, c.chain.exchange("s", k(key)), |got| got.token().secret().expose().to_owned()),
         again: None,
+        ends: false,
         soft: 3400,
         pause: 10,
         late: Late::Short(|c: &Clients| {
@@ -279,6 +294,7 @@ fn record() -> Kind<Mounted> {
             })
         },
         again: None,
+        ends: false,
         soft: 0,
         pause: 0,
         late: Late::Short(|c: &Clients| {
@@ -316,6 +332,7 @@ fn service() -> Kind<Mounted> {
                 .to_owned())
         },
         again: None,
+        ends: false,
         soft: 3700,
         pause: 30,
         late: Late::Short(|c: &Clients| {
@@ -369,6 +386,7 @@ fn keys() -> Kind<Mounted> {
         source: "src/verify/kept.rs",
         fetches: |hit| hit.path.ends_with("/.well-known/jwks.json"),
         get: |c, _| job!(c, c.verifier.verify(&c.signed), |token| token.subject().to_owned()),
+        ends: false,
         soft: 700,
         // All checks of one verifier have the same time: the leader's is spent on the metadata.
         late: Late::Behind(|hit| {
@@ -388,6 +406,7 @@ fn agent_token() -> Kind<Mounted> {
         age: 0,
         get: |c, _| job!(c, c.keyed.agent_token(), |token| token.expose().to_owned()),
         again: None,
+        ends: false,
         soft: 3400,
         pause: 10,
         late: Late::Asking(|c: &Clients| {
@@ -423,6 +442,7 @@ fn renewal() -> Kind<Mounted> {
         not: &[
             (Promise::T4, "what comes of it is for those who wait: nothing is held that could be due"),
             (Promise::T6, "each call is a renewal with a resource token of its own: the callers pace them"),
+            (Promise::T7, "nothing is held that could age"),
             (Promise::T8, "who shows a refresh token that is refused has to ask for authorization anew"),
             (Promise::T9, "nothing is held that could be dropped"),
             (
@@ -458,6 +478,7 @@ fn permission() -> Kind<Mounted> {
             job!(c, c.agent.jit().token(&approved(&k(key))), |token| token.secret().expose().to_owned())
         },
         again: None,
+        ends: true,
         soft: 0,
         pause: 0,
         late: Late::Short(|c: &Clients| {

@@ -16,6 +16,7 @@ impl<M: Mount> Kind<M> {
             Promise::T4 => self.a_good_value_outlives_an_outage(),
             Promise::T5 => self.no_outage_lasts_longer_than_it_does(),
             Promise::T6 => self.no_lifetime_makes_it_loop(),
+            Promise::T7 => self.no_clock_makes_it_live_longer(),
             Promise::T8 => self.a_refusal_is_met_once(),
             Promise::T9 => self.a_late_refusal_drops_nothing_newer(),
             Promise::T10 => self.the_value_is_the_one_asked_for(),
@@ -164,6 +165,63 @@ impl<M: Mount> Kind<M> {
             if matches!(lifetime, "10" | "30") {
                 assert_eq!(self.fetched(&mount), 1, "{} {lifetime}: margins", self.name);
             }
+        }
+    }
+
+    /// What is over by either clock is over, and a clock that is set back or ahead and nothing else makes nobody wait.
+    fn no_clock_makes_it_live_longer(&self) {
+        const HOUR: u64 = 3600;
+        const DAY: i64 = 86_400;
+        let again = self.again.unwrap_or(self.get);
+        // What the wall clock shows more or less than the monotonic one, and what both count.
+        let over = [
+            ("suspended", vec![(DAY + 3600, 0)]),
+            ("set back while it ages", vec![(-DAY, 26 * HOUR)]),
+            ("set back by a month while it ages", vec![(-30 * DAY, 26 * HOUR)]),
+            ("set back, then suspended", vec![(-DAY, 60), (DAY + 3600, 60)]),
+            ("set ahead and back while it ages", vec![(DAY, 0), (-2 * DAY, 26 * HOUR)]),
+        ];
+        for (name, steps) in over {
+            let (mut mount, clients) = self.ready(&Setup::default(), 1);
+            mount.run((self.get)(&clients, 0)).expect(self.name);
+            for (wall, monotonic) in steps {
+                mount.world().set_wall(wall);
+                mount.world().pass(Duration::from_secs(monotonic));
+            }
+            let before = self.fetched(&mount);
+            let began = mount.world().time();
+            let new = mount.run(again(&clients, 0));
+            match self.ends {
+                true => {
+                    // And it is not found to be good by whoever comes next.
+                    let next = mount.run(again(&clients, 0));
+                    assert!(new.is_err() && next.is_err(), "{}, {name}: {new:?}, {next:?}", self.name);
+                }
+                false => {
+                    assert!(new.is_ok(), "{}, {name}: {new:?}", self.name);
+                    assert!(self.fetched(&mount) > before, "{}, {name}: it is used after its end", self.name);
+                }
+            }
+            let took = mount.world().time() - began;
+            assert!(took <= Duration::from_secs(2), "{}, {name}: {took:?}", self.name);
+        }
+        for (name, wall) in [("set back", -DAY), ("set back by a minute", -60), ("set ahead", 5)] {
+            let (mut mount, clients) = self.ready(&Setup::default(), 1);
+            let held = mount.run((self.get)(&clients, 0)).expect(self.name);
+            let before = self.fetched(&mount);
+            mount.world().set_wall(wall);
+            let mut values = Vec::new();
+            for _ in 0..5 {
+                let began = mount.world().time();
+                values.push(mount.run(again(&clients, 0)).expect(self.name));
+                assert!(mount.world().time() - began <= Duration::from_secs(1), "{}, {name}", self.name);
+                mount.world().pass(Duration::from_secs(2));
+            }
+            // What a record has dated in the future is asked for once more, and what is held is used on.
+            let fetched = self.fetched(&mount) - before;
+            assert!(fetched <= 1, "{}, {name}: {fetched}", self.name);
+            assert!(values.windows(2).all(|two| two[0] == two[1]), "{}, {name}: {values:?}", self.name);
+            assert!(fetched == 1 || self.again.is_some() || values[0] == held, "{}, {name}", self.name);
         }
     }
 

@@ -91,7 +91,9 @@ pub fn mint(hit: &Hit, expires_in: &str) -> Reply {
     let (name, refresh) = match hit.field("grant_type") {
         "client_credentials" => ("own".to_owned(), String::new()),
         "authorization_code" => {
-            (format!("user-of-{}", hit.field("code")), format!("r-{}", hit.field("code")))
+            let code = hit.field("code");
+            let refresh = if code.ends_with("once") { String::new() } else { format!("r-{code}") };
+            (format!("user-of-{code}"), refresh)
         }
         "refresh_token" => {
             let whose = hit.field("refresh_token").split('!').next().unwrap_or_default();
@@ -171,7 +173,8 @@ impl Service {
 /// What is answered if a test does not say otherwise.
 pub fn usual(hit: &Hit) -> Reply {
     if hit.path.ends_with("/oauth/token") {
-        return mint(hit, if hit.field("code").ends_with("short") { "3600" } else { DAY });
+        let is_short = ["short", "once"].iter().any(|end| hit.field("code").ends_with(end));
+        return mint(hit, if is_short { "3600" } else { DAY });
     }
     document(hit)
 }
@@ -252,7 +255,7 @@ pub fn signed() -> Secret {
     let header = json!({"typ": "at+jwt", "alg": key().algorithm().name(), "kid": key().key_id()});
     let payload = json!({
         "iss": API, "aud": AUDIENCE, "sub": "agent:bot", "client_id": "agt_1", "scope": "read",
-        "iat": start, "exp": start + 1_000_000, "jti": "jti_1",
+        "iat": start - 10_000_000, "exp": start + 1_000_000, "jti": "jti_1",
     });
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let input =

@@ -18,19 +18,21 @@ pub enum Promise {
     T4,
     T5,
     T6,
+    T7,
     T8,
     T9,
     T10,
     T11,
 }
 
-pub const PROMISES: [Promise; 10] = [
+pub const PROMISES: [Promise; 11] = [
     Promise::T1,
     Promise::T2,
     Promise::T3,
     Promise::T4,
     Promise::T5,
     Promise::T6,
+    Promise::T7,
     Promise::T8,
     Promise::T9,
     Promise::T10,
@@ -81,6 +83,8 @@ pub trait Mount: Sized + 'static {
     type Clients: Clone + 'static;
 
     fn kinds() -> Vec<Kind<Self>>;
+    /// A kind that comes to its end.
+    fn ending() -> Kind<Self>;
     fn new() -> Self;
     fn world(&self) -> &Arc<World>;
     fn clients(&self, setup: &Setup) -> Self::Clients;
@@ -130,6 +134,8 @@ pub struct Kind<M: Mount> {
     pub get: Get<M>,
     /// A call that looks into what is held, if the other does not.
     pub again: Option<Get<M>>,
+    /// When it is over there is no other.
+    pub ends: bool,
     /// Seconds after which it is due but good.
     pub soft: u64,
     /// Seconds between two early attempts, at least.

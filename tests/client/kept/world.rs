@@ -22,6 +22,8 @@ pub struct World {
 
 struct State {
     monotonic: Duration,
+    /// By how many seconds the wall clock was set ahead, or back.
+    moved: i64,
     draws: u64,
     /// Threads that are neither waiting nor over.
     busy: usize,
@@ -49,7 +51,7 @@ impl World {
     pub fn new(service: Service) -> Arc<Self> {
         let monotonic = Duration::from_secs(1000);
         let (waits, save) = (Vec::new(), (Duration::ZERO, false));
-        let state = State { monotonic, draws: 1, busy: 0, next: 0, waits, save };
+        let state = State { monotonic, moved: 0, draws: 1, busy: 0, next: 0, waits, save };
         Arc::new(World { state: Mutex::new(state), changed: Condvar::new(), service: Mutex::new(service) })
     }
 
@@ -74,8 +76,13 @@ impl World {
             mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             chunk.copy_from_slice(&mixed.to_le_bytes());
         }
-        let wall = Timestamp::from_unix(1_750_000_000).saturating_add(state.monotonic);
-        Now::new(wall, state.monotonic, random)
+        let start = 1_750_000_000_u64.checked_add_signed(state.moved).unwrap();
+        Now::new(Timestamp::from_unix(start).saturating_add(state.monotonic), state.monotonic, random)
+    }
+
+    /// The wall clock is set ahead, or back; or the machine was suspended for so many seconds.
+    pub fn set_wall(&self, seconds: i64) {
+        self.state().moved += seconds;
     }
 
     /// Nobody is on the way: a while passes at once.
