@@ -93,10 +93,15 @@ pub(crate) fn no_trust(error: ConfigError) -> TransportError {
     TransportError::not_sent(TransportFault::Tls, error.to_string())
 }
 
+/// Without the byte order mark that some editors begin a text with: the first section would go unseen behind it.
+fn unmarked(pem: &[u8]) -> &[u8] {
+    pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(pem)
+}
+
 /// Trusts the certificates of the options, each of which must be one.
 fn trust_text(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), ConfigError> {
     let mut found = false;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
+    for certificate in CertificateDer::pem_slice_iter(unmarked(pem)) {
         let certificate = certificate.map_err(|_| ConfigError::BadCertificate("not readable as PEM"))?;
         roots
             .add(certificate)
@@ -146,6 +151,6 @@ fn trust_file(roots: &mut RootCertStore, file: &Path) -> Option<usize> {
     let (file, length) = open(file)?;
     let mut pem = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(LARGEST).read_to_end(&mut pem).ok()?;
-    let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+    let certificates = CertificateDer::pem_slice_iter(unmarked(&pem)).filter_map(Result::ok);
     Some(roots.add_parsable_certificates(certificates).0)
 }

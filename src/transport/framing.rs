@@ -71,6 +71,8 @@ impl Framing {
 pub(super) struct Watch {
     /// The method says that there is no body.
     bodiless: bool,
+    /// It is a proxy's, which says whether there is a tunnel.
+    tunnel: bool,
     /// The answer may end with its connection.
     until_closed: bool,
     head: usize,
@@ -113,6 +115,7 @@ impl Watch {
         let head = limits.head.min(HEAD);
         Watch {
             bodiless: *method == Method::HEAD || *method == Method::CONNECT,
+            tunnel: *method == Method::CONNECT,
             until_closed: limits.until_closed,
             head,
             at: At::Status,
@@ -137,15 +140,22 @@ impl Watch {
     }
 
     /// True if the answer is whole and nothing came behind it, so that the connection may serve another request.
-    #[cfg_attr(not(feature = "reqwest"), allow(dead_code))]
     pub(super) fn is_over(&self) -> bool {
         self.at == At::Over && !self.surplus
     }
 
-    /// The status of the answer whose head was read.
-    #[cfg_attr(not(feature = "reqwest"), allow(dead_code))]
-    pub(super) fn status(&self) -> u16 {
-        self.status
+    /// Bytes of a proxy's answer. True once there is a tunnel, and nothing came behind the answer: whoever speaks in it waits until
+    /// it is spoken to. Which answers mean one is decided here for both transports.
+    ///
+    /// # Errors
+    /// As [`Watch::pass`], and [`TransportFault::Framing`] for any answer but 200.
+    pub(super) fn tunnel(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
+        self.pass(bytes)?;
+        match self.framing {
+            None => Ok(false),
+            Some(_) if self.status == 200 && self.is_over() => Ok(true),
+            Some(_) => Err(fault("the proxy made no connection")),
+        }
     }
 
     /// The next bytes. What comes behind the answer is not its own, and is not judged.
@@ -259,6 +269,9 @@ impl Watch {
         if self.status == 101 {
             return Err("the answer changes the protocol, which nobody asked for");
         }
+        if self.tunnel && self.status < 200 {
+            return Err("the proxy says something before it answers");
+        }
         (self.at, self.length, self.chunked, self.said) = (At::Field, None, None, 0);
         Ok(())
     }
@@ -313,6 +326,10 @@ impl Watch {
 
     /// What the head says of the answer's end, if it says it once and without contradiction (section 6.3).
     fn announced(&self) -> Result<Framing, &'static str> {
+        // What a proxy says of the length of a tunnel means nothing (RFC 9110 section 9.3.6).
+        if self.tunnel && (200..300).contains(&self.status) {
+            return Ok(Framing::Nothing);
+        }
         let bodiless = self.bodiless || matches!(self.status, 204 | 304);
         let framing = match (self.length, self.chunked) {
             (Some(_), Some(_)) => return Err("the answer has both a length and a transfer coding"),

@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Con
 use ureq::{AsSendBody, Timeout};
 use zeroize::Zeroizing;
 
-use self::attempt::{Attempting, Watched};
+use self::attempt::{Attempting, Looks, Watched};
 use self::resolver::{Marked, SharedNames, marked};
 use self::tcp::Tcp;
 use self::tls::TlsConnector;
@@ -236,7 +236,7 @@ impl<C: Connector<()>> Connector<()> for Dial<C> {
         match self.chain.connect(details, chained) {
             Ok(connection) => {
                 self.connections.fetch_add(1, Ordering::Relaxed);
-                let looks = !limit.is_nested();
+                let looks = if limit.is_nested() { Looks::proxy() } else { Looks::Service };
                 Ok(connection.map(|inner| Watched { inner, looks }))
             }
             Err(error) => {

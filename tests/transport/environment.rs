@@ -173,6 +173,31 @@ fn certificates_of_the_environment_are_trusted_besides_the_built_in_ones() {
         assert!(bad.is_none_or(named), "{environment}");
         assert!(plain.starts_with("Tls: "), "{variables:?}: {plain}");
     }
+    // As bundles are found: beside sections that are no certificates, behind a mark of Windows, with other line ends.
+    let mixed = folder.join("mixed.pem");
+    let (good, section) = (tls.ca_pem(), "-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n");
+    for bundle in [
+        format!("{section}{good}"),
+        format!("{good}-----BEGIN CERTIFICATE-----\nAAAA"),
+        format!("\u{feff}{good}"),
+        good.replace('\n', "\r\n"),
+    ] {
+        std::fs::write(&mixed, &bundle).unwrap();
+        let (environment, _) = under(server.url(), &[("SSL_CERT_FILE", &text(&mixed))]);
+        assert!(environment.starts_with("allowed true"), "{bundle}: {environment}");
+    }
+    // As folders are found: with links, some of which lead nowhere or in a circle.
+    #[cfg(unix)]
+    {
+        let links = folder.join("links");
+        std::fs::create_dir_all(&links).unwrap();
+        for (to, name) in [(&file, "5ad8a5d6.0"), (&missing, "5ad8a5d6.1"), (&links, "loop")] {
+            std::os::unix::fs::symlink(to, links.join(name)).unwrap();
+        }
+        std::fs::write(links.join("binary"), [0xff_u8; 100]).unwrap();
+        let (environment, _) = under(server.url(), &[("SSL_CERT_DIR", &text(&links))]);
+        assert!(environment.starts_with("allowed true"), "{environment}");
+    }
     // Without TLS nothing is read, however bad it is.
     let plain_text = Server::start(service("tok"));
     let (environment, plain) = under(plain_text.url(), &[("SSL_CERT_FILE", &text(&junk))]);

@@ -197,3 +197,52 @@ fn a_proxy_that_answers_oddly_makes_no_tunnel_in_either_mount() {
         }
     }
 }
+
+/// What a proxy says is judged by both transports alike: what means a tunnel, and what is in doubt.
+#[cfg(feature = "reqwest")]
+#[test]
+fn both_mounts_take_the_same_answers_of_a_proxy_for_a_tunnel() {
+    use crate::hostile::{Cert, TestCa, Tls};
+    use crate::tunnel::Tunnel;
+    let ca = TestCa::new();
+    let tls = Tls::issued_by(&ca, Cert::Valid, "id.corp.invalid");
+    let server = Server::start_tls(&tls, always(Reply::json(201, "{}")));
+    let cases = [
+        ("HTTP/1.0 200 Connection established\r\n\r\n", true),
+        ("HTTP/1.1 200\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", true),
+        ("HTTP/1.1 200 \u{fc}\r\n\r\n", true),
+        // Of a tunnel no length means anything (RFC 9110 section 9.3.6).
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", true),
+        ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true),
+        ("HTTP/1.1 201 Created\r\n\r\n", false),
+        ("HTTP/1.1 204 No Content\r\n\r\n", false),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", false),
+        ("HTTP/1.0 200 OK\n\n", false),
+        ("HTTP/1.1 200 OK\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nX: y\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\n folded: x\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nX: y\0\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nX y\r\n\r\n", false),
+        ("HTTP/1.1 2000 OK\r\n\r\n", false),
+        ("HTTP/2.0 200 OK\r\n\r\n", false),
+        ("HTTP/1.2 200 OK\r\n\r\n", false),
+        ("http/1.1 200 OK\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\n\r\nbehind it", false),
+    ];
+    let count = cases.len();
+    for (answer, makes_one) in cases {
+        let tunnel = Tunnel::answering(server.addr(), answer);
+        let options = TransportOptions::new().root_certificates(ca.ca_pem()).proxy(tunnel.url());
+        for (mount, sent) in over_each(&options, "https://id.corp.invalid/x").into_iter().enumerate() {
+            let sent = sent.map_err(|error| (error.fault(), error.sent()));
+            let expected = if makes_one { Ok(201) } else { Err((TransportFault::Connect, Sent::NotSent)) };
+            assert_eq!(sent, expected, "{answer:?} in mount {mount}");
+        }
+    }
+    println!("{count} answers of a proxy, judged alike in both mounts");
+}

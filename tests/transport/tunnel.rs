@@ -16,6 +16,9 @@ use crate::hostile::{Cert, TestCa};
 /// What was asked of it: first lines and headers.
 type Asked = Arc<Mutex<Vec<Vec<String>>>>;
 
+/// What proxies say to a tunnel.
+const ESTABLISHED: &str = "HTTP/1.1 200 Connection established\r\nVia: a tunnel\r\n\r\n";
+
 /// A running proxy, on a thread of its own; it ends when it is dropped.
 pub struct Tunnel {
     addr: SocketAddr,
@@ -28,7 +31,12 @@ pub struct Tunnel {
 impl Tunnel {
     /// A proxy in plain HTTP.
     pub fn start(to: SocketAddr) -> Self {
-        Self::run(to, None)
+        Self::answering(to, ESTABLISHED)
+    }
+
+    /// A proxy that makes tunnels with this answer.
+    pub fn answering(to: SocketAddr, answer: &'static str) -> Self {
+        Self::run(to, None, answer)
     }
 
     /// A proxy in TLS, as `localhost`, by that authority.
@@ -43,10 +51,10 @@ impl Tunnel {
                 PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
             )
             .unwrap();
-        Self::run(to, Some(TlsAcceptor::from(Arc::new(config))))
+        Self::run(to, Some(TlsAcceptor::from(Arc::new(config))), ESTABLISHED)
     }
 
-    fn run(to: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
+    fn run(to: SocketAddr, tls: Option<TlsAcceptor>, answer: &'static str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let (addr, asked, https) = (listener.local_addr().unwrap(), Asked::default(), tls.is_some());
@@ -60,10 +68,10 @@ impl Tunnel {
                         tokio::spawn(async move {
                             match tls {
                                 Some(tls) => match tls.accept(stream).await {
-                                    Ok(stream) => tunnel(stream, to, &heard).await,
+                                    Ok(stream) => tunnel(stream, to, &heard, answer).await,
                                     Err(_) => None,
                                 },
-                                None => tunnel(stream, to, &heard).await,
+                                None => tunnel(stream, to, &heard, answer).await,
                             }
                         });
                     }
@@ -97,6 +105,7 @@ async fn tunnel(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     to: SocketAddr,
     asked: &Asked,
+    answer: &str,
 ) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -105,7 +114,7 @@ async fn tunnel(
     let lines = String::from_utf8(head).ok()?.trim_end().split("\r\n").map(str::to_owned).collect();
     asked.lock().unwrap().push(lines);
     let mut target = TcpStream::connect(to).await.ok()?;
-    stream.write_all(b"HTTP/1.1 200 Connection established\r\nVia: a tunnel\r\n\r\n").await.ok()?;
+    stream.write_all(answer.as_bytes()).await.ok()?;
     copy_bidirectional(&mut stream, &mut target).await.ok().map(|_| ())
 }
 

@@ -204,11 +204,11 @@ async fn tunnel(
     stream.flush().await.map_err(|error| none().because(error))?;
     let mut watch = Watch::new(&Method::CONNECT, limits);
     let mut piece = [0; 1024];
-    while watch.framing().is_none() {
+    loop {
         let amount = stream.read(&mut piece).await.map_err(|error| none().because(error))?;
         let bytes = piece.get(..amount).filter(|bytes| !bytes.is_empty()).ok_or_else(none)?;
-        watch.pass(bytes).map_err(|_| none())?;
+        if watch.tunnel(bytes).map_err(|_| none())? {
+            return Ok(());
+        }
     }
-    // Behind the answer of the proxy nothing may come before the service was spoken to.
-    if (200..300).contains(&watch.status()) && watch.is_over() { Ok(()) } else { Err(none()) }
 }

@@ -79,8 +79,23 @@ fn ends_with_connection() -> bool {
 /// Looks at what a connection brings before ureq does.
 pub(super) struct Watched<T> {
     pub(super) inner: T,
-    /// False for the connection to a proxy while the tunnel is made: what its answer says is not the service's.
-    pub(super) looks: bool,
+    pub(super) looks: Looks,
+}
+
+/// Whose bytes they are.
+pub(super) enum Looks {
+    /// The service's: they belong to the attempt that this thread makes.
+    Service,
+    /// The proxy's, until there is a tunnel; what comes through that is looked at where it comes out.
+    Proxy(Box<Watch>),
+    Tunnel,
+}
+
+impl Looks {
+    /// For a connection to a proxy.
+    pub(super) fn proxy() -> Self {
+        Looks::Proxy(Box::new(Watch::new(&Method::CONNECT, &Limits::default())))
+    }
 }
 
 impl<T> std::fmt::Debug for Watched<T> {
@@ -101,11 +116,21 @@ impl<T: Transport> Transport for Watched<T> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.inner.buffers().input().len();
         let more = match self.inner.await_input(timeout) {
-            Err(error) if self.looks && is_ended(&error) && ends_with_connection() => return Ok(false),
+            Err(error)
+                if matches!(self.looks, Looks::Service) && is_ended(&error) && ends_with_connection() =>
+            {
+                return Ok(false);
+            }
             more => more?,
         };
-        if self.looks {
-            pass(self.inner.buffers().input().get(before..).unwrap_or_default())?;
+        let new = self.inner.buffers().input().get(before..).unwrap_or_default();
+        let is_tunnel = match &mut self.looks {
+            Looks::Service => return pass(new).map(|()| more),
+            Looks::Proxy(watch) => watch.tunnel(new).map_err(marked)?,
+            Looks::Tunnel => false,
+        };
+        if is_tunnel {
+            self.looks = Looks::Tunnel;
         }
         Ok(more)
     }
