@@ -15,7 +15,7 @@ use ring::signature::{
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Algorithm, CryptoError, Jwk, MessageAlgorithm, from_base64url};
 
@@ -89,6 +89,13 @@ pub enum KeyFault {
     Randomness,
 }
 
+/// The members that say what a key is and what it is for.
+const MEMBERS: [&str; 10] = ["kty", "use", "key_ops", "alg", "kid", "crv", "n", "e", "x", "y"];
+
+fn owned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
 impl VerifyingKey {
     /// Reads a public JWK (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and checks it.
     ///
@@ -107,11 +114,14 @@ impl VerifyingKey {
         if ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|name| members.contains_key(*name)) {
             return Err(KeyFault::Private);
         }
+        // What says nothing of how the key is used is not looked at: certificates, and members that nobody knows.
+        let members: Map<String, Value> =
+            members.iter().filter(|(name, _)| MEMBERS.contains(&name.as_str())).map(owned).collect();
         // The typed model reads `null` as absent; here malformed is never absent.
         if members.values().any(Value::is_null) {
             return Err(KeyFault::Malformed);
         }
-        let jwk = jwk::Jwk::deserialize(value).map_err(|_| KeyFault::Malformed)?;
+        let jwk = jwk::Jwk::deserialize(&members).map_err(|_| KeyFault::Malformed)?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|own| *own != PublicKeyUse::Signature)
             || common.key_operations.as_ref().is_some_and(|own| !own.contains(&KeyOperations::Verify))
@@ -129,7 +139,7 @@ impl VerifyingKey {
             }
             AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => ed25519(&key.x)?,
             // A key of a known type that does not fit its own model ends here as well.
-            AlgorithmParameters::Other(_) if known(kty, members) => return Err(KeyFault::Malformed),
+            AlgorithmParameters::Other(_) if known(kty, &members) => return Err(KeyFault::Malformed),
             _ => return Err(KeyFault::Unsupported),
         };
         let key = VerifyingKey { material, key_id: common.key_id.clone(), algorithm };
@@ -284,7 +294,7 @@ fn algorithm(value: &Value) -> Result<Algorithm, KeyFault> {
 }
 
 /// True for the types and curves that are supported.
-fn known(kty: &str, members: &serde_json::Map<String, Value>) -> bool {
+fn known(kty: &str, members: &Map<String, Value>) -> bool {
     match members.get("crv") {
         None | Some(Value::String(_)) => {}
         Some(_) => return true,

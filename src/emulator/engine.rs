@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, DATE, HeaderName, HeaderValue,
+    ACCESS_CONTROL_MAX_AGE, CONTENT_LENGTH, DATE, HeaderName, HeaderValue,
 };
 use http::{HeaderMap, Method, StatusCode};
 
@@ -89,7 +89,9 @@ pub(crate) fn reply(
         answer = order.dress(answer);
     }
     if incoming.method == Method::HEAD {
-        answer.body.clear();
+        // As long as it would be for GET (RFC 9110 section 8.6).
+        let length = HeaderValue::from(std::mem::take(&mut answer.body).len());
+        answer = answer.with(CONTENT_LENGTH, length);
     }
     let entry = state.world.log.request(LogEntry {
         route: name,

@@ -185,6 +185,18 @@ fn requests_that_no_server_takes() {
     {
         assert_eq!(status(&format!("GET {jwks} HTTP/1.1\r\n{head}\r\n")), 421, "{head:?}");
     }
+    // A target that names a host itself counts more than the field.
+    let port = served.addr().port();
+    for (target, host, expected) in [
+        (format!("http://localhost:{port}{jwks}"), "127.0.0.1", 200),
+        (format!("http://evil.test{jwks}"), "127.0.0.1", 421),
+        (format!("http://evil.test:{port}{jwks}"), "localhost", 421),
+        (format!("https://127.0.0.1{jwks}"), "127.0.0.1", 421),
+        (format!("http://localhost{jwks}"), "evil.test", 421),
+        (format!("http://u@localhost{jwks}"), "localhost", 421),
+    ] {
+        assert_eq!(status(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")), expected, "{target}");
+    }
     assert_eq!(status("nonsense\r\n\r\n"), 400);
     let long = "x".repeat(65_600);
     assert_eq!(status(&format!("GET {jwks} HTTP/1.1\r\nHost: 127.0.0.1\r\nX: {long}\r\n\r\n")), 431);
@@ -319,4 +331,33 @@ fn answers_that_nobody_takes_end() {
         "the connection should have ended: {kind:?}"
     );
     assert_eq!(Client::new(&served).token().unwrap().status, 200);
+}
+
+/// What is said of an answer without its body is what is true of the answer with it.
+#[test]
+fn a_head_is_as_long_as_its_answer() {
+    let (_, served) = served();
+    let port = served.addr().port();
+    for path in [
+        "/.well-known/jwks.json",
+        "/t/acme/api/v1/.well-known/openid-configuration",
+        "/t/acme/api/v1/nothing",
+    ] {
+        let ask = |method: &str| {
+            let mut client = Client::new(&served);
+            client.raw(&format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+            ));
+            let mut all = String::new();
+            let _ = std::io::Read::read_to_string(&mut client.0, &mut all);
+            let all = all.to_ascii_lowercase();
+            let (head, body) =
+                all.split_once("\r\n\r\n").map(|(head, body)| (head.to_owned(), body.len())).unwrap();
+            let length: usize = header(&head, "content-length").unwrap().parse().unwrap();
+            (head.lines().next().unwrap_or_default().to_owned(), length, body)
+        };
+        let (get, head) = (ask("GET"), ask("HEAD"));
+        assert_eq!((get.1, &get.0, get.1), (get.2, &head.0, head.1), "{path}");
+        assert_eq!(head.2, 0, "{path}");
+    }
 }

@@ -130,6 +130,13 @@ fn v7_unsound_keys_are_refused_at_load() {
         }
     }
     for key in [rsa(), p256(), ed25519()] {
+        // What says nothing of the key's use may be anything: serialisers write `null` for what is not there.
+        for member in ["x5c", "x5t", "x5t#S256", "x5u", "exp", "nbf", "issuer", "ext"] {
+            for odd in [json!(null), json!("text"), json!(1), json!([1]), json!({})] {
+                VerifyingKey::from_jwk(&changed(key, member, odd.clone()))
+                    .unwrap_or_else(|fault| panic!("{member} {odd}: {fault}"));
+            }
+        }
         let read = VerifyingKey::from_jwk(&key.public_jwk().to_json()).unwrap();
         assert_eq!(read.to_jwk().thumbprint(), key.public_jwk().thumbprint());
         assert_eq!(read.algorithm(), Some(key.algorithm()));

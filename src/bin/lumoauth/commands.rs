@@ -20,7 +20,7 @@ use std::time::Duration;
 use lumoauth::{Agent, AgentBuilder, Client, Secret};
 
 use crate::args::{Arguments, CacheCommand, Command, SettingsArgs};
-use crate::exit::{Ended, Failure};
+use crate::exit::{Ended, Failure, inert};
 use state::variable;
 use text::{read_text, usage};
 
@@ -83,7 +83,7 @@ fn builder(settings: &SettingsArgs) -> Result<AgentBuilder, Failure> {
 /// What helps to see what happens.
 fn say(settings: &SettingsArgs, text: &str) {
     if settings.verbose {
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", inert(text)));
     }
 }
 

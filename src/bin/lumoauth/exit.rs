@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lumoauth::Error;
-use lumoauth::error::{ConsentError, PermissionError};
+use lumoauth::error::{ConsentError, PermissionError, acts_on_text};
 use lumoauth::verify::VerifyError;
 
 /// All went well.
@@ -83,11 +83,43 @@ impl From<lumoauth::error::ConfigError> for Failure {
 }
 
 impl fmt::Display for Failure {
+    /// Whatever is named in it, of files, of settings or of the service: nothing of it acts on the terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Usage(problem) | Failure::Local(problem) => write!(f, "error: {problem}"),
-            Failure::Token { error, .. } => write!(f, "error: {error:?}"),
-            Failure::Library(error) => write!(f, "error: {error:?}"),
+        let problem = match self {
+            Failure::Usage(problem) | Failure::Local(problem) => inert(problem),
+            Failure::Token { error, .. } => inert(&format!("{error:?}")),
+            Failure::Library(error) => inert(&format!("{error:?}")),
+        };
+        write!(f, "error: {problem}")
+    }
+}
+
+/// The same lines with everything escaped that would act on a terminal.
+pub fn inert(text: &str) -> String {
+    let mut inert = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => inert.push(character),
+            _ if acts_on_text(character) => inert.extend(character.escape_unicode()),
+            _ => inert.push(character),
         }
+    }
+    inert
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_failure_acts_on_the_terminal() {
+        let odd = "\u{1b}[2J\u{7f}\u{9b}31m\u{202e}gpj\r\u{feff}\u{e0041}";
+        let failures = [Failure::Usage(format!("a\n\tb {odd} é漢")), Failure::Local(odd.to_owned())];
+        for failure in failures {
+            let shown = failure.to_string();
+            assert!(!shown.chars().any(|own| acts_on_text(own) && own != '\n' && own != '\t'), "{shown:?}");
+            assert!(shown.contains("\\u{202e}gpj"), "{shown:?}");
+        }
+        assert_eq!(inert("a\n\tb é漢😀"), "a\n\tb é漢😀");
     }
 }

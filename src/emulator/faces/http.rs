@@ -311,16 +311,26 @@ async fn answer(
 }
 
 /// Exactly one `Host` (RFC 9112 section 3.2), and one that means this machine: a web page that has its own name
-/// resolve to this machine gets nothing.
+/// resolve to this machine gets nothing. A target that names a host itself counts more (section 3.2.2), and must mean this
+/// machine as well.
 fn for_us(head: &http::request::Parts) -> Option<Authority> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
-    let authority: Authority = host.to_str().ok()?.parse().ok()?;
+    let host = is_here(&host.to_str().ok()?.parse().ok()?)?;
+    match (head.uri.authority(), head.uri.scheme_str()) {
+        (None, _) => Some(host),
+        (Some(named), None | Some("http")) => is_here(named),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// The authority, if it is this machine's.
+fn is_here(authority: &Authority) -> Option<Authority> {
     let host = authority.host();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     let is_here =
         host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback());
-    (is_here && !authority.as_str().contains('@')).then_some(authority)
+    (is_here && !authority.as_str().contains('@')).then(|| authority.clone())
 }
 
 fn outgoing(response: &crate::wire::Response, cut: Option<usize>, close: bool) -> hyper::Response<Outgoing> {

@@ -8,7 +8,7 @@ use lumoauth::approvals::{Approval, ApprovalOutcome, CreatedApproval, Impact};
 use serde_json::json;
 
 use super::agent;
-use super::text::{secret_of, usage};
+use super::text::{json_line, secret_of, usage};
 use crate::args::SettingsArgs;
 use crate::args::approve::{ApproveCommand, RequestArgs};
 use crate::exit::{self, Ended, Failure};
@@ -43,7 +43,7 @@ pub(super) fn run(settings: &SettingsArgs, command: &ApproveCommand) -> Result<E
             if let (Some(hash), Some(members)) = (pending.call_sha256(), said.as_object_mut()) {
                 members.insert("call_sha256".to_owned(), hash.into());
             }
-            Ok(Ended::line(said).with(code))
+            Ok(json_line(&said).with(code))
         }
     }
 }

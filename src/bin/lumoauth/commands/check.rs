@@ -5,7 +5,7 @@ use std::path::Path;
 use lumoauth::{Authz, CheckPermission, CheckPolicy, Decision, GetVaultToken, Subject, Tuple};
 use serde_json::{Map, Value, json};
 
-use super::text::{as_json, json_line, split};
+use super::text::{as_json, json_line, secret_line, split};
 use super::{agent, service};
 use crate::args::SettingsArgs;
 use crate::args::check::{CheckCommand, VaultCommand};
@@ -68,7 +68,7 @@ pub(super) fn vault(settings: &SettingsArgs, command: &VaultCommand) -> Result<E
     let token = agent(settings)?.vault_token(wanted)?;
     let secret = token.secret().expose();
     if !*json {
-        return Ok(Ended::line(secret));
+        return secret_line(secret);
     }
     Ok(json_line(&json!({
         "access_token": secret,

@@ -1,5 +1,6 @@
 //! `lumoauth request`: a request of the caller's own, and how its answer ends the command.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use lumoauth::ApiRequest;
@@ -9,7 +10,7 @@ use lumoauth::http::Method;
 use super::agent;
 use super::text::{read_all, read_text, split, usage};
 use crate::args::{RequestArgs, SettingsArgs};
-use crate::exit::{self, Ended, Failure};
+use crate::exit::{self, Ended, Failure, inert};
 
 pub(super) fn request(settings: &SettingsArgs, arguments: &RequestArgs) -> Result<Ended, Failure> {
     let request = read(arguments)?;
@@ -45,11 +46,19 @@ pub(super) fn answered(response: &Response) -> Ended {
     if code != exit::OK {
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("HTTP {status}\n"));
     }
-    let mut answer = response.body().to_vec();
+    let mut answer = match std::io::stdout().is_terminal() {
+        true => for_a_terminal(response.body()),
+        false => response.body().to_vec(),
+    };
     if !answer.is_empty() && !answer.ends_with(b"\n") {
         answer.push(b'\n');
     }
     Ended { answer, code }
+}
+
+/// What the other side wrote, for a person to read. Scripts get it as it came.
+fn for_a_terminal(body: &[u8]) -> Vec<u8> {
+    inert(&String::from_utf8_lossy(body).replace("\r\n", "\n")).into_bytes()
 }
 
 /// JSON text from the argument, from a file, or from standard input.
@@ -63,4 +72,18 @@ pub(super) fn json_text(data: &str) -> Result<String, Failure> {
     serde_json::from_str::<serde::de::IgnoredAny>(&text)
         .map_err(|error| usage(&format!("--data: {error}")))?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_does_not_act_on_a_terminal() {
+        let shown = for_a_terminal(b"{\r\n  \"a\": \"\x1b[2J\xc2\x9b\xe2\x80\xae\xff\xc3\xa9\"\n}");
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "{\n  \"a\": \"\\u{1b}[2J\\u{9b}\\u{202e}\u{fffd}é\"\n}"
+        );
+    }
 }

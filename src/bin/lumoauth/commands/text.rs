@@ -49,6 +49,15 @@ pub(super) fn read_all(from: impl Read, name: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// A secret that somebody else chose, as a line: as it is, since scripts take it.
+pub(super) fn secret_line(secret: &str) -> Result<Ended, Failure> {
+    if secret.chars().any(acts_on_text) {
+        let problem = "it has characters that would act on a terminal: --json shows it with those escaped";
+        return Err(Failure::Local(problem.to_owned()));
+    }
+    Ok(Ended::line(secret))
+}
+
 /// The value as a line of JSON.
 pub(super) fn as_json(value: &impl serde::Serialize) -> Result<Ended, Failure> {
     let json = serde_json::to_string(value)
@@ -127,6 +136,7 @@ mod tests {
             "{line}"
         );
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+        assert!(secret_line(odd).is_err() && secret_line("ya29.a0-_~+/=é").is_ok());
         let row = String::from_utf8(table(&[("name", odd.to_owned())]).answer).unwrap();
         assert!(row.trim_end_matches('\n').chars().all(|own| !acts_on_text(own)), "{row:?}");
     }
