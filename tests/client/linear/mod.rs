@@ -2,6 +2,8 @@
 
 mod answers;
 mod checks;
+#[cfg(all(feature = "axum", feature = "signin", feature = "blocking"))]
+mod doors;
 mod emulator;
 mod shapes;
 mod talks;
