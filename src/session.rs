@@ -60,11 +60,12 @@ use crate::operation::Operation;
 use crate::operations::aauth::IssuerMetadata;
 use crate::operations::{AgentInfo, Decision, ResourceMetadata, ServerMetadata, VaultToken};
 use crate::scopes::Scopes;
+use crate::secret::Secret;
 use crate::site::Site;
 use crate::time::{Deadline, Now};
 use crate::token::AccessToken;
 use identity::{Identity, Owner, TokenKey};
-use keep::{Keeper, Slot};
+use keep::{Keeper, Policy, Slot};
 use kinds::{DecisionKey, Granted, McpKey, PermissionKey, RecordKey, VaultKey};
 use retry::Quota;
 
@@ -165,6 +166,16 @@ impl Session {
     pub fn current_token(&self, now: &Now) -> Option<AccessToken> {
         let (key, _) = self.key(&self.scopes()).ok()?;
         self.shared.tokens.peek(&key, now)
+    }
+
+    /// A token that this session gave out was refused by somebody it was shown to: its own, one for a resource, or one out of the vault. It
+    /// is given to nobody any more, and who asks next gets another. True if it was held; a token is replaced so once in five seconds.
+    pub fn token_refused(&self, token: &Secret, now: &Now) -> bool {
+        let (shared, policy) = (&self.shared, &Policy::TOKENS);
+        let own = |held: &AccessToken| held.secret() == token;
+        shared.tokens.refused(own, policy, now)
+            | shared.mcp.refused(own, policy, now)
+            | shared.vault.refused(|held| held.secret() == token, policy, now)
     }
 
     /// How many tokens (and remembered failures) are held, for all scopes and siblings together. At most as many as

@@ -64,6 +64,8 @@ use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::session::Session;
 pub(crate) use check::Core;
+#[cfg(feature = "signin")]
+pub(crate) use check::KeysAhead;
 #[cfg(feature = "aauth")]
 pub(crate) use check::{Flow, end};
 pub(crate) use compact::Types;
@@ -246,6 +248,13 @@ impl IdVerifier {
     /// it sent none, and then a token that has one is refused.
     pub fn check(&self, token: &Secret, nonce: Option<&Secret>) -> IdCheck {
         IdCheck::new(self, token, nonce)
+    }
+
+    /// The part that has the issuer's keys at hand, before there is a token.
+    #[cfg(feature = "signin")]
+    #[cfg_attr(not(any(feature = "blocking", feature = "async")), allow(dead_code))]
+    pub(crate) fn keys_ahead(&self) -> KeysAhead {
+        KeysAhead::new(self)
     }
 }
 

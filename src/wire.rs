@@ -15,6 +15,7 @@ pub(crate) use page::{page, read_page};
 pub(crate) use refusal::{retry_after, sent_at};
 pub(crate) use request::API_KEY;
 pub use request::Request;
+pub(crate) use response::done;
 pub use response::{Response, read, succeeded};
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::operations::{
     Registration, VaultToken,
 };
 use crate::scopes::Scopes;
+use crate::secret::Secret;
 use crate::session::Session;
 use crate::token::AccessToken;
 use crate::wire::Response;
@@ -374,6 +375,15 @@ impl Agent {
     /// [`Error::Api`] with the vault's code, such as `grant_not_found`, and all that a call can end with.
     pub async fn vault_token(&self, wanted: impl Into<GetVaultToken> + Send) -> Result<VaultToken, Error> {
         self.driver.turn(self.driver.session.vault_token(wanted.into())).await
+    }
+
+    /// Says that somebody did not take a token which this agent gave out ([`Agent::mcp_token`], [`Agent::token_for`],
+    /// [`Agent::vault_token`], [`Agent::access_token`]) and which you showed there yourself: it was ended before its time. It is not given
+    /// out again, and the next call gets another, at most every 5 s. True if it was held still. Requests that the library sends need none of it.
+    ///
+    #[doc = example!("let token = agent.vault_token(GetVaultToken::new(\"conn_github\").user(\"alice\"))", "?;\n// GitHub answered 401.\nassert!(agent.token_refused(token.secret()));\nlet other = agent.vault_token(GetVaultToken::new(\"conn_github\").user(\"alice\"))", "?;\nassert_ne!(other.secret(), token.secret());")]
+    pub fn token_refused(&self, token: &Secret) -> bool {
+        self.driver.transport.now().is_ok_and(|now| self.driver.session.token_refused(token, &now))
     }
 
     /// Runs any operation: one of [`crate::embed::operations`], or one of yours.

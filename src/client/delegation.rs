@@ -260,6 +260,13 @@ impl DelegationChain {
         self.driver.turn(self.users.active()).await
     }
 
+    /// Says that somebody did not take a token which [`DelegationChain::exchange`] gave and which you showed there yourself: it was ended
+    /// before its time. It is not given out again, and the next exchange gets another, at most every 5 s. True if it was held still.
+    /// Requests that the chain sends need none of it.
+    pub fn token_refused(&self, token: &Secret) -> bool {
+        self.driver.transport.now().is_ok_and(|now| self.users.token_refused(token, &now))
+    }
+
     /// True if the session holds a token of its user.
     ///
     /// # Errors

@@ -281,9 +281,9 @@ impl Operation for Revoke {
         Ok(context.to(REVOKE).form(form))
     }
 
-    /// Any 2xx, with or without a body: services answer 200 `{}` or 204.
+    /// Any 2xx, with or without a body: services answer 200 `{}` or 204. One that reports an error has not revoked anything.
     fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
-        wire::succeeded(REVOKE.name(), response).map(Answer::Done)
+        wire::done(REVOKE.name(), response).map(Answer::Done)
     }
 }
 

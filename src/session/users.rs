@@ -21,7 +21,7 @@ use self::end::{Active, Has, Revoked, RevokedAll};
 use self::kept::Kept;
 use self::request::InName;
 use super::change::{Change, Edit};
-use super::keep::Keeper;
+use super::keep::{Keeper, Policy};
 use super::part::Within;
 use super::{Machine, Session};
 use crate::credentials::ClientAuth;
@@ -212,6 +212,12 @@ impl Users {
         let total = self.session.total_of(&request.terms());
         let delegated = Delegated::new(self, key(session)?, session, scopes, resource);
         Ok(Within::new(InName::new(self, delegated, request), total))
+    }
+
+    /// A token that an exchange gave was refused by somebody it was shown to: it is given to nobody any more, and who asks next gets another.
+    /// True if it was held; a token is replaced so once in five seconds.
+    pub fn token_refused(&self, token: &Secret, now: &Now) -> bool {
+        self.shared.delegated.refused(|held| held.secret() == token, &Policy::TOKENS, now)
     }
 
     /// The machine that hands the delegation on to another agent.

@@ -28,7 +28,7 @@ use crate::session::part::{Failed, Part, Within, ready};
 use crate::session::{Action, Arrived, Call, Machine, Step};
 use crate::store::{Shelf, StoreKey};
 use crate::time::{Deadline, Now, Timestamp, hex};
-use crate::verify::{IdCheck, VerifiedIdToken};
+use crate::verify::{IdCheck, KeysAhead, VerifiedIdToken, VerifyError};
 
 /// The whole time of taking an answer, if the session sets no other.
 const TOTAL: Duration = Duration::from_secs(20);
@@ -161,6 +161,7 @@ enum At {
     /// A refresh token of an earlier sign-in or logout that the service is still to be told of.
     Sweep(Box<Call<Revoke>>, Held),
     Service(Box<Keep<Service>>),
+    Keys(Box<KeysAhead>),
     Claim(Box<Change<bool>>),
     Redeem(Box<Call<RedeemCode>>),
     /// The code was not used: the same answer may be taken again.
@@ -372,8 +373,21 @@ impl Taking {
                         Ok(code) => self.code = Some(code),
                         Err(error) => return Ok(Step::Done(Err(SignInError::Callback(error).into()))),
                     }
-                    self.claim()
+                    // The code is good once: it is not used while what comes of it could not be verified.
+                    match self.desk.verifier(service.issuer()) {
+                        Ok(verifier) => At::Keys(Box::new(verifier.keys_ahead())),
+                        Err(error) => return Ok(Step::Done(Err(SignInError::Service(error).into()))),
+                    }
                 }
+                At::Keys(keys) => match keys.step(now, arrived.take(), time) {
+                    Ok(Step::Do(action)) => return Ok(Step::Do(action)),
+                    Ok(Step::Done(())) => self.claim(),
+                    Err(failed) => {
+                        let error = SignInError::IdToken(VerifyError::Unavailable(failed.error));
+                        let is_final = !error.is_temporary();
+                        return Ok(Step::Done(Err(Refusal { error, is_final })));
+                    }
+                },
                 At::Claim(claim) => match ready!(claim.step(now, arrived.take(), time)?) {
                     true => match self.redeem() {
                         Ok(at) => at,

@@ -164,7 +164,7 @@ impl From<Error> for SignInError {
 /// True if the service, or the store, may answer later.
 fn is_temporary(error: &Error) -> bool {
     match error {
-        Error::Api(api) => api.status() >= 500 || api.status() == 429,
+        Error::Api(api) => api.status() >= 500 || matches!(api.status(), 408 | 429),
         Error::Transport(_) | Error::DeadlineExceeded { .. } => true,
         Error::Store(error) | Error::NotSaved { source: error, .. } => error.fault() != StoreFault::Corrupt,
         _ => false,

@@ -18,6 +18,8 @@ use crate::crypto::VerifyingKey;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::session::keep::Keep;
+#[cfg(feature = "signin")]
+use crate::session::part::{Failed, ready};
 use crate::session::part::{Part, late};
 use crate::session::{Arrived, Machine, Step};
 use crate::time::{Deadline, Now};
@@ -232,6 +234,30 @@ impl Machine for Check {
         }
         let step = self.flow.step(now, arrived);
         Ok(end(step, |claims| VerifiedToken::check(claims, &self.verifier, now)))
+    }
+}
+
+/// Has the keys of an issuer at hand before there is a token: who cannot have them gives nothing away for one.
+#[cfg(feature = "signin")]
+pub(crate) struct KeysAhead(Option<Keep<Keys>>);
+
+#[cfg(feature = "signin")]
+impl KeysAhead {
+    pub(super) fn new(verifier: &IdVerifier) -> Self {
+        let keys = &verifier.core.keys;
+        KeysAhead(keys.given().is_none().then(|| Keep::new(Keys::any(keys))))
+    }
+}
+
+#[cfg(feature = "signin")]
+impl Part for KeysAhead {
+    type Output = ();
+
+    fn step(&mut self, now: &Now, arrived: Option<Arrived>, time: &Deadline) -> Result<Step<()>, Failed> {
+        if let Some(keep) = &mut self.0 {
+            ready!(keep.step(now, arrived, time)?);
+        }
+        Ok(Step::Done(()))
     }
 }
 

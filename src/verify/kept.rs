@@ -58,12 +58,22 @@ pub(super) struct Keys {
     key_id: Option<String>,
     algorithm: Algorithm,
     but: Option<VerifyingKey>,
+    /// There is no token yet: any set will do.
+    any: bool,
 }
 
 impl Keys {
     pub(super) fn new(kept: &Arc<Kept>, wanted: &Wanted<'_>) -> Self {
         let Wanted { key_id, algorithm, but } = *wanted;
-        Keys { kept: Arc::clone(kept), key_id: key_id.map(str::to_owned), algorithm, but: but.cloned() }
+        let key_id = key_id.map(str::to_owned);
+        Keys { kept: Arc::clone(kept), key_id, algorithm, but: but.cloned(), any: false }
+    }
+
+    /// Whatever keys there are.
+    #[cfg(feature = "signin")]
+    pub(super) fn any(kept: &Arc<Kept>) -> Self {
+        let (key_id, algorithm, but) = (None, Algorithm::Rs256, None);
+        Keys { kept: Arc::clone(kept), key_id, algorithm, but, any: true }
     }
 }
 
@@ -101,7 +111,7 @@ impl Kind for Keys {
 
     fn fits(&self, keys: &Arc<IssuerKeys>) -> bool {
         let key_id = self.key_id.as_deref();
-        keys.have(&Wanted { key_id, algorithm: self.algorithm, but: self.but.as_ref() })
+        self.any || keys.have(&Wanted { key_id, algorithm: self.algorithm, but: self.but.as_ref() })
     }
 }
 

@@ -158,6 +158,25 @@ pub fn succeeded(operation: &'static str, response: &Response) -> Result<(), Err
     }
 }
 
+/// A success of which nothing has to be read. One that reports a refusal is a refusal, whatever its status (`docs/wire.md`, E-success).
+///
+/// # Errors
+/// As of [`succeeded`].
+pub(crate) fn done(operation: &'static str, response: &Response) -> Result<(), Error> {
+    succeeded(operation, response)?;
+    let Ok(Value::Object(map)) = json::parse(&response.body) else { return Ok(()) };
+    let refused = match map.get("error") {
+        Some(Value::String(code)) => !code.is_empty(),
+        Some(Value::Bool(refused)) => *refused,
+        _ => false,
+    };
+    if refused || map.get("success") == Some(&Value::Bool(false)) {
+        let error = Error::Api(ApiError::read(operation, response));
+        return Err(error.redacted(&Redactor::new(&response.secrets)));
+    }
+    Ok(())
+}
+
 /// Reads an answer: the fields of its JSON object, or the error it is. Every operation's response half starts here.
 ///
 /// # Errors

@@ -139,3 +139,31 @@ fn tools_of_mcp_servers_are_decided_about() {
     assert!(!denied.allowed() && denied.require().unwrap_err().is_forbidden());
     assert_eq!(agent.authorize_tool("nothing", "search").unwrap_err().status(), Some(400));
 }
+
+/// A token that was shown elsewhere, and ended before its time.
+#[test]
+fn t9_what_somebody_else_did_not_take_is_given_out_no_more_and_nothing_besides_is_dropped() {
+    let emulator = emulator();
+    let agent = emulator.agent().unwrap();
+    let (mine, file) = (GetVaultToken::new("github").user("alice"), "files");
+    let vault = || agent.vault_token(mine.clone()).unwrap().secret().clone();
+    let mcp = || agent.mcp_token(file).unwrap().secret().clone();
+    let own = || agent.access_token().unwrap().secret().clone();
+    let chain = lumoauth::DelegationChain::without_consent(&agent);
+    let (before, bound, agents) = (vault(), mcp(), own());
+    assert_eq!((vault(), mcp(), own()), (before.clone(), bound.clone(), agents.clone()), "they are held");
+    assert!(agent.token_refused(&before));
+    assert_eq!((mcp(), own()), (bound.clone(), agents.clone()), "of the others none is dropped");
+    let second = vault();
+    assert_ne!(second, before);
+    // A late word about the first, and words too soon about the second, drop nothing.
+    assert!(!agent.token_refused(&before) && !agent.token_refused(&second));
+    assert!(!agent.token_refused(&"somebody else's".into()) && !chain.token_refused(&second));
+    assert_eq!(vault(), second);
+    emulator.advance(Duration::from_secs(6));
+    assert!(agent.token_refused(&second));
+    assert_ne!(vault(), second);
+    assert!(agent.token_refused(&bound) && agent.token_refused(&agents));
+    assert_ne!(mcp(), bound);
+    assert_ne!(own(), agents);
+}

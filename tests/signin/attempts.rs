@@ -227,16 +227,19 @@ fn a_sign_in_ends_after_an_hour() {
 
 #[test]
 fn a_code_that_was_not_used_can_come_again() {
-    let emulator = emulator();
-    let sign_in = sign_in(&emulator);
     for rule in [
         FaultRule::on("oauth.token").status(503).retry_after("3000").times(1),
         FaultRule::on("wellknown.oauth_authorization_server").status(500).times(20),
+        FaultRule::on("oauth.token").status(408).times(1),
+        // Nothing that comes of the code could be verified.
+        FaultRule::on("wellknown.jwks").status(503).times(20),
+        FaultRule::on("wellknown.jwks").reset().times(20),
     ] {
-        let emulator = &emulator;
+        let emulator = emulator();
+        let sign_in = sign_in(&emulator);
         let mut browser = Browser::default();
         let at_service = browser.login(&sign_in, Login::new());
-        let back = visit(emulator, &at_service);
+        let back = visit(&emulator, &at_service);
         emulator.fault(rule).unwrap();
         let answer = browser.callback(&sign_in, &back);
         match answer.error() {

@@ -144,7 +144,7 @@ impl Operation for SetUserAttribute {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
-        wire::succeeded(USER_ATTRIBUTE_SET.name(), response).map(Answer::Done)
+        wire::done(USER_ATTRIBUTE_SET.name(), response).map(Answer::Done)
     }
 }
 
@@ -189,7 +189,7 @@ impl Operation for SetResourceAttribute {
     }
 
     fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
-        wire::succeeded(RESOURCE_ATTRIBUTE_SET.name(), response).map(Answer::Done)
+        wire::done(RESOURCE_ATTRIBUTE_SET.name(), response).map(Answer::Done)
     }
 }
 

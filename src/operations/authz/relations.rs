@@ -321,9 +321,9 @@ macro_rules! change {
                 Ok(context.to($route).bytes("application/json", self.0.body(context)?))
             }
 
-            /// What the service answers is documented nowhere: any success is one.
+            /// What the service answers is documented nowhere: any success is one, unless it reports an error.
             fn response(&self, response: &Response) -> Result<Answer<()>, Error> {
-                wire::succeeded($route.name(), response).map(Answer::Done)
+                wire::done($route.name(), response).map(Answer::Done)
             }
         }
     };

@@ -170,6 +170,7 @@ impl Operation for CompleteTask {
         if response.status() == 204 {
             return ended(None, false);
         }
+        wire::done(TASK_COMPLETE.name(), response)?;
         let mut fields = wire::read(TASK_COMPLETE.name(), response)?;
         if fields.text("task_id")?.is_some_and(|said| said != self.task_id) {
             return Err(fields.fault(ProtocolFault::Other("the answer is about another task")));
@@ -267,6 +268,7 @@ impl Operation for EvaluateTask {
         if response.status() == 204 {
             return Ok(Answer::Done(Evaluation::default()));
         }
+        wire::done(TASK_EVALUATE.name(), response)?;
         let mut fields = wire::read(TASK_EVALUATE.name(), response)?;
         let action = fields.text("action")?;
         let active = match fields.value("active") {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::super::lock;
 use super::life::Life;
 use super::numbers::Numbers;
+use super::policy::Policy;
 use super::slot::Slot;
 use crate::time::Now;
 
@@ -44,6 +45,13 @@ impl<K, V> Keeper<K, V> {
     /// How many keys there are.
     pub(crate) fn len(&self) -> usize {
         lock(&self.entries).slots.len()
+    }
+
+    /// What is held and is this was refused by somebody whom it was shown to elsewhere. True if it was dropped.
+    pub(crate) fn refused(&self, is_it: impl Fn(&V) -> bool, policy: &Policy, now: &Now) -> bool {
+        let slots: Vec<Arc<Slot<V>>> = lock(&self.entries).slots.values().cloned().collect();
+        let found = slots.iter().filter_map(|slot| Some((slot, slot.generation_of(&is_it)?)));
+        found.fold(false, |dropped, (slot, generation)| dropped | slot.refused(generation, policy, now))
     }
 
     /// Forgets every value and every failure.

@@ -162,6 +162,11 @@ impl<V> Slot<V> {
         lock(&self.state).held.as_ref().is_some_and(|held| held.generation == generation)
     }
 
+    /// The generation of what is held, if it is this.
+    pub(super) fn generation_of(&self, is_it: impl Fn(&V) -> bool) -> Option<u64> {
+        lock(&self.state).held.as_ref().filter(|held| is_it(&held.value)).map(|held| held.generation)
+    }
+
     /// A value of this generation was refused. True if the call may be made again: the value was dropped, or a newer one is
     /// there or on its way. A newer value is never dropped.
     pub(super) fn refused(&self, generation: u64, policy: &Policy, now: &Now) -> bool {

@@ -156,3 +156,22 @@ fn t8_a_request_that_is_wrong_itself_costs_no_loop_and_no_consent() {
     let asked = service.asked();
     assert!(asked.len() <= 6, "{asked:?}");
 }
+
+/// A delegated token that the caller has shown elsewhere.
+#[test]
+fn t9_a_delegated_token_that_somebody_did_not_take_is_given_out_no_more() {
+    let emulator = emulator();
+    let chain = DelegationChain::new(&emulator.agent().unwrap(), REDIRECT).unwrap();
+    consent(&emulator, &chain, "s1");
+    consent(&emulator, &chain, "s2");
+    let token = |session: &str| chain.exchange(session, []).unwrap().token().secret().clone();
+    let (one, two) = (token("s1"), token("s2"));
+    let before = emulator.count("oauth.token").unwrap();
+    assert!(chain.token_refused(&one));
+    assert_eq!(token("s2"), two, "the other session's is held still");
+    let other = token("s1");
+    assert_ne!(other, one);
+    assert!(!chain.token_refused(&one) && !chain.token_refused(&other), "late, and too soon");
+    assert_eq!(token("s1"), other);
+    assert_eq!(emulator.count("oauth.token").unwrap() - before, 1);
+}

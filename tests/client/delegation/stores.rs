@@ -1,10 +1,12 @@
 //! A store that fails at any of its calls: nothing of a user is lost by it, nothing lives on that nobody knows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lumoauth::emulator::{Emulator, FaultRule};
 use lumoauth::error::ConsentError;
-use lumoauth::store::{MemoryStore, Page};
+use lumoauth::store::{MemoryStore, Page, Prefix, Shelf, Store};
 use lumoauth::{DelegationChain, Error};
 
 use super::support::*;
@@ -285,6 +287,29 @@ fn ending_all_ends_what_waits_to_be_saved_for_a_session_that_is_gone() {
     assert_eq!(emulator.active_refresh_tokens(), 1);
     own.revoke_all().unwrap();
     assert_eq!(emulator.active_refresh_tokens(), 0);
+}
+
+#[test]
+fn a_store_that_reads_what_was_there_before_the_session_ends_it_all_the_same() {
+    let (emulator, memory, old) =
+        (emulator(), Arc::new(MemoryStore::new()), Arc::new(AtomicBool::new(false)));
+    let (reads_old, own) = (Arc::clone(&old), Arc::clone(&memory));
+    let chain = chain(&emulator).store(stub(move |asked| match asked {
+        Asked::Load { .. } if reads_old.swap(false, Ordering::SeqCst) => Ok(Answered::Loaded(None)),
+        asked => asked.on(&*own),
+    }));
+    let kept = || {
+        let page = memory.keys(&Prefix::all(Shelf::Sessions), None, Duration::from_secs(1));
+        page.unwrap().keys().len()
+    };
+    consent(&emulator, &chain, "s1");
+    old.store(true, Ordering::SeqCst);
+    assert_eq!(chain.revoke("s1").unwrap().tokens(), 1);
+    assert_eq!((emulator.active_refresh_tokens(), chain.has_delegation("s1").unwrap()), (0, false));
+    assert_eq!(kept(), 0);
+    // Where there is none, none is left either.
+    assert_eq!(chain.revoke("s2").unwrap().tokens(), 0);
+    assert_eq!(kept(), 0);
 }
 
 #[test]
