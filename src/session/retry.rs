@@ -212,6 +212,16 @@ mod tests {
             assert!(verdict == Verdict::Stop || long == "1e400", "{long}: {verdict:?}");
         }
         assert_eq!(refused(429, Some("3600"), "").retry_after(), Some(Duration::from_secs(3600)));
+        // Of several the longest, wherever it stands.
+        for values in [["1", "30"], ["30", "1"], ["soon", "30"], ["Sun, 06 Nov 1994 08:50:07 GMT", "2"]] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("retry-after", HeaderValue::from_static(value));
+            }
+            let response = Response::new(StatusCode::TOO_MANY_REQUESTS, headers, "");
+            let error = ApiError::read("test", &response.received_at(Timestamp::from_unix(784_111_777)));
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(30)), "{values:?}");
+        }
     }
 
     #[test]

@@ -42,9 +42,14 @@ fn kept(text: &str) -> String {
     text.chars().take(TEXT_KEPT).collect()
 }
 
-/// `Retry-After` as a length of time; a date in the past or anything else is none.
+/// `Retry-After` as a length of time. Where a proxy has added its own, the longest: whoever asked is not disappointed.
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.header(RETRY_AFTER)?.trim();
+    let values = response.headers().get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(|value| pause(value.trim(), response)).max()
+}
+
+/// A date in the past is none, nor is anything that is neither a date nor a number of seconds.
+fn pause(value: &str, response: &Response) -> Option<Duration> {
     if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         // Decimals are not HTTP, but they are seen. What does not fit into a Duration is "very long".
         let seconds: f64 = value.parse().ok()?;
