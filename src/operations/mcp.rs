@@ -293,15 +293,17 @@ fn names(entry: &str, issuer: &str) -> bool {
 }
 
 /// Where a resource's description is looked for, in order (RFC 9728 section 3.1): with the resource's path behind the
-/// well-known one, then at the root of its origin.
+/// well-known one, as it is and without a slash at its end, which servers leave out; then at the root of its origin.
 ///
 /// # Errors
 /// [`InputError`] if the resource is not an absolute `https` URL (or `http` to this machine) without fragment.
 pub fn resource_metadata_urls(resource: &str) -> Result<Vec<Uri>, InputError> {
     let (origin, url) = server_url(resource)?;
-    let tail = url.path_and_query().map_or("", http::uri::PathAndQuery::as_str).trim_end_matches('/');
-    let mut urls = Vec::with_capacity(2);
-    for tail in [tail, ""] {
+    // The slash behind the host alone is no path.
+    let tail = url.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let tail = if tail == "/" { "" } else { tail };
+    let mut urls = Vec::with_capacity(3);
+    for tail in [tail, tail.trim_end_matches('/'), ""] {
         let url = format!("{origin}/{}{tail}", PROTECTED_RESOURCE.path()).parse();
         let url: Uri = url.map_err(|_| InputError::new("server", "is not a usable URL"))?;
         if !urls.contains(&url) {
@@ -342,6 +344,14 @@ mod tests {
             ]
         );
         assert_eq!(urls("https://h.example/"), ["https://h.example/.well-known/oauth-protected-resource"]);
+        assert_eq!(
+            urls("https://h.example/mcp/"),
+            [
+                "https://h.example/.well-known/oauth-protected-resource/mcp/",
+                "https://h.example/.well-known/oauth-protected-resource/mcp",
+                "https://h.example/.well-known/oauth-protected-resource",
+            ]
+        );
         assert_eq!(
             urls("https://h.example:8443")[0],
             "https://h.example:8443/.well-known/oauth-protected-resource"
