@@ -21,6 +21,7 @@ mod requests;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod service;
+mod settings;
 mod signing;
 mod support;
 mod tokens;
