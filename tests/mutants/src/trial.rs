@@ -26,8 +26,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// For every change, by the index of a binary: the tests that reach it on their own thread, and whether another thread does.
-pub type Changes = BTreeMap<u32, BTreeMap<usize, BTreeSet<String>>>;
+/// What of one binary reaches a change.
+#[derive(Default)]
+pub struct Reach {
+    /// The tests that do so on their own thread.
+    tests: BTreeSet<String>,
+    /// Whether another thread does, which belongs to no test by its name.
+    elsewhere: bool,
+}
+
+/// For every change, by the index of a binary.
+pub type Changes = BTreeMap<u32, BTreeMap<usize, Reach>>;
 
 /// What was seen with no change made.
 #[derive(Default)]
@@ -43,9 +52,13 @@ impl Reached {
         self.times.get(index).and_then(|times| times.get(test)).copied().unwrap_or(60.0)
     }
 
+    fn whole(&self, index: usize) -> f64 {
+        self.whole.get(index).copied().unwrap_or(60.0)
+    }
+
     fn times(&self, index: usize, tests: &BTreeSet<String>) -> f64 {
         if tests.is_empty() {
-            return 10_000.0 + self.whole.get(index).copied().unwrap_or(0.0);
+            return 10_000.0 + self.whole(index);
         }
         tests.iter().map(|test| self.time(index, test)).sum()
     }
@@ -88,9 +101,11 @@ pub fn reach(copy: &Path, built: &Built) -> Result<Reached, String> {
         for line in std::fs::read_to_string(&trace).unwrap_or_default().lines() {
             let Some((number, thread)) = line.split_once('\t') else { continue };
             let Ok(number) = number.parse() else { continue };
-            let tests = reached.changes.entry(number).or_default().entry(index).or_default();
+            let reach = reached.changes.entry(number).or_default().entry(index).or_default();
             if thread != "?" && thread != "main" && (thread.contains("::") || thread.contains('_')) {
-                tests.insert(thread.to_owned());
+                reach.tests.insert(thread.to_owned());
+            } else {
+                reach.elsewhere = true;
             }
         }
     }
@@ -114,14 +129,18 @@ pub fn trial(copy: &Path, built: &Built, reached: &Reached, number: u32) -> Verd
     let Some(binaries) = reached.changes.get(&number) else { return Verdict::NotReached };
     // What is done soonest comes first; what other threads reached belongs to no test by its name, and comes last as a whole.
     let mut order: Vec<_> = binaries.iter().collect();
-    order.sort_by(|one, other| reached.times(*one.0, one.1).total_cmp(&reached.times(*other.0, other.1)));
-    let mut later = Vec::new();
-    for (index, tests) in order {
-        let mut names: Vec<&str> = tests.iter().map(String::as_str).collect();
+    let times = |(index, reach): &(&usize, &Reach)| reached.times(**index, &reach.tests);
+    order.sort_by(|one, other| times(one).total_cmp(&times(other)));
+    let (mut later, mut wholes) = (Vec::new(), Vec::new());
+    for (index, reach) in order {
+        let mut names: Vec<&str> = reach.tests.iter().map(String::as_str).collect();
         names.sort_by(|one, other| reached.time(*index, one).total_cmp(&reached.time(*index, other)));
         let (first, rest) = names.split_at(names.len().min(FIRST));
-        if names.is_empty() || !rest.is_empty() {
+        if !rest.is_empty() {
             later.push((*index, rest.to_vec()));
+        }
+        if reach.elsewhere {
+            wholes.push((*index, Vec::new()));
         }
         if !first.is_empty() {
             match with_change(copy, built, reached, *index, first, number) {
@@ -131,7 +150,8 @@ pub fn trial(copy: &Path, built: &Built, reached: &Reached, number: u32) -> Verd
             }
         }
     }
-    for (index, tests) in later {
+    wholes.sort_by(|one, other| reached.whole(one.0).total_cmp(&reached.whole(other.0)));
+    for (index, tests) in later.into_iter().chain(wholes) {
         match with_change(copy, built, reached, index, &tests, number) {
             Some(true) => {}
             Some(false) => return Verdict::Noticed,
@@ -152,7 +172,7 @@ fn with_change(
     let binary = built.binaries.get(index)?;
     let child = command(copy, binary, tests).env("LUMOAUTH_MUTANT", number.to_string()).spawn().ok()?;
     let usual: f64 = if tests.is_empty() {
-        reached.whole.get(index).copied().unwrap_or(60.0)
+        reached.whole(index)
     } else {
         tests.iter().map(|test| reached.time(index, test)).sum()
     };
