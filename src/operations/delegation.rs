@@ -75,6 +75,8 @@ struct User {
     access: Secret,
     token_type: String,
     scopes: Scopes,
+    /// Those of the first token: a renewal may bring fewer, and a later one these again (RFC 6749 section 6).
+    consented: Scopes,
     /// None: not known, so never renewed; the service decides.
     expires_at: Option<Timestamp>,
     /// How long it was issued for, if that is known.
@@ -255,9 +257,14 @@ impl UserSession {
         self.user.is_some()
     }
 
-    /// The scopes that the user consented to.
+    /// The scopes of the user's token: those that the user consented to, or fewer since it was renewed.
     pub fn scopes(&self) -> Scopes {
         self.user.as_ref().map(|user| user.scopes.clone()).unwrap_or_default()
+    }
+
+    /// The scopes that the user consented to: what a renewal may bring, whatever the last one brought.
+    pub fn consented(&self) -> Scopes {
+        self.user.as_ref().map(|user| user.consented.clone()).unwrap_or_default()
     }
 
     /// The user's refresh token, for revoking.
@@ -322,7 +329,11 @@ impl UserSession {
             let fault = ProtocolFault::UnusableToken { problem };
             return Err(ProtocolError::new(TOKEN.name(), 200, fault).into());
         }
-        self.user = Some(User::of(tokens, self.refresh_token().cloned())?);
+        let mut user = User::of(tokens, self.refresh_token().cloned())?;
+        if self.user.is_some() {
+            user.consented = self.consented();
+        }
+        self.user = Some(user);
         self.claim = None;
         self.generation = self.generation.saturating_add(1);
         Ok(())
@@ -330,9 +341,16 @@ impl UserSession {
 
     /// Takes a token of the user that came by another way. Its end is not known, so it is never renewed.
     pub fn store_user_token(&mut self, token: Secret) {
-        let (token_type, scopes) = ("Bearer".into(), Scopes::none());
-        let (expires_at, lifetime, refresh, put_off) = (None, None, None, None);
-        self.take_user(User { access: token, token_type, scopes, expires_at, lifetime, refresh, put_off });
+        self.take_user(User {
+            access: token,
+            token_type: "Bearer".into(),
+            scopes: Scopes::none(),
+            consented: Scopes::none(),
+            expires_at: None,
+            lifetime: None,
+            refresh: None,
+            put_off: None,
+        });
     }
 
     fn take_user(&mut self, user: User) {
@@ -347,11 +365,13 @@ impl UserSession {
 impl User {
     fn of(tokens: TokenSet, kept: Option<Secret>) -> Result<Self, Error> {
         let access = bearer(tokens.access)?;
+        // What the service added is asked for in no exchange.
+        let scopes = access.scopes().without(&tokens.added);
         Ok(User {
             access: access.secret().clone(),
             token_type: "Bearer".into(),
-            // What the service added is asked for in no exchange.
-            scopes: access.scopes().without(&tokens.added),
+            consented: scopes.clone(),
+            scopes,
             expires_at: Some(access.expires_at()),
             lifetime: Some(access.lifetime()),
             refresh: tokens.refresh.or(kept),

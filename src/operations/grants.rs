@@ -187,7 +187,7 @@ impl Refresh {
         self
     }
 
-    /// The scopes of the token that is renewed: more than these is a fault. Not sent.
+    /// The scopes that were granted at first: more than these is a fault, and the last renewal may have brought fewer. Not sent.
     pub fn granted(mut self, scopes: impl Into<Scopes>) -> Self {
         self.granted = scopes.into();
         self

@@ -24,6 +24,7 @@ impl UserSession {
         let user = user.as_ref().map(|user| {
             json!({
                 "access": user.access.expose(), "type": user.token_type, "scope": user.scopes.to_string(),
+                "consented": user.consented.to_string(),
                 "expires_at": user.expires_at.map(Timestamp::unix_millis),
                 "lifetime": user.lifetime.map(|lifetime| u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX)),
                 "refresh": user.refresh.as_ref().map(Secret::expose),
@@ -74,6 +75,11 @@ impl UserSession {
                 access: text(map, "access")?.into(),
                 token_type: text(map, "type")?,
                 scopes: text(map, "scope")?.into(),
+                // Earlier versions wrote none.
+                consented: match map.get("consented") {
+                    None => text(map, "scope")?.into(),
+                    Some(consented) => consented.as_str()?.into(),
+                },
                 expires_at: time(map, "expires_at")?,
                 lifetime: match map.get("lifetime") {
                     None | Some(Value::Null) => None,
@@ -173,7 +179,7 @@ mod tests {
     fn malformed_is_not_absent() {
         let good = json!({
             "version": 1, "generation": 3, "pending": null,
-            "user": {"access": "a", "type": "Bearer", "scope": "s", "expires_at": 5, "refresh": "r",
+            "user": {"access": "a", "type": "Bearer", "scope": "s", "consented": "s", "expires_at": 5, "refresh": "r",
                 "lifetime": null, "put_off": null},
             "claim": {"by": "me", "at": 7}, "redeeming": null, "displaced": ["r0"],
             "person": {"sub": "u", "iss": "i", "claims": {"email": "e"}, "id_token": "t", "since": 1, "until": 2},
@@ -196,6 +202,8 @@ mod tests {
             ("/user/refresh", json!(0)),
             ("/user/refresh", json!(["r"])),
             ("/user/put_off", json!("5")),
+            ("/user/consented", json!(["s"])),
+            ("/user/consented", json!(null)),
             ("/redeeming", json!(true)),
             ("/person", json!("u")),
             ("/person", json!({})),

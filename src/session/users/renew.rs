@@ -81,7 +81,7 @@ impl Renew {
             }
             let refresh = session.refresh_token().cloned();
             let Some(refresh) = refresh else { return Ok(Edit::Leave(Seen::Gone)) };
-            let scopes = session.scopes();
+            let scopes = session.consented();
             match session.claimed(now.wall) {
                 Claimed::Now if session.is_claimed_by(&by) => {
                     Ok(Edit::Leave(Seen::Mine(refresh, scopes, Vec::new())))

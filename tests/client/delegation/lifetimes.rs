@@ -15,6 +15,8 @@ use super::support::REDIRECT;
 /// A service whose users' tokens live so long, in a world whose time passes only while somebody waits.
 struct World {
     lifetime: &'static str,
+    /// The scopes of the first token and of each renewal.
+    scopes: &'static [&'static str],
     refreshes: AtomicUsize,
     time: Mutex<Duration>,
 }
@@ -25,9 +27,10 @@ impl Transport for Shared {
         let body = if form.contains("refresh_token") || form.contains("authorization_code") {
             let renews = form.contains("grant_type=refresh_token");
             let number = self.0.refreshes.fetch_add(usize::from(renews), Ordering::SeqCst);
-            let lifetime = self.0.lifetime;
+            let World { lifetime, scopes, .. } = &*self.0;
+            let scope = scopes.get(number + usize::from(renews)).or(scopes.last()).unwrap();
             format!(
-                r#"{{"access_token":"user-{number}-{renews}","token_type":"Bearer","expires_in":{lifetime},"refresh_token":"r{number}-{renews}"}}"#
+                r#"{{"access_token":"user-{number}-{renews}","token_type":"Bearer","expires_in":{lifetime},"refresh_token":"r{number}-{renews}","scope":"{scope}"}}"#
             )
         } else {
             r#"{"access_token":"other","token_type":"Bearer","expires_in":3600}"#.to_owned()
@@ -68,7 +71,7 @@ fn t6_no_lifetime_of_a_users_token_makes_a_call_renew_twice() {
     let mut most = 0;
     for lifetime in lifetimes {
         let (refreshes, time) = (AtomicUsize::new(0), Mutex::new(Duration::from_secs(100)));
-        let world = Shared(Arc::new(World { lifetime, refreshes, time }));
+        let world = Shared(Arc::new(World { lifetime, scopes: &["a"], refreshes, time }));
         let agent = Agent::builder().tenant("acme").client_id("agt_1").client_secret("fixed-secret");
         let chain = DelegationChain::new(&agent.build_with(world.clone()).unwrap(), REDIRECT).unwrap();
         chain.consent_url("s1", ["a"]).unwrap();
@@ -91,4 +94,26 @@ fn t6_no_lifetime_of_a_users_token_makes_a_call_renew_twice() {
         "T6: users' tokens of {} lifetimes, 5 calls each: {most} renewal a call at most",
         lifetimes.len()
     );
+}
+
+/// A renewal may bring fewer scopes than the user consented to, and a later one all of them again; more it may never bring.
+#[test]
+fn fewer_scopes_for_a_while_cost_no_consent() {
+    let world = Shared(Arc::new(World {
+        lifetime: "3600",
+        scopes: &["a b", "a", "b", "a b", "a b c"],
+        refreshes: AtomicUsize::new(0),
+        time: Mutex::new(Duration::from_secs(100)),
+    }));
+    let agent = Agent::builder().tenant("acme").client_id("agt_1").client_secret("fixed-secret");
+    let chain = DelegationChain::new(&agent.build_with(world.clone()).unwrap(), REDIRECT).unwrap();
+    chain.consent_url("s1", ["a", "b"]).unwrap();
+    chain.handle_consent_callback("s1", "code").unwrap();
+    for renewals in 0..=3 {
+        chain.exchange("s1", []).unwrap_or_else(|error| panic!("after {renewals} renewals: {error}"));
+        assert_eq!(world.0.refreshes.load(Ordering::SeqCst), renewals);
+        *world.0.time.lock().unwrap() += Duration::from_secs(3600);
+    }
+    let wider = chain.exchange("s1", []).unwrap_err();
+    assert!(wider.to_string().contains("granted more than was asked for"), "{wider}");
 }
