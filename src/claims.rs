@@ -205,7 +205,7 @@ mod tests {
         }
         // Padded, and in the other alphabet.
         let padded = base64::engine::general_purpose::STANDARD.encode(r#"{"a":"??>>~"}"#);
-        assert!(padded.contains('=') && padded.contains('/'), "{padded}");
+        assert!(padded.contains('=') && padded.contains('+'), "{padded}");
         assert_eq!(of(&format!("{padded}.{payload}.s")), Ok(true));
         for malformed in ["e30.e30", "e30.!.s", "e30.e30.s.t", "e30.a.b.c.d.e", "e30.W10.s"] {
             assert!(of(malformed).is_err(), "{malformed}");
