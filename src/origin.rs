@@ -379,8 +379,28 @@ mod tests {
             ("urn:mcp:x", "URN:mcp:x"),
             ("files", "Files"),
             ("", "https://"),
+            ("https:///x", "HTTPS:///x"),
+            ("https://u@a.test/x", "https://u@A.test/x"),
         ] {
             assert!(!same_resource(one, other) && !same_resource(other, one), "{one} {other}");
         }
+    }
+    #[test]
+    fn bounds_are_where_they_are_said_to_be() {
+        let long = |length: usize| format!("https://a.test/{}", "x".repeat(length - "https://a.test/".len()));
+        let upper = |length: usize| long(length).replacen("a.test", "A.test", 1);
+        for (length, fits) in [(LONGEST_URL, true), (LONGEST_URL + 1, false)] {
+            assert_eq!(same_resource(&long(length), &upper(length)), fits);
+            assert_eq!(absolute("url", &long(length)).is_ok(), fits);
+            assert_eq!(parse_base("url", &long(length)).is_ok(), fits);
+        }
+        let label = |length: usize| host_and_port(&format!("{}.test", "a".repeat(length))).is_some();
+        assert!(label(63) && !label(64) && !label(0));
+        let host = |length: usize| {
+            let labels = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(length - 192)];
+            host_and_port(&labels.join(".")).is_some()
+        };
+        assert!(host(253) && !host(254));
+        assert_eq!(parse_base("url", "https://a.test/a\"b|c").unwrap().1, "/a%22b%7Cc");
     }
 }

@@ -77,6 +77,30 @@ fn t7_what_is_remembered_is_over_by_either_clock() {
     assert!(asks(200, 1_119), "and no longer than for its minute");
 }
 
+/// What is remembered of a token does not outlive the token, and says when it is good.
+#[test]
+fn a_token_that_is_over_is_remembered_as_nothing() {
+    use lumoauth::verify::Leeway;
+    let config = VerifierConfig::new(ISSUER, AUDIENCE).leeway(Leeway::seconds(0).unwrap());
+    let verifier = Verifier::new(config.remember_answers(Duration::from_secs(60))).unwrap();
+    let check = |second: u64, exp: u64| {
+        let mut check = verifier.check_at_service(&session(), &Secret::new("an-opaque-token"));
+        let now = at(START + second);
+        let Ok(Step::Do(Action::Send(_))) = check.step(&now, None) else { return None };
+        let body = answer(json!({"exp": START + exp, "nbf": START + 5, "iat": START}));
+        let response = Response::new(StatusCode::OK, HeaderMap::new(), body);
+        match check.step(&now, Some(Arrived::Response(response))) {
+            Ok(Step::Done(result)) => Some(result),
+            other => panic!("{other:?}"),
+        }
+    };
+    let verified = check(10, 30).unwrap().unwrap();
+    assert_eq!(verified.not_before(), Some(Timestamp::from_unix(START + 5)));
+    assert_eq!(verified.issued_at(), Some(Timestamp::from_unix(START)));
+    assert!(check(29, 30).is_none(), "it is remembered");
+    assert!(matches!(check(30, 30), Some(Err(VerifyError::Expired))), "it is over, and asked about");
+}
+
 #[test]
 fn active_is_a_boolean_and_everything_else_is_no() {
     let verifier = verifier();

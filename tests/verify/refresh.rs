@@ -360,11 +360,17 @@ fn the_keys_are_where_the_issuers_own_metadata_says() {
         run(&issuer(ISSUER.into()), &answers).1.unwrap();
     }
     // Nothing that a place may answer keeps the next one from being asked.
-    for status in [201, 204, 301, 302, 307, 400, 401, 403, 404, 405, 406, 410, 429, 500, 502, 503, 504] {
-        let answers = [(status, json!({})), (200, good.clone()), keys.clone()];
-        let (urls, result) = run(&issuer(ISSUER.into()), &answers);
-        assert_eq!(urls, [&*format!("{base}/.well-known/openid-configuration"), before_the_path, KEYS_URL]);
-        result.unwrap();
+    for status in
+        [201, 203, 204, 206, 301, 302, 307, 400, 401, 403, 404, 405, 406, 410, 429, 500, 502, 503, 504]
+    {
+        // Not even a document in which everything is right.
+        for first in [json!({}), json!({"issuer": ISSUER, "jwks_uri": "https://issuer.test/other-keys"})] {
+            let answers = [(status, first), (200, good.clone()), keys.clone()];
+            let (urls, result) = run(&issuer(ISSUER.into()), &answers);
+            let first = format!("{base}/.well-known/openid-configuration");
+            assert_eq!(urls, [&*first, before_the_path, KEYS_URL], "{status}");
+            result.unwrap();
+        }
     }
 }
 
