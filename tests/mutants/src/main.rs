@@ -20,10 +20,19 @@ struct Options {
     tests: Vec<String>,
     /// What an earlier run wrote down: those changes alone are tried.
     again: Option<PathBuf>,
+    /// Verdicts of an earlier run: what was noticed then is not tried again.
+    noticed: Option<PathBuf>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { rooms: Vec::new(), part: (0, 1), threads: 2, tests: Vec::new(), again: None };
+    let mut options = Options {
+        rooms: Vec::new(),
+        part: (0, 1),
+        threads: 2,
+        tests: Vec::new(),
+        again: None,
+        noticed: None,
+    };
     let mut given = std::env::args().skip(1);
     while let Some(word) = given.next() {
         match word.as_str() {
@@ -41,6 +50,9 @@ fn options() -> Result<Options, String> {
             }
             "--test" => options.tests.push(given.next().ok_or("--test wants the name of a binary")?),
             "--again" => options.again = Some(given.next().ok_or("--again wants a file")?.into()),
+            "--but-noticed" => {
+                options.noticed = Some(given.next().ok_or("--but-noticed wants a file")?.into())
+            }
             room => options.rooms.push(room.to_owned()),
         }
     }
@@ -61,12 +73,11 @@ fn run() -> Result<bool, String> {
     let reached = trial::reach(&copy, &built)?;
     println!("{} changes are reached by a test", reached.changes.len());
 
-    let wanted = match &options.again {
-        Some(path) => {
-            Some(std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
-        }
-        None => None,
+    let lines = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
     };
+    let wanted = options.again.as_ref().map(lines).transpose()?;
+    let noticed = options.noticed.as_ref().map(lines).transpose()?;
     // In the order of the rooms, so that what matters most is tried first.
     let place = |change: &change::Change| {
         options.rooms.iter().position(|room| change.file.starts_with(room.as_str())).unwrap_or(usize::MAX)
@@ -77,6 +88,10 @@ fn run() -> Result<bool, String> {
         .filter(|change| change.number % options.part.1 == options.part.0 % options.part.1)
         .filter(|change| {
             wanted.as_ref().is_none_or(|lines| lines.lines().any(|line| change.is_that_of(line)))
+        })
+        .filter(|change| {
+            let is_noticed = |line: &str| line.starts_with("noticed: ") && change.is_that_of(line);
+            noticed.as_ref().is_none_or(|lines| !lines.lines().any(is_noticed))
         })
         .collect();
     chosen.sort_by_key(|change| (place(change), change.number));
