@@ -27,6 +27,8 @@ fn v5_type_extensions_and_keys_in_the_token() {
         "at",
         "text/at+jwt",
         "application/x/at+jwt",
+        "notapplicat/at+jwt",
+        "notapplicateat+jwt",
         "application/",
         "dpop+jwt",
         "auth+jwt",

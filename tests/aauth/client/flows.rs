@@ -243,6 +243,19 @@ fn settings_are_checked_before_anything_is_sent() {
         let error = builder.build_with(world()).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(says), "{says}: {error}");
     }
+    // A key that signs tokens and no messages is told before the first message would fail.
+    struct Elliptic(lumoauth::crypto::KeyPair);
+    impl lumoauth::Signer for Elliptic {
+        fn public_jwk(&self) -> serde_json::Value {
+            self.0.public_jwk().to_json()
+        }
+        fn sign(&self, base: &[u8]) -> Result<Vec<u8>, lumoauth::error::SignerError> {
+            self.0.sign(base).map_err(|_| lumoauth::error::SignerError::new("cannot"))
+        }
+    }
+    let elliptic = Elliptic(lumoauth::crypto::KeyPair::generate_p256().unwrap());
+    let error = new().key(elliptic).agent(AGENT).agent_token("a.b.c").build_with(world()).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("no Ed25519 or RSA key"), "{error}");
 }
 
 #[test]
