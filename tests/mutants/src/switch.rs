@@ -1,11 +1,12 @@
 /// Which change is made in this process: none, or the one that `LUMOAUTH_MUTANT` names. With `LUMOAUTH_MUTANT_TRACE` naming a file,
-/// every change that is reached is written there once for each thread, with the thread's name: the test's.
+/// every change that is reached is written there once for each test, with its name: that of its thread. What other threads reach is that of
+/// the test that runs: in such a run one test runs at a time.
 #[doc(hidden)]
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod mutant {
-    use std::cell::RefCell;
+    use std::cell::Cell;
     use std::io::Write;
-    use std::sync::OnceLock;
+    use std::sync::{Mutex, OnceLock};
     use std::time::Duration;
 
     struct Plan {
@@ -23,27 +24,42 @@ pub mod mutant {
         })
     }
 
+    /// The test that runs, and what it has reached by now.
+    static RUNS: Mutex<(String, Vec<bool>)> = Mutex::new((String::new(), Vec::new()));
+
     thread_local! {
-        static SEEN: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
+        static IS_TEST: Cell<Option<bool>> = const { Cell::new(None) };
     }
 
-    fn first(seen: &mut Vec<bool>, number: u32) -> bool {
+    /// The name of this thread, if it is a test's and this is the first that is heard of it.
+    fn begins() -> Option<String> {
+        if IS_TEST.try_with(|known| known.replace(Some(true)).is_some()).unwrap_or(true) {
+            return None;
+        }
+        let thread = std::thread::current();
+        let name = thread.name().filter(|name| name.contains("::") || name.contains('_'))?;
+        Some(name.to_owned())
+    }
+
+    fn reached(number: u32) -> Option<String> {
+        let begun = begins();
+        let mut runs = RUNS.lock().unwrap_or_else(|held| held.into_inner());
+        if let Some(name) = begun {
+            *runs = (name, Vec::new());
+        }
+        let (name, seen) = &mut *runs;
         let at = number as usize;
         if seen.len() <= at {
             seen.resize(at + 512, false);
         }
-        !std::mem::replace(&mut seen[at], true)
+        let new = !std::mem::replace(&mut seen[at], true);
+        new.then(|| format!("{number}\t{}\n", if name.is_empty() { "?" } else { name.as_str() }))
     }
 
     pub fn on(number: u32) -> bool {
         let plan = plan();
         if let Some(mut trace) = plan.trace.as_ref() {
-            let new = SEEN
-                .try_with(|seen| seen.try_borrow_mut().is_ok_and(|mut seen| first(&mut seen, number)))
-                .unwrap_or(false);
-            if new {
-                let thread = std::thread::current();
-                let line = format!("{number}\t{}\n", thread.name().unwrap_or("?"));
+            if let Some(line) = reached(number) {
                 let _ = trace.write_all(line.as_bytes());
             }
         }

@@ -29,9 +29,9 @@ impl fmt::Display for Verdict {
 /// What of one binary reaches a change.
 #[derive(Default)]
 pub struct Reach {
-    /// The tests that do so on their own thread.
+    /// The tests that do so.
     tests: BTreeSet<String>,
-    /// Whether another thread does, which belongs to no test by its name.
+    /// Whether it is reached where no test runs that is known.
     elsewhere: bool,
 }
 
@@ -80,7 +80,7 @@ pub fn reach(copy: &Path, built: &Built) -> Result<Reached, String> {
         let file = std::fs::File::create(&report).map_err(|error| error.to_string())?;
         let began = Instant::now();
         let child = command(copy, binary, &[])
-            .args(["-Zunstable-options", "--format=json", "--report-time"])
+            .args(["-Zunstable-options", "--format=json", "--report-time", "--test-threads=1"])
             .env("RUSTC_BOOTSTRAP", "1")
             .env("LUMOAUTH_MUTANT_TRACE", &trace)
             .stdout(file)
@@ -139,7 +139,7 @@ pub fn trial(copy: &Path, built: &Built, reached: &Reached, number: u32) -> Verd
         if !rest.is_empty() {
             later.push((*index, rest.to_vec()));
         }
-        if reach.elsewhere {
+        if reach.elsewhere && reach.tests.is_empty() {
             wholes.push((*index, Vec::new()));
         }
         if !first.is_empty() {
@@ -186,8 +186,9 @@ fn command(copy: &Path, binary: &Binary, tests: &[&str]) -> Command {
     }
     // Tests of how much work a text costs take long, and are about nothing that is changed here.
     command
-        .args(["--skip", "linear::", "--test-threads", "4"])
+        .args(["--skip", "linear::"])
         .current_dir(copy)
+        .env("RUST_TEST_THREADS", "4")
         .env("CARGO_MANIFEST_DIR", copy);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
